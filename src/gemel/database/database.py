@@ -1,0 +1,111 @@
+"""Engine, pragmas, migrations, and the two ways to a connection: many readers, one writer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url
+
+from gemel.errors import MissingExtra, StorageFailed, StorageFull
+
+__all__ = ["Database", "metadata"]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Database:
+    """One SQL database; SQLite in WAL mode with `synchronous=FULL`, or PostgreSQL with `synchronous_commit=on`."""
+
+    def __init__(self, url: str | URL, *, read_only: bool = False) -> None:
+        """`url`: sqlite:///path or postgresql+psycopg://… ; does not touch the database yet."""
+        self.url = make_url(url)
+        self.read_only = read_only
+        self._write_lock = threading.Lock()
+        try:
+            self.engine: Engine = create_engine(
+                self.url, pool_pre_ping=not self.is_sqlite, pool_size=8, max_overflow=24
+            )
+        except ModuleNotFoundError as error:
+            raise MissingExtra(f"{error.name} is not installed; pip install 'gemel[postgres]'") from error
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", self._prepare_sqlite)
+            event.listen(self.engine, "begin", self._begin_sqlite)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    def _prepare_sqlite(self, connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's begin decides, not the driver
+        cursor = connection.cursor()
+        if not self.read_only:
+            cursor.execute("PRAGMA page_size=16384")
+            cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA wal_autocheckpoint=1000")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA busy_timeout=10000")
+        if self.read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    def _begin_sqlite(self, connection: Connection) -> None:
+        writes = connection.get_execution_options().get("gemel_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one snapshot; never write through it."""
+        with self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """The one write transaction at a time; commits (and fsyncs) on leaving, rolls back on an exception.
+
+        Raises StorageFull when there is no space (nothing was written), StorageFailed for any other refusal of the
+        disk.
+        """
+        with self._write_lock, self.engine.connect() as connection:
+            connection = connection.execution_options(gemel_writes=True)
+            try:
+                with connection.begin():
+                    yield connection
+            except Exception as error:
+                raise _told(error) from error
+
+    def migrate(self) -> None:
+        """Bring the tables to this version's shape; safe to call again and after a crash in the middle."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self.write() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _told(error: Exception) -> Exception:
+    text = str(error).lower()
+    if "database or disk is full" in text or "no space left" in text or "disk full" in text:
+        return StorageFull("the disk that holds the journal is full; free space and try again, nothing was written")
+    if "disk i/o error" in text or "input/output error" in text:
+        return StorageFailed(f"the disk refused: {error!s:.200}")
+    return error

@@ -1,0 +1,48 @@
+"""Values without I/O: what a twin, its type, a reading, a frame and a change are."""
+
+from gemel.twin.change import Block, Change, Position
+from gemel.twin.frame import MAX_PROPERTIES, PROPERTY_BITS, VALUE_TYPES, Frame, series_of, split_series
+from gemel.twin.ids import check_id, check_name
+from gemel.twin.reading import Form, Kind, Quality, Reading
+from gemel.twin.types import (
+    CommandType,
+    Conversion,
+    EventType,
+    Freshness,
+    FreshnessMode,
+    LifeStage,
+    Link,
+    PropertyType,
+    Slot,
+    Twin,
+    TwinType,
+)
+
+__all__ = [
+    "MAX_PROPERTIES",
+    "PROPERTY_BITS",
+    "VALUE_TYPES",
+    "Block",
+    "Change",
+    "CommandType",
+    "Conversion",
+    "EventType",
+    "Form",
+    "Frame",
+    "Freshness",
+    "FreshnessMode",
+    "Kind",
+    "LifeStage",
+    "Link",
+    "Position",
+    "PropertyType",
+    "Quality",
+    "Reading",
+    "Slot",
+    "Twin",
+    "TwinType",
+    "check_id",
+    "check_name",
+    "series_of",
+    "split_series",
+]

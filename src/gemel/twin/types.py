@@ -1,0 +1,182 @@
+"""Twin types: the versioned description of a kind of object for a purpose. Values only, no I/O."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from gemel.twin.reading import Form, Kind
+
+__all__ = [
+    "CommandType",
+    "Conversion",
+    "EventType",
+    "Freshness",
+    "FreshnessMode",
+    "LifeStage",
+    "Link",
+    "PropertyType",
+    "Slot",
+    "Twin",
+    "TwinType",
+]
+
+
+class FreshnessMode(StrEnum):
+    """SAMPLES: a bound on the age of the last reading. CHANGES: the source reports only changes, so an old value is
+    fresh for as long as the source's heartbeat is."""
+
+    SAMPLES = "samples"
+    CHANGES = "changes"
+
+
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+    """How old a value may be before it is shown as stale."""
+
+    mode: FreshnessMode = FreshnessMode.CHANGES
+    within_s: float = 60.0
+    """SAMPLES: greatest age of the last reading. CHANGES: greatest silence of the source, heartbeats included."""
+
+
+class Conversion(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier shape of a retyped property, and how its readings are read in today's shape.
+
+    `how`: "unit" (both have units of one dimension), "cast" (integer↔number, boolean→integer, anything→text),
+    "map" (`mapping` old value → new value, as text), or "none" (old readings stay readable under their own
+    generation but are not converted).
+    """
+
+    generation: int
+    kind: Kind
+    unit: str = ""
+    how: str = "none"
+    mapping: dict[str, Any] = {}
+
+
+class PropertyType(msgspec.Struct, frozen=True, kw_only=True):
+    """A typed quantity of a twin type."""
+
+    name: str
+    kind: Kind = Kind.NUMBER
+    unit: str = ""
+    """UCUM code; empty for kinds without one."""
+    title: str = ""
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    """A reading outside [minimum, maximum] is impossible: it goes to quarantine."""
+    normal: tuple[float, float] | None = None
+    """The normal band that screens draw; a reading outside it is abnormal, not wrong."""
+    values: tuple[str, ...] = ()
+    """Allowed values of an enumeration; empty for an open one."""
+    semantic_id: str = ""
+    """IRI or IRDI that says what it means (ECLASS, IEC CDD, an MTConnect type …)."""
+    freshness: Freshness | None = None
+    writable: bool = False
+    headline: bool = False
+    """Shown on overviews of the twin and of the twins it is part of."""
+    aliases: tuple[str, ...] = ()
+    """Earlier names; reads and writes by them keep working."""
+    deprecated: str = ""
+    """Why, and what to use instead; empty when it is in use."""
+    generation: int = 1
+    """Counts retypings; each generation is a series of its own."""
+    earlier: tuple[Conversion, ...] = ()
+
+    @property
+    def form(self) -> Form:
+        return self.kind.form
+
+
+class CommandType(msgspec.Struct, frozen=True, kw_only=True):
+    """An imperative that the object (or its twin) understands: start_cycle."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    input: tuple[PropertyType, ...] = ()
+    output: tuple[PropertyType, ...] = ()
+
+
+class EventType(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happens to the object, in the past participle: overheated."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    fields: tuple[PropertyType, ...] = ()
+    severity: str = "info"
+    """info, warning or fault."""
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """A place for a component twin: its type, and how many fit."""
+
+    name: str
+    type: str
+    title: str = ""
+    minimum: int = 0
+    maximum: int | None = 1
+    """None: any number."""
+
+
+class TwinType(msgspec.Struct, frozen=True, kw_only=True):
+    """A versioned description of a kind of object, for a purpose."""
+
+    id: str
+    version: int = 1
+    title: str = ""
+    description: str = ""
+    purpose: str = ""
+    """What it is for (operation, maintenance, training …): several types can describe one object."""
+    semantic_id: str = ""
+    properties: tuple[PropertyType, ...] = ()
+    commands: tuple[CommandType, ...] = ()
+    events: tuple[EventType, ...] = ()
+    slots: tuple[Slot, ...] = ()
+
+
+class LifeStage(StrEnum):
+    """planned → built → commissioned → in_service ⇄ down → retired → recycled."""
+
+    PLANNED = "planned"
+    BUILT = "built"
+    COMMISSIONED = "commissioned"
+    IN_SERVICE = "in_service"
+    DOWN = "down"
+    RETIRED = "retired"
+    RECYCLED = "recycled"
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A typed, directed relation that held from–to: (source) part_of (target)."""
+
+    kind: str
+    source: str
+    target: str
+    slot: str = ""
+    """For part_of: the slot of the target that the source fills."""
+    since: int
+    until: int | None = None
+    """Half-open [since, until); None: it holds still. Microseconds since the epoch, UTC."""
+
+
+class Twin(msgspec.Struct, frozen=True, kw_only=True):
+    """A twin as the registry knows it: who it is, not what it reads."""
+
+    id: str
+    number: int
+    """Dense, for ever; the upper part of its series ids."""
+    types: tuple[str, ...]
+    name: str = ""
+    description: str = ""
+    serial: str = ""
+    aliases: tuple[str, ...] = ()
+    stage: LifeStage = LifeStage.PLANNED
+    attributes: dict[str, Any] = {}
+    """Static facts: maker, model, location as text, purchase date … JSON-able, searchable."""
+    revision: int = 1
+    created: int = 0
+    changed: int = 0
