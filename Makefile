@@ -1,0 +1,55 @@
+# demo   install what is needed and run a shop of five real machine tools   (CHECK=1: prove it and exit)
+# test   install what is needed and run every test, quick ones first
+# lint   format, lint and type checks           bench  the budget table, measured      web  build the web app
+# soak   the long reliability tests             clean  forget what was installed and built
+
+PYTHON ?= python3
+BIN := .venv/bin
+WEB := src/gemel/server/web/index.html
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+.PHONY: demo test lint bench web soak clean install
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+$(BIN)/gemel: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+.venv/dev: $(BIN)/gemel
+	$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+$(WEB): $(BIN)/gemel $(WEB_SOURCES) hatch_build.py
+	$(BIN)/python hatch_build.py
+	@touch $@
+
+install: $(BIN)/gemel $(WEB)
+
+web: $(WEB)
+
+demo: install
+	$(BIN)/gemel demo $(if $(CHECK),--check)
+
+test: install .venv/dev
+	$(BIN)/python -m tests.prepare
+	$(BIN)/python -m pytest -m 'not soak' $(PYTEST_ARGS)
+
+lint: .venv/dev
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/mypy
+
+bench: install .venv/dev
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+soak: install .venv/dev
+	$(BIN)/python -m tests.prepare
+	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+
+clean:
+	rm -rf .venv web/node_modules src/gemel/server/web
