@@ -13,7 +13,21 @@ from typing import Protocol
 
 from gemel.errors import InvalidTime
 
-__all__ = ["MAX_TIME", "MIN_TIME", "SECOND", "Clock", "SteppedClock", "WallClock", "parse_time", "to_rfc3339"]
+__all__ = [
+    "MAX_TIME",
+    "MIN_TIME",
+    "SECOND",
+    "Clock",
+    "Moment",
+    "SteppedClock",
+    "WallClock",
+    "moment",
+    "parse_time",
+    "to_rfc3339",
+]
+
+Moment = int | str | datetime
+"""What the edges take for a moment: microseconds since the epoch, RFC 3339 text, or an aware datetime."""
 
 SECOND = 1_000_000
 """Microseconds in a second."""
@@ -95,3 +109,14 @@ def to_rfc3339(micros: int) -> str:
     if fraction:
         text += f".{fraction:06d}".rstrip("0")
     return text + "Z"
+
+
+def moment(value: Moment) -> int:
+    """Microseconds since the epoch of whatever an edge was given. Raises InvalidTime."""
+    if isinstance(value, bool) or not isinstance(value, int | str | datetime):
+        raise InvalidTime(f"{value!r:.80} is not a time; give RFC 3339 text, an aware datetime or microseconds")
+    if isinstance(value, int):
+        if not MIN_TIME <= value < MAX_TIME:
+            raise InvalidTime(f"{value} µs is outside the years 1900 to 2261; are these seconds or nanoseconds?")
+        return value
+    return parse_time(value if isinstance(value, str) else value.isoformat())
