@@ -1,0 +1,209 @@
+"""What a connector is: a source that reads an object, the port it delivers to, and how plug-ins are found.
+
+A plug-in is a class, registered under its kind in the entry-point group `gemel.connectors`:
+
+    class Press:
+        class Settings(gemel.connectors.Settings): ...       # a frozen msgspec struct: what `settings:` may say
+        def __init__(self, settings, bindings): ...
+        async def run(self, port): ...                        # a Source
+
+The supervisor runs it, restarts it, and shows its health; the plug-in only speaks its protocol.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+
+import msgspec
+
+from gemel.clock import Clock
+from gemel.errors import InvalidDocument, MissingExtra, Problem, UnknownConnector
+from gemel.twin.binding import Binding, ConnectorSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gemel.intake import Message, Receipt
+
+__all__ = [
+    "GROUP",
+    "Backoff",
+    "Plugin",
+    "Port",
+    "SecretRef",
+    "Settings",
+    "Source",
+    "build",
+    "kinds",
+    "plugin",
+    "resolve",
+    "settings_of",
+]
+
+GROUP = "gemel.connectors"
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long to wait before trying again: initial_s · factor^n, at most maximum_s, ± jitter (a share of it)."""
+
+    initial_s: float = 0.5
+    maximum_s: float = 30.0
+    factor: float = 2.0
+    jitter: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not (0 < self.initial_s <= self.maximum_s and self.factor >= 1 and 0 <= self.jitter < 1):
+            raise ValueError("back-off needs 0 < initial_s <= maximum_s, factor >= 1 and 0 <= jitter < 1")
+
+    def delays(self, rng: random.Random | None = None) -> Iterator[float]:
+        """Endless waits in seconds; start anew after a success."""
+        uniform = (rng or random).uniform
+        delay = self.initial_s
+        while True:
+            yield delay * (1 + uniform(-self.jitter, self.jitter))
+            delay = min(delay * self.factor, self.maximum_s)
+
+
+class SecretRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a secret is, never the secret: {env: NAME}, {file: /path} or {keyring: service/user}."""
+
+    env: str = ""
+    file: str = ""
+    keyring: str = ""
+
+    def __post_init__(self) -> None:
+        if sum(map(bool, (self.env, self.file, self.keyring))) != 1:
+            raise ValueError("a secret is a reference: {env: NAME}, {file: /path} or {keyring: service/user}")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every connector's `settings:` may say; a plug-in's own Settings inherits from it."""
+
+    backoff: Backoff = Backoff()
+
+
+class Port(Protocol):
+    """What the supervisor gives to a source. All methods are called on the connectors' event loop; none blocks it."""
+
+    clock: Clock
+    spec: ConnectorSpec
+
+    async def deliver(self, messages: Sequence[Message], *, resumed: bool = False) -> Receipt:
+        """Hand over what the object said, in order, and return when it is durable (after fsync).
+
+        Calls that overlap keep their order. While the intake is overloaded it waits and tries again, and a bounded
+        number of messages waits with it: a source that awaits it is slowed down, nothing is dropped. `resumed`: these
+        may repeat what an earlier connection brought, so equal readings have no second effect.
+        """
+
+    async def deliver_frame(self, batch: pa.RecordBatch) -> Receipt:
+        """The same for columns twin, property, time, value[, quality]; in order with `deliver`."""
+
+    def connected(self, detail: str = "") -> bool:
+        """The transport is up. Journals `source.found` after a loss; returns whether there was an earlier connection
+        since this connector was started (then what comes first is `resumed`)."""
+
+    def heartbeat(self) -> None:
+        """The object confirmed that it is there: all values it brought are as they were."""
+
+    def lost(self, reason: str) -> None:
+        """The transport is up but its object is not (an adapter whose machine is off). Raise to be restarted."""
+
+    def reject(self, reason: str, raw: bytes | str, *, address: str = "") -> None:
+        """Something came that cannot be read; it is counted by reason, shown in health with the latest sample."""
+
+    def unbound(self, address: str, count: int = 1) -> None:
+        """Something came that no binding names; aggregated per address: "no binding for item X"."""
+
+    def secret(self, ref: SecretRef) -> str:
+        """What a reference names. Raises InvalidDocument that names the reference, never the secret."""
+
+
+class Source(Protocol):
+    """Reads one object (or one broker, agent, server) until cancelled."""
+
+    async def run(self, port: Port) -> None:
+        """Connect, deliver, and return only when there is nothing more to come (a log has ended).
+
+        Raise anything to be restarted with back-off; a lost connection is an exception, not a return. On
+        CancelledError close sockets and return. Blocking libraries run in a thread of their own.
+        """
+
+
+class Plugin(Protocol):
+    """The class behind a kind."""
+
+    Settings: ClassVar[type[Any]]
+
+    def __call__(self, settings: Any, bindings: Sequence[Binding]) -> Source:
+        """A source for checked settings; opens nothing yet. Raises InvalidInput for bindings it cannot serve."""
+
+
+@lru_cache(maxsize=1)
+def _registered() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def kinds() -> list[str]:
+    """Names of all installed kinds of connectors."""
+    return sorted(_registered())
+
+
+def plugin(kind: str) -> Plugin:
+    """The class registered for `kind`. Raises UnknownConnector, or MissingExtra when what it needs is not installed."""
+    point = _registered().get(kind)
+    if point is None:
+        raise UnknownConnector(f"there is no connector kind {kind!r:.80}; installed are {', '.join(kinds())}")
+    try:
+        return cast("Plugin", point.load())
+    except ModuleNotFoundError as error:
+        extra = point.extras[0] if point.extras else kind
+        raise MissingExtra(f"connector kind {kind!r} needs {error.name}: pip install 'gemel[{extra}]'") from error
+
+
+def settings_of(spec: ConnectorSpec, kind: Plugin | None = None) -> Any:
+    """`spec.settings` as the plug-in's Settings. Raises InvalidDocument naming the field."""
+    wanted = (kind or plugin(spec.kind)).Settings
+    try:
+        return msgspec.convert(spec.settings, wanted)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise InvalidDocument(f"connector {spec.id}", [Problem(str(error), field="settings")]) from error
+
+
+def build(spec: ConnectorSpec) -> tuple[Source, Any]:
+    """A source for `spec`, and its settings. Raises UnknownConnector, MissingExtra, InvalidInput."""
+    kind = plugin(spec.kind)
+    settings = settings_of(spec, kind)
+    return kind(settings, spec.bindings), settings
+
+
+def resolve(ref: SecretRef) -> str:
+    """What `ref` names. Raises InvalidDocument that names the reference, and MissingExtra without a keyring."""
+    if ref.env:
+        if (value := os.environ.get(ref.env)) is None:
+            raise _unresolved(f"environment variable {ref.env} is not set", "env")
+        return value
+    if ref.file:
+        try:
+            return Path(ref.file).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unresolved(f"file {ref.file} cannot be read: {type(error).__name__}", "file") from None
+    try:
+        import keyring
+    except ModuleNotFoundError as error:
+        raise MissingExtra("secrets in a keyring need the package: pip install 'gemel[keyring]'") from error
+    service, _, user = ref.keyring.rpartition("/")
+    value = keyring.get_password(service, user)
+    if value is None:
+        raise _unresolved(f"the keyring holds nothing for {ref.keyring}; write it as service/user", "keyring")
+    return value
+
+
+def _unresolved(message: str, field: str) -> InvalidDocument:
+    return InvalidDocument("secret", [Problem(message, field=field)])
