@@ -1,0 +1,59 @@
+"""`python -m benchmarks [name …] [--small]`: run them, print the table, write results.json."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import benchmarks
+from benchmarks.record import Record, Result
+
+RESULTS = Path(__file__).parent / "results.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
+    names = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__))
+    runnable = [name for name in names if name not in ("__main__", "record")]
+    parser.add_argument("names", nargs="*", metavar="name", help=f"which ones (all): {', '.join(runnable)}")
+    parser.add_argument("--small", action="store_true", help="small data, to see that they run; figures mean little")
+    arguments = parser.parse_args()
+    record = Record(small=arguments.small)
+    for name in arguments.names or runnable:
+        module = importlib.import_module(f"benchmarks.{name}")
+        if hasattr(module, "run"):
+            print(f"== {name}: {(module.__doc__ or '').splitlines()[0]}", flush=True)
+            module.run(record)
+    show(record.results)
+    if not arguments.small:
+        kept = [] if not arguments.names else [r for r in earlier() if r["name"] not in record.names]
+        RESULTS.write_text(json.dumps(kept + [r.as_dict() for r in record.results], indent=1) + "\n")
+
+
+def earlier() -> list[dict[str, object]]:
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+
+
+def show(results: list[Result]) -> None:
+    table = Table("", "measured", "unit", "budget", "reference", "ratio", "")
+    for r in results:
+        table.add_row(
+            r.name,
+            f"{r.value:,.4g}" if r.value < 1000 else f"{r.value:,.0f}",
+            r.unit,
+            "" if r.budget is None else f"{'≥' if r.higher_is_better else '≤'} {r.budget:,.6g}",
+            "" if r.reference is None else f"{r.reference:,.4g}" if r.reference < 1000 else f"{r.reference:,.0f}",
+            "" if r.ratio is None else f"{r.ratio:.2f}",
+            {True: "ok", False: "[red]missed[/red]", None: ""}[r.ok],
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
