@@ -1,9 +1,11 @@
 """Values without I/O: what a twin, its type, a reading, a frame and a change are."""
 
+from gemel.twin.binding import Binding, ConnectorSpec, Direction, Scale
 from gemel.twin.change import Block, Change, Position
 from gemel.twin.frame import MAX_PROPERTIES, PROPERTY_BITS, VALUE_TYPES, Frame, series_of, split_series
 from gemel.twin.ids import check_id, check_name
 from gemel.twin.reading import Form, Kind, Quality, Reading
+from gemel.twin.spec import PartOf, Plant, Site, TwinSpec
 from gemel.twin.types import (
     CommandType,
     Conversion,
@@ -22,10 +24,13 @@ __all__ = [
     "MAX_PROPERTIES",
     "PROPERTY_BITS",
     "VALUE_TYPES",
+    "Binding",
     "Block",
     "Change",
     "CommandType",
+    "ConnectorSpec",
     "Conversion",
+    "Direction",
     "EventType",
     "Form",
     "Frame",
@@ -34,12 +39,17 @@ __all__ = [
     "Kind",
     "LifeStage",
     "Link",
+    "PartOf",
+    "Plant",
     "Position",
     "PropertyType",
     "Quality",
     "Reading",
+    "Scale",
+    "Site",
     "Slot",
     "Twin",
+    "TwinSpec",
     "TwinType",
     "check_id",
     "check_name",

@@ -1,40 +1,61 @@
-"""Bindings: how a property travels between a twin and its object. All bindings of a twin are its entanglement model."""
+"""How values travel between an object and its twin: bindings, and the connector that carries them."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from gemel.twin.types import FreshnessMode
 
-__all__ = ["Binding", "ConnectorSpec"]
+__all__ = ["Binding", "ConnectorSpec", "Direction", "Scale"]
 
 
-class Binding(msgspec.Struct, frozen=True, kw_only=True):
-    """One property's way: where it is at its source, and where it belongs here."""
+class Direction(StrEnum):
+    """IN: from the object to the twin. OUT: from the twin to the object. BOTH: either way."""
+
+    IN = "in"
+    OUT = "out"
+    BOTH = "both"
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """raw · factor + offset gives the value in the binding's unit; outward, the inverse."""
+
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One property, event or command of a twin, and where its source keeps it."""
 
     address: str
-    """Where the value is, in the connector's own words: an item, a topic and path, a node id."""
+    """Where the connector finds it; its form is the connector's (a node id, a topic and path, a data item …)."""
     twin: str
     property: str
+    """Name of the property (or event, or command) of the twin."""
     unit: str = ""
-    """UCUM code of the value as the source tells it; empty: the property's own."""
+    """UCUM code of the source's values; empty: the property's own. Converted by the intake."""
     mode: FreshnessMode = FreshnessMode.CHANGES
-    within_s: float = 60.0
+    within_s: float | None = None
+    """Freshness bound in seconds; None: the property's own, or the default of the mode."""
     rate_hz: float | None = None
-    """Greatest rate at which values are taken; None: all of them."""
-    direction: str = "in"
-    factor: float | None = None
-    offset: float | None = None
-    """value = raw · factor + offset, before the unit is converted; None: as it comes."""
+    """How often the source samples, when it does; None: whenever it reports."""
+    direction: Direction = Direction.IN
+    scale: Scale | None = None
 
 
-class ConnectorSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A connector as it is declared: what kind, its settings (secrets only as references), its bindings."""
+class ConnectorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A connector as declared: which plug-in, its settings, and what it carries.
+
+    Secrets in `settings` are references, never values: {env: NAME}, {file: path} or {keyring: name}.
+    """
 
     id: str
     kind: str
+    """Name of the plug-in in the entry-point group `gemel.connectors`."""
+    title: str = ""
     settings: dict[str, Any] = {}
     bindings: tuple[Binding, ...] = ()
     enabled: bool = True

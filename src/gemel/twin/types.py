@@ -32,7 +32,7 @@ class FreshnessMode(StrEnum):
     CHANGES = "changes"
 
 
-class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+class Freshness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How old a value may be before it is shown as stale."""
 
     mode: FreshnessMode = FreshnessMode.CHANGES
@@ -40,22 +40,23 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     """SAMPLES: greatest age of the last reading. CHANGES: greatest silence of the source, heartbeats included."""
 
 
-class Conversion(msgspec.Struct, frozen=True, kw_only=True):
-    """An earlier shape of a retyped property, and how its readings are read in today's shape.
+class Conversion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An earlier shape of a retyped property, and how its readings become those of the generation after it.
 
     `how`: "unit" (both have units of one dimension), "cast" (integer↔number, boolean→integer, anything→text),
-    "map" (`mapping` old value → new value, as text), or "none" (old readings stay readable under their own
-    generation but are not converted).
+    "map" (`mapping` old value → new value, both as text), or "none" (old readings stay readable under their own
+    generation but are not converted). Readers go from generation to generation: `gemel.twin.convert_generation`.
     """
 
-    generation: int
+    generation: int = 0
+    """0 in a document: the shape before this one."""
     kind: Kind
     unit: str = ""
     how: str = "none"
     mapping: dict[str, Any] = {}
 
 
-class PropertyType(msgspec.Struct, frozen=True, kw_only=True):
+class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A typed quantity of a twin type."""
 
     name: str
@@ -90,7 +91,7 @@ class PropertyType(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind.form
 
 
-class CommandType(msgspec.Struct, frozen=True, kw_only=True):
+class CommandType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An imperative that the object (or its twin) understands: start_cycle."""
 
     name: str
@@ -98,9 +99,11 @@ class CommandType(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     input: tuple[PropertyType, ...] = ()
     output: tuple[PropertyType, ...] = ()
+    deprecated: str = ""
+    """Why, and what to use instead; empty when it is in use."""
 
 
-class EventType(msgspec.Struct, frozen=True, kw_only=True):
+class EventType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something that happens to the object, in the past participle: overheated."""
 
     name: str
@@ -109,9 +112,11 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[PropertyType, ...] = ()
     severity: str = "info"
     """info, warning or fault."""
+    deprecated: str = ""
+    """Why, and what to use instead; empty when it is in use."""
 
 
-class Slot(msgspec.Struct, frozen=True, kw_only=True):
+class Slot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A place for a component twin: its type, and how many fit."""
 
     name: str
@@ -120,13 +125,16 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     minimum: int = 0
     maximum: int | None = 1
     """None: any number."""
+    deprecated: str = ""
+    """Why, and what to use instead; empty when it is in use."""
 
 
-class TwinType(msgspec.Struct, frozen=True, kw_only=True):
+class TwinType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A versioned description of a kind of object, for a purpose."""
 
     id: str
     version: int = 1
+    """Given by the registry; what a document says here is not used."""
     title: str = ""
     description: str = ""
     purpose: str = ""
@@ -150,7 +158,7 @@ class LifeStage(StrEnum):
     RECYCLED = "recycled"
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True):
+class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A typed, directed relation that held from–to: (source) part_of (target)."""
 
     kind: str
@@ -163,7 +171,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """Half-open [since, until); None: it holds still. Microseconds since the epoch, UTC."""
 
 
-class Twin(msgspec.Struct, frozen=True, kw_only=True):
+class Twin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A twin as the registry knows it: who it is, not what it reads."""
 
     id: str
