@@ -1,0 +1,88 @@
+"""The journal's contract: what happened, in order, durable, and provably complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from gemel.twin import Block, Position
+
+__all__ = ["Head", "Journal", "Progress", "Verification", "Witness"]
+
+Progress = Callable[[int, int], None]
+"""Called with (blocks done, blocks in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a journal: the hash stands for everything up to `position`."""
+
+    sequence: int
+    position: Position
+    hash: bytes
+    recorded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Another party's word that it saw this head: nothing before it can be changed or removed unseen."""
+
+    sequence: int
+    position: Position
+    hash: bytes
+    party: str
+    time: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found."""
+
+    blocks: int
+    """Blocks that are as they were written."""
+    position: Position
+    """Up to here everything is as it was written."""
+    damaged: int | None = None
+    """Sequence of the first block that is not."""
+    reason: str = ""
+    witnessed: Position = 0
+    """Up to here another party's word holds it; after it only the chain itself does."""
+
+    @property
+    def ok(self) -> bool:
+        return self.damaged is None
+
+
+class Journal(Protocol):
+    """One partition of the durable, ordered, hash-chained log. One process writes it, on one thread at a time."""
+
+    def append(self, block: Block, *, expected_sequence: int, also: Callable[[Connection], None] | None = None) -> Head:
+        """Make all of `block`, and what `also` writes in the same transaction, durable, or none of it.
+
+        Returns after fsync. `expected_sequence` is the head's sequence that the block was built on. Raises
+        SequenceConflict if another writer was first, StorageFull if there is no space (it may be tried again),
+        StorageFailed if the disk refused; after that this journal takes no more.
+        """
+
+    def append_from(self, build: Callable[[Connection], Block], *, expected_sequence: int) -> tuple[Head, Block]:
+        """Like `append`, of the block that `build` makes inside the transaction. An empty block is not written,
+        but what `build` wrote is committed."""
+
+    def blocks(self, after: Position = 0, until: Position | None = None) -> Iterator[Block]:
+        """The blocks that hold positions in (after, until], in order. Expired ones hold their changes only."""
+
+    def head(self) -> Head:
+        """Where the journal ends. Sequence and position are 0 when it is empty."""
+
+    def wait(self, position: Position, timeout_s: float) -> bool:
+        """Wait until the head is at `position` or later; False when the time ran out."""
+
+    def verify(self, *, progress: Progress | None = None) -> Verification:
+        """Recompute every hash from the content, and hold it against the witnesses' heads."""
+
+    def expire(self, before: Position) -> int:
+        """Drop the telemetry of blocks that end before `before`; changes, hashes and salts stay. How many blocks."""

@@ -1,0 +1,132 @@
+"""The leaves of a block: one per series and form, one per change; their exact bytes are in docs/concepts/journal.md."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256, shake_256
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from gemel.twin import Form, Frame
+
+__all__ = ["FORM_CODES", "LeafKey", "change_leaf", "frame_leaves", "hash_leaves", "salts_of"]
+
+SALT_BYTES = 16
+FORM_CODES: dict[Form, int] = {Form.NUMBER: 0, Form.INTEGER: 1, Form.TEXT: 2, Form.ARRAY: 3}
+_ROW = np.dtype([("time", "<i8"), ("value", "V8"), ("ordinal", "<u4"), ("quality", "u1"), ("valid", "u1")])
+_HEAD = struct.Struct("<cBqI")
+
+
+@dataclass(frozen=True, slots=True)
+class LeafKey:
+    """Which leaf: the run of a series in a form, or the change at an ordinal."""
+
+    form: Form | None = None
+    series: int = 0
+    ordinal: int = 0
+
+
+def salts_of(seed: bytes, count: int) -> bytes:
+    """`count` salts of 16 bytes each: SHAKE-256 of the block's secret 32-byte seed, cut in order."""
+    return shake_256(seed).digest(SALT_BYTES * count)
+
+
+def change_leaf(change: bytes) -> bytes:
+    """The canonical bytes of a change: `C` and its JSON as stored."""
+    return b"C" + change
+
+
+def frame_leaves(frame: Frame) -> Iterator[tuple[int, bytes]]:
+    """(series, canonical bytes) of each series of a frame, by ascending series; rows in order of arrival."""
+    count = len(frame)
+    if count == 0:
+        return
+    order = _stable_order(frame.series)
+    value = frame.value if order is None else frame.value.take(pa.array(order))
+    rows = np.empty(count, dtype=_ROW)
+    for name in ("time", "ordinal", "quality"):
+        column = getattr(frame, name)
+        rows[name] = column if order is None else column[order]
+    rows["valid"] = 1 if value.null_count == 0 else pc.is_valid(value).to_numpy(zero_copy_only=False)
+    fixed, tail, tail_at = _split_values(frame.form, value)
+    rows["value"] = fixed.view("V8")
+    series = frame.series if order is None else frame.series[order]
+    starts = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1])))
+    bounds = [*starts.tolist(), count]
+    view = memoryview(rows.view(np.uint8))
+    size, code, pack = _ROW.itemsize, FORM_CODES[frame.form], _HEAD.pack
+    if tail is None:
+        for index, number in enumerate(series[starts].tolist()):
+            start, end = bounds[index], bounds[index + 1]
+            yield number, pack(b"R", code, number, end - start) + view[start * size : end * size]
+        return
+    tail_bounds = tail_at[bounds].tolist()
+    for index, number in enumerate(series[starts].tolist()):
+        start, end = bounds[index], bounds[index + 1]
+        head = pack(b"R", code, number, end - start)
+        yield (
+            number,
+            b"".join((head, view[start * size : end * size], tail[tail_bounds[index] : tail_bounds[index + 1]])),
+        )
+
+
+def _stable_order(series: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Indices that sort stably, or None if they are sorted. Few distinct values sort as 16-bit codes, by radix."""
+    if bool((series[1:] >= series[:-1]).all()):
+        return None
+    encoded = pa.array(series).dictionary_encode()
+    distinct = encoded.dictionary.to_numpy()
+    if len(distinct) > 1 << 16:
+        return np.argsort(series, kind="stable")
+    rank = np.empty(len(distinct), dtype=np.uint16)
+    rank[np.argsort(distinct)] = np.arange(len(distinct), dtype=np.uint16)
+    return np.argsort(rank[encoded.indices.to_numpy()], kind="stable")
+
+
+def _split_values(form: Form, value: pa.Array) -> tuple[NDArray[np.generic], memoryview | None, NDArray[np.int64]]:
+    """Eight bytes a row, and for text and arrays the bytes behind them with their offsets."""
+    none = np.empty(0, dtype=np.int64)
+    if form is Form.NUMBER:
+        return pc.fill_null(value, 0.0).to_numpy(zero_copy_only=False), None, none
+    if form is Form.INTEGER:
+        return pc.fill_null(value, 0).to_numpy(zero_copy_only=False), None, none
+    if form is Form.TEXT:
+        filled = pc.fill_null(value, "") if value.null_count else value
+        data = filled.buffers()[2]
+        width = 1
+    else:
+        filled = pc.fill_null(value, pa.scalar([], type=value.type)) if value.null_count else value
+        data = filled.values.buffers()[1]
+        width = 8
+    offsets_at = filled.offset * 8
+    offsets = np.frombuffer(filled.buffers()[1], dtype=np.int64, offset=offsets_at, count=len(filled) + 1)
+    if form is Form.ARRAY:
+        offsets = offsets + filled.values.offset
+    lengths = np.diff(offsets)
+    tail = memoryview(data) if data is not None else memoryview(b"")
+    return lengths, tail.cast("B"), offsets * width
+
+
+def hash_leaves(
+    frames: Mapping[Form, Frame], changes: Sequence[bytes], seed: bytes, *, skip: int = 0
+) -> tuple[list[bytes], int]:
+    """Leaf hashes in tree order (forms by code, series ascending, then changes), and how many are of telemetry.
+
+    `skip`: how many leaves before these are no longer here; their salts are passed over.
+    """
+    sha = sha256
+    datas: list[bytes] = []
+    for form in sorted(frames, key=FORM_CODES.__getitem__):
+        datas.extend([data for _, data in frame_leaves(frames[form])])
+    telemetry = len(datas)
+    datas.extend(change_leaf(change) for change in changes)
+    salts = salts_of(seed, skip + len(datas))[skip * SALT_BYTES :]
+    return [
+        sha(b"\x00" + salts[at : at + 16] + data).digest()
+        for at, data in zip(range(0, len(salts), 16), datas, strict=True)
+    ], telemetry

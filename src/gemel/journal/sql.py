@@ -1,0 +1,259 @@
+"""The journal in a SQL database: SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from gemel.database import Database
+from gemel.errors import Corrupt, SequenceConflict, StorageFailed
+from gemel.journal.acknowledged import Acknowledged
+from gemel.journal.base import Head, Progress, Verification, Witness
+from gemel.journal.codec import GENESIS, Row, check_row, open_row, seal, without_telemetry
+from gemel.journal.proof import Proof, prove
+from gemel.journal.recent import Recent
+from gemel.journal.tables import block_table, witness_table
+from gemel.journal.verification import verify_rows
+from gemel.twin import Block, Position
+
+__all__ = ["SqlJournal"]
+
+RECENT_BYTES = 64_000_000
+PAGE_BLOCKS = 8
+EXPIRE_AT_ONCE = 8
+
+
+class SqlJournal:
+    """See `gemel.journal.Journal`. Thread-safe; appends wait for one another."""
+
+    def __init__(self, database: Database, partition: str = "main", *, recent_bytes: int = RECENT_BYTES) -> None:
+        """Opens the partition and checks its end. Raises Corrupt if an acknowledged block is missing or damaged."""
+        self.database = database
+        self.partition = partition
+        self.failed: str = ""
+        """Why the writer has stopped; empty while it runs."""
+        self._recent = Recent(recent_bytes)
+        self._lock = threading.Lock()
+        self._moved = threading.Condition()
+        self._mine = block_table.c.partition == partition
+        path = database.url.database if database.is_sqlite else None
+        in_file = path and path != ":memory:" and not database.read_only
+        self._acknowledged = Acknowledged(Path(f"{path}.{partition}.head")) if in_file else None
+        self._head = self._open()
+
+    def close(self) -> None:
+        """Let the files go. The database is its owner's to close."""
+        if self._acknowledged:
+            self._acknowledged.close()
+
+    def _open(self) -> Head:
+        try:
+            with self.database.read() as connection:
+                head, count = self._stored_head(connection)
+                if head.sequence != count:
+                    raise Corrupt(f"the journal ends at block {head.sequence} but holds {count}: blocks are missing")
+                last = list(self._rows(connection, block_table.c.sequence >= head.sequence - 1, limit=2))
+        except DatabaseError as error:
+            raise Corrupt(f"the database of the journal cannot be read: {error.orig!s:.200}") from error
+        if last:
+            before = last[0].hash if len(last) == 2 else GENESIS
+            check_row(last[-1], before if last[-1].sequence > 1 else GENESIS)
+        told = self._acknowledged.read() if self._acknowledged else None
+        if told and (told[0] > head.sequence or (told[0] == head.sequence and told[2] != head.hash)):
+            raise Corrupt(
+                f"the journal ends at block {head.sequence}, but block {told[0]} was acknowledged: the database lost "
+                f"its end. Restore it from a backup or replica; to go on without, remove {self._acknowledged.path}"  # type: ignore[union-attr]
+            )
+        return head
+
+    def _stored_head(self, connection: Connection) -> tuple[Head, int]:
+        c = block_table.c
+        count = connection.execute(sa.select(sa.func.count()).where(self._mine)).scalar_one()
+        row = connection.execute(
+            sa.select(c.sequence, c.first, c.count, c.hash, c.recorded)
+            .where(self._mine)
+            .order_by(c.sequence.desc())
+            .limit(1)
+        ).one_or_none()
+        if row is None:
+            return Head(0, 0, GENESIS, 0), count
+        return Head(row[0], row[1] + row[2] - 1, row[3], row[4]), count
+
+    def head(self) -> Head:
+        return self._head
+
+    # writing
+
+    def append(self, block: Block, *, expected_sequence: int, also: Callable[[Connection], None] | None = None) -> Head:
+        with self._lock:
+            self._check_next(block, expected_sequence)
+            row = seal(block, self._head.hash)  # the work of hashing stays outside the transaction
+
+            def write(connection: Connection) -> Block:
+                if also is not None:
+                    also(connection)
+                self._insert(connection, row)
+                return block
+
+            self._commit(write)
+            return self._follow(block, row)
+
+    def append_from(self, build: Callable[[Connection], Block], *, expected_sequence: int) -> tuple[Head, Block]:
+        with self._lock:
+            sealed: list[Row] = []
+
+            def write(connection: Connection) -> Block:
+                block = build(connection)
+                if block.count:
+                    self._check_next(block, expected_sequence)
+                    sealed.append(seal(block, self._head.hash))
+                    self._insert(connection, sealed[0])
+                return block
+
+            block = self._commit(write)
+            return (self._follow(block, sealed[0]) if sealed else self._head), block
+
+    def _check_next(self, block: Block, expected_sequence: int) -> None:
+        head = self._head
+        if expected_sequence != head.sequence or block.sequence != head.sequence + 1:
+            raise SequenceConflict(
+                f"the journal is at block {head.sequence}, not {expected_sequence}; build the block on its head"
+            )
+        if block.first != head.position + 1 or not block.count:
+            raise SequenceConflict(f"the next position is {head.position + 1}, not {block.first}")
+
+    def _insert(self, connection: Connection, row: Row) -> None:
+        try:
+            connection.execute(block_table.insert(), {"partition": self.partition, **row.values()})
+        except IntegrityError as error:
+            raise SequenceConflict(
+                f"block {row.sequence} was written by another writer; this one must open the journal again"
+            ) from error
+
+    def _commit(self, write: Callable[[Connection], Block]) -> Block:
+        if self.failed:
+            raise StorageFailed(f"the journal takes no more since {self.failed}; restart when the disk is well")
+        try:
+            with self.database.write() as connection:
+                return write(connection)
+        except StorageFailed as error:
+            self.failed = error.detail
+            raise
+
+    def _follow(self, block: Block, row: Row) -> Head:
+        head = Head(row.sequence, block.last, row.hash, row.recorded)
+        if self._acknowledged:
+            self._acknowledged.write(head.sequence, head.position, head.hash)
+        self._recent.add(block)
+        with self._moved:
+            self._head = head
+            self._moved.notify_all()
+        return head
+
+    def expire(self, before: Position) -> int:
+        c = block_table.c
+        done = 0
+        while True:
+            with self.database.read() as connection:
+                wanted = sa.and_(~c.expired, c.telemetry > 0, c.first + c.count <= before)
+                rows = list(self._rows(connection, wanted, limit=EXPIRE_AT_ONCE))
+            if not rows:
+                return done
+            with self.database.write() as connection:
+                for row in rows:
+                    body, checksum = without_telemetry(row)
+                    connection.execute(
+                        block_table.update()
+                        .where(self._mine, c.sequence == row.sequence)
+                        .values(body=body, checksum=checksum, expired=True)
+                    )
+            done += len(rows)
+
+    def add_witness(self, witness: Witness) -> None:
+        """Keep another party's word. Raises Corrupt if its hash is not that of our block."""
+        with self.database.write() as connection:
+            ours = connection.execute(
+                sa.select(block_table.c.hash).where(self._mine, block_table.c.sequence == witness.sequence)
+            ).scalar_one_or_none()
+            if ours != witness.hash:
+                raise Corrupt(f"{witness.party} witnessed another block {witness.sequence} than this journal holds")
+            connection.execute(
+                witness_table.insert(),
+                {"partition": self.partition, **{name: getattr(witness, name) for name in witness.__slots__}},
+            )
+
+    # reading
+
+    def _rows(self, connection: Connection, where: sa.ColumnElement[bool], *, limit: int) -> Iterator[Row]:
+        c = block_table.c
+        found = connection.execute(
+            sa.select(*[c[name] for name in Row.__slots__]).where(self._mine, where).order_by(c.sequence).limit(limit)
+        )
+        return (Row(*row) for row in found)
+
+    def blocks(self, after: Position = 0, until: Position | None = None) -> Iterator[Block]:
+        head = self._head.position
+        stop = head if until is None else min(until, head)
+        while after < stop:
+            recent = self._recent.after(after)
+            if recent is not None:
+                for block in recent:
+                    if block.first > stop:
+                        return
+                    yield block
+                    after = block.last
+                continue
+            for row in self._page(after):
+                if row.first > stop:
+                    return
+                block = open_row(row)
+                if block.count:
+                    yield block
+                after = row.first + row.count - 1
+
+    def _page(self, after: Position) -> list[Row]:
+        """The next few rows that hold something after a position."""
+        c = block_table.c
+        with self.database.read() as connection:
+            start = sa.select(sa.func.max(c.first)).where(self._mine, c.first <= after + 1).scalar_subquery()
+            rows = list(self._rows(connection, sa.and_(c.first >= start, c.first + c.count > after), limit=PAGE_BLOCKS))
+        if not rows or rows[0].first > after + 1:
+            raise Corrupt(f"the journal is at position {self._head.position}, but nothing holds position {after + 1}")
+        return rows
+
+    def wait(self, position: Position, timeout_s: float) -> bool:
+        with self._moved:
+            return self._moved.wait_for(lambda: self._head.position >= position, timeout_s)
+
+    # proving
+
+    def verify(self, *, progress: Progress | None = None) -> Verification:
+        head = self._head
+        return verify_rows(self._all_rows(head.sequence), self._witnesses(), head, progress)
+
+    def prove(self, position: Position) -> Proof:
+        """That what is at `position` is in its block. Raises Corrupt if its telemetry has expired or is damaged."""
+        return prove(self._page(position - 1)[0], position)
+
+    def _all_rows(self, until: int) -> Iterator[Row]:
+        c, done = block_table.c, 0
+        while done < until:
+            with self.database.read() as connection:
+                rows = list(self._rows(connection, sa.and_(c.sequence > done, c.sequence <= until), limit=PAGE_BLOCKS))
+            if not rows:
+                return
+            yield from rows
+            done = rows[-1].sequence
+
+    def _witnesses(self) -> list[Witness]:
+        c = witness_table.c
+        with self.database.read() as connection:
+            found = connection.execute(
+                sa.select(*[c[name] for name in Witness.__slots__]).where(c.partition == self.partition)
+            )
+            return [Witness(*row) for row in found]
