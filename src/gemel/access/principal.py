@@ -1,0 +1,87 @@
+"""Who asks, for what, on which kind of thing: the three words of every decision."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+__all__ = ["AUDITED", "Action", "Principal", "Resource", "ResourceKind", "Role"]
+
+
+class Role(StrEnum):
+    """viewer ⊂ operator ⊂ engineer ⊂ administrator."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ENGINEER = "engineer"
+    ADMINISTRATOR = "administrator"
+
+    @property
+    def rank(self) -> int:
+        """0 for a viewer, 3 for an administrator."""
+        return list(Role).index(self)
+
+    def includes(self) -> list[str]:
+        """This role and all below it, lowest first."""
+        return [str(role) for role in Role if role.rank <= self.rank]
+
+
+class Action(StrEnum):
+    """What can be asked for."""
+
+    READ = "read"
+    SUBSCRIBE = "subscribe"
+    QUERY = "query"
+    EXPORT = "export"
+    WRITE = "write"
+    COMMAND = "command"
+    OPERATE = "operate"
+    CONFIGURE = "configure"
+    ADMINISTER = "administer"
+
+
+AUDITED = frozenset({Action.COMMAND, Action.OPERATE, Action.CONFIGURE, Action.ADMINISTER})
+"""Actions whose every use is in the audit log; of the others, only what was denied."""
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody or something whose credentials were accepted."""
+
+    id: str
+    """Random, never a name: `user-…`, `token-…`; `demo` for the loopback demonstration."""
+    kind: str
+    """User, Token or Demo: the entity type in the policies."""
+    role: Role
+    expires: int | None = None
+    """When these credentials end; microseconds since the epoch, UTC."""
+    owner: str = ""
+    """The user a token belongs to."""
+    loopback: bool = False
+    """Demo only: the server is bound to this machine alone."""
+    ambient: bool = False
+    """The browser sends the credentials by itself (cookie, demo), so another site could make it ask: the server then
+    checks where a request comes from."""
+
+
+class ResourceKind(StrEnum):
+    """Kinds of things, as entity types in the policies."""
+
+    TWIN = "Twin"
+    TWIN_TYPE = "TwinType"
+    CONNECTOR = "Connector"
+    QUARANTINE = "Quarantine"
+    JOURNAL = "Journal"
+    PLATFORM = "Platform"
+    IDENTITY = "Identity"
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """What an action is on. Decisions depend on `kind`, `types` and `group`; `id` is for the audit log."""
+
+    kind: ResourceKind
+    id: str = ""
+    types: tuple[str, ...] = ()
+    """The types of a twin."""
+    group: str = ""
+    """A group of its properties; empty for the twin as a whole."""

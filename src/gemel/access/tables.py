@@ -1,0 +1,76 @@
+"""Tables of the access room. Names of people are in `person` and nowhere else: to erase a person, erase a row."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+
+from gemel.database import metadata
+
+__all__ = ["account", "audit", "person", "session", "setup", "token"]
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(128), nullable=False, unique=True),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("password", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+    Column("name", String(128), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("owner", String(40), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger),
+    Column("last_used", BigInteger),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+    Column("account", String(40), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("rotated", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+)
+
+setup = Table(
+    "setup",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("time", BigInteger, nullable=False),
+    Column("principal", String(40), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_audit_time", "time"),
+)
