@@ -2,10 +2,13 @@
 
 from gemel.twin.binding import Binding, ConnectorSpec, Direction, Scale
 from gemel.twin.change import Block, Change, Position
+from gemel.twin.evolution import evolve, former
 from gemel.twin.frame import MAX_PROPERTIES, PROPERTY_BITS, VALUE_TYPES, Frame, series_of, split_series
 from gemel.twin.ids import check_id, check_name
+from gemel.twin.page import Page
 from gemel.twin.reading import Form, Kind, Quality, Reading
 from gemel.twin.spec import PartOf, Plant, Site, TwinSpec
+from gemel.twin.stages import TRANSITIONS
 from gemel.twin.types import (
     CommandType,
     Conversion,
@@ -23,6 +26,7 @@ from gemel.twin.types import (
 __all__ = [
     "MAX_PROPERTIES",
     "PROPERTY_BITS",
+    "TRANSITIONS",
     "VALUE_TYPES",
     "Binding",
     "Block",
@@ -39,6 +43,7 @@ __all__ = [
     "Kind",
     "LifeStage",
     "Link",
+    "Page",
     "PartOf",
     "Plant",
     "Position",
@@ -53,6 +58,8 @@ __all__ = [
     "TwinType",
     "check_id",
     "check_name",
+    "evolve",
+    "former",
     "series_of",
     "split_series",
 ]

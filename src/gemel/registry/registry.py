@@ -1,0 +1,137 @@
+"""What is known: types, twins, links, connectors. The verbs; the rules are in the files beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+
+from gemel.clock import Clock
+from gemel.database import Database
+from gemel.errors import UnknownType
+from gemel.registry import connectors, links, twins, types
+from gemel.registry.directory import Directory
+from gemel.registry.following import follow, load
+from gemel.registry.query import TwinQuery
+from gemel.registry.search import search
+from gemel.twin import Change, ConnectorSpec, LifeStage, Link, Page, Site, Twin, TwinSpec, TwinType
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """Types, twins, links and connectors of one database.
+
+    Mutators take the writer's transaction, check, write rows, and return what changed (nothing for what is so
+    already). They may be rolled back: `directory` follows only when `committed` is told of the changes.
+    Readers are thread-safe.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self.directory = Directory()
+        with database.read() as tx:
+            self.directory._replace(load(tx))
+
+    def put_type(self, tx: Connection, type: TwinType, *, if_version: int | None = None) -> list[Change]:
+        """Create or evolve a type. Raises InvalidDocument, RevisionConflict."""
+        return types.put_type(tx, type, now=self._clock.now(), if_version=if_version)
+
+    def put_twin(self, tx: Connection, spec: TwinSpec, *, if_revision: int | None = None) -> list[Change]:
+        """Create or change a twin, and put the links it declares; others stay as they are.
+
+        Raises InvalidDocument, UnknownType, UnknownTwin (a link's target), Conflict, RevisionConflict.
+        """
+        now = self._clock.now()
+        changes = twins.put_twin(tx, spec, now=now, if_revision=if_revision)
+        for kind, target, slot in spec.declared_links():
+            changes += links.put_link(tx, kind, spec.id, target, slot=slot, since=now, now=now)
+        return changes
+
+    def remove_twin(self, tx: Connection, id: str) -> list[Change]:
+        """Retire a twin and end its links: its history stays, its id is never used again. Raises UnknownTwin."""
+        now = self._clock.now()
+        row = twins.twin_row(tx, id)
+        return twins.retire_twin(tx, id, now=now) + links.end_all(tx, row.number, now=now)
+
+    def set_stage(self, tx: Connection, id: str, stage: LifeStage) -> list[Change]:
+        """Raises UnknownTwin, InvalidValue (a step of life that is not allowed)."""
+        return twins.set_stage(tx, id, stage, now=self._clock.now())
+
+    def put_link(
+        self, tx: Connection, kind: str, source: str, target: str, *, slot: str = "", since: int | None = None
+    ) -> list[Change]:
+        """Raises UnknownTwin, Conflict (a cycle, a full slot), NotFound (no such slot), InvalidValue."""
+        now = self._clock.now()
+        return links.put_link(tx, kind, source, target, slot=slot, since=now if since is None else since, now=now)
+
+    def end_link(
+        self, tx: Connection, kind: str, source: str, target: str, *, until: int | None = None, slot: str | None = None
+    ) -> list[Change]:
+        """Raises UnknownTwin, NotFound (there never was such a link), InvalidTime."""
+        now = self._clock.now()
+        return links.end_link(tx, kind, source, target, until=now if until is None else until, now=now, slot=slot)
+
+    def put_connector(self, tx: Connection, spec: ConnectorSpec) -> list[Change]:
+        """Raises InvalidDocument."""
+        return connectors.put_connector(tx, spec, now=self._clock.now())
+
+    def remove_connector(self, tx: Connection, id: str) -> list[Change]:
+        """Raises UnknownConnector."""
+        return connectors.remove_connector(tx, id, now=self._clock.now())
+
+    def put_site(self, tx: Connection, site: Site) -> list[Change]:
+        return connectors.put_site(tx, site, now=self._clock.now())
+
+    def committed(self, changes: Iterable[Change]) -> None:
+        """To be called with what was committed, in order, before anyone is told of it."""
+        follow(self.directory, changes)
+
+    def type(self, id: str, version: int | None = None) -> TwinType:
+        """Raises UnknownType."""
+        if version is not None:
+            with self._database.read() as tx:
+                return types.type_version(tx, id, version)
+        found = self.directory.type(id)
+        if found is None:
+            raise UnknownType(f"there is no twin type {id!r:.160}", type=id)
+        return found
+
+    def types(self) -> list[TwinType]:
+        return sorted(self.directory.types.values(), key=lambda t: t.id)
+
+    def type_versions(self, id: str) -> list[TwinType]:
+        """The first one first. Raises UnknownType."""
+        with self._database.read() as tx:
+            return types.type_versions(tx, id)
+
+    def twin(self, id_or_alias: str) -> Twin:
+        """Raises UnknownTwin."""
+        with self._database.read() as tx:
+            return twins.twin_by_id(tx, id_or_alias)
+
+    def links(self, id: str, *, kind: str | None = None, direction: str = "both", at: int | None = None) -> list[Link]:
+        """Links that hold now, or held at a moment. direction: out, in or both. Raises UnknownTwin."""
+        with self._database.read() as tx:
+            return links.links_of(tx, id, kind=kind, direction=direction, at=at)
+
+    def parts(self, id: str, *, depth: int | None = None, at: int | None = None) -> list[tuple[Link, Twin]]:
+        """What is part of a twin, nearest first, with the link that says so. Raises UnknownTwin."""
+        with self._database.read() as tx:
+            rows = links.parts_of(tx, twins.twin_row(tx, id).number, depth=depth, at=at)
+            known = twins.twins_by_number(tx, [row.source for row in rows])
+            return [(links.link_of(row), known[row.source]) for row in rows]
+
+    def search(self, query: TwinQuery) -> Page[Twin]:
+        """Twins by anything that is known of them, by id, in pages. Raises InvalidQuery."""
+        with self._database.read() as tx:
+            return search(tx, query, self.directory)
+
+    def connectors(self) -> list[ConnectorSpec]:
+        with self._database.read() as tx:
+            return connectors.connector_specs(tx)
+
+    def site(self) -> Site:
+        with self._database.read() as tx:
+            return connectors.site_of(tx)

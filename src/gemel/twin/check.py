@@ -1,0 +1,181 @@
+"""What a twin type must be beyond its form: names, units, ranges. Faults are told all at once."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from gemel.errors import GemelError, Problem
+from gemel.twin.binding import ConnectorSpec
+from gemel.twin.evolution import HOWS
+from gemel.twin.ids import check_id, check_name
+from gemel.twin.reading import Kind
+from gemel.twin.types import PropertyType, TwinType
+from gemel.units import check_unit
+
+__all__ = ["check_connector", "check_type", "secret_problems"]
+
+_NUMERIC = (Kind.NUMBER, Kind.INTEGER, Kind.ARRAY)
+_SEVERITIES = ("info", "warning", "fault")
+MAX_MEMBERS = 4096
+"""Properties, commands, events or slots of one type."""
+
+
+def check_type(type_: TwinType) -> list[Problem]:
+    """Every fault of a type, each with its field; empty if it is sound."""
+    problems: list[Problem] = []
+    _try(problems, "id", partial(check_id, type_.id, "type id"))
+    for what, members in (
+        ("properties", type_.properties),
+        ("commands", type_.commands),
+        ("events", type_.events),
+        ("slots", type_.slots),
+    ):
+        if len(members) > MAX_MEMBERS:
+            problems.append(Problem(f"{len(members)} {what} are too many; at most {MAX_MEMBERS}", what))
+        _check_names(problems, what, [m.name for m in members])
+    _check_properties(problems, "properties", type_.properties)
+    for i, command in enumerate(type_.commands):
+        for side, fields in (("input", command.input), ("output", command.output)):
+            _check_names(problems, f"commands[{i}].{side}", [f.name for f in fields])
+            _check_properties(problems, f"commands[{i}].{side}", fields)
+    for i, event in enumerate(type_.events):
+        _check_names(problems, f"events[{i}].fields", [f.name for f in event.fields])
+        _check_properties(problems, f"events[{i}].fields", event.fields)
+        if event.severity not in _SEVERITIES:
+            problems.append(
+                Problem(f"severity {event.severity!r} is not info, warning or fault", f"events[{i}].severity")
+            )
+    for i, slot in enumerate(type_.slots):
+        _try(problems, f"slots[{i}].type", partial(check_id, slot.type, "type id"))
+        if slot.minimum < 0 or (slot.maximum is not None and slot.maximum < max(1, slot.minimum)):
+            problems.append(
+                Problem(
+                    f"between {slot.minimum} and {slot.maximum} components is no range; 0 ≤ minimum ≤ maximum",
+                    f"slots[{i}].maximum",
+                )
+            )
+    return problems
+
+
+def _try(problems: list[Problem], field: str, check: Callable[[], object]) -> None:
+    try:
+        check()
+    except GemelError as error:
+        problems.append(Problem(error.detail, field))
+
+
+def _check_names(problems: list[Problem], where: str, names: Iterable[str]) -> None:
+    seen: dict[str, str] = {}
+    for i, name in enumerate(names):
+        field = f"{where}[{i}].name"
+        _try(problems, field, partial(check_name, name))
+        if name.lower() in seen:  # SQL columns do not tell oil_Temp from oil_temp
+            problems.append(
+                Problem(f"{name} is here twice ({seen[name.lower()]}); names differ by more than case", field)
+            )
+        seen[name.lower()] = name
+
+
+def _check_properties(problems: list[Problem], where: str, properties: Iterable[PropertyType]) -> None:
+    for i, property_ in enumerate(properties):
+        problems += [Problem(message, f"{where}[{i}].{field}") for field, message in _property_faults(property_)]
+
+
+def _property_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
+    if p.unit:
+        if p.kind not in _NUMERIC:
+            yield "unit", f"a {p.kind} has no unit; leave it out"
+        else:
+            try:
+                check_unit(p.unit)
+            except GemelError as error:
+                yield "unit", error.detail
+    yield from _range_faults(p)
+    if p.values and p.kind is not Kind.ENUMERATION:
+        yield "values", f"only an enumeration lists values, {p.name} is a {p.kind}"
+    if len(set(p.values)) != len(p.values):
+        yield "values", f"a value is listed twice in {list(p.values)}"
+    if p.freshness is not None and not 0 < p.freshness.within_s < math.inf:
+        yield "freshness.within_s", f"{p.freshness.within_s} is not a number of seconds above 0"
+    for i, alias in enumerate(p.aliases):
+        try:
+            check_name(alias, "alias")
+        except GemelError as error:
+            yield f"aliases[{i}]", error.detail
+    for i, earlier in enumerate(p.earlier):
+        if earlier.how not in HOWS:
+            yield f"earlier[{i}].how", f"{earlier.how!r} is not one of {', '.join(HOWS)}"
+
+
+def _range_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
+    bounds = [b for b in (p.minimum, p.maximum, *(p.normal or ())) if b is not None]
+    if bounds and p.kind not in _NUMERIC:
+        yield "minimum", f"a {p.kind} has no range; leave minimum, maximum and normal out"
+    if any(not math.isfinite(b) for b in bounds):
+        yield "minimum", "bounds are finite numbers; leave out a bound that is not there"
+    elif p.minimum is not None and p.maximum is not None and p.minimum > p.maximum:
+        yield "maximum", f"maximum {p.maximum} is below minimum {p.minimum}"
+    elif p.normal is not None and p.normal[0] > p.normal[1]:
+        yield "normal", f"the normal band {list(p.normal)} ends before it begins"
+
+
+_SECRET = re.compile(r"pass(word|phrase|wd)?$|secret|token$|api_?key|private_?key|credential", re.IGNORECASE)
+_REFERENCES = ("env", "file", "keyring")
+
+
+def check_connector(spec: ConnectorSpec) -> list[Problem]:
+    """Every fault of a connector: names, units, rates, and secrets that are not references."""
+    problems: list[Problem] = []
+    _try(problems, "id", partial(check_id, spec.id, "connector id"))
+    _try(problems, "kind", partial(check_id, spec.kind, "connector kind"))
+    problems += secret_problems(spec.settings, "settings")
+    for i, binding in enumerate(spec.bindings):
+        where = f"bindings[{i}]"
+        _try(problems, f"{where}.twin", partial(check_id, binding.twin, "twin id"))
+        _try(problems, f"{where}.property", partial(check_name, binding.property))
+        if binding.unit:
+            _try(problems, f"{where}.unit", partial(check_unit, binding.unit))
+        if not binding.address:
+            problems.append(Problem("a binding needs an address: where its source keeps it", f"{where}.address"))
+        for field, value in (("within_s", binding.within_s), ("rate_hz", binding.rate_hz)):
+            if value is not None and not 0 < value < math.inf:
+                problems.append(Problem(f"{value} is not a number above 0", f"{where}.{field}"))
+        if binding.scale is not None and (not math.isfinite(binding.scale.factor) or binding.scale.factor == 0):
+            problems.append(Problem("a factor is a finite number and not 0", f"{where}.scale.factor"))
+    return problems
+
+
+def secret_problems(value: Any, field: str) -> list[Problem]:
+    """Secrets told in the clear: under a key like password, only {env: X}, {file: X} or {keyring: X} may stand."""
+    problems: list[Problem] = []
+    if isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            problems += secret_problems(item, f"{field}[{i}]")
+    if not isinstance(value, dict):
+        return problems
+    for key, item in value.items():
+        where = f"{field}.{key}"
+        if not _SECRET.search(str(key)):
+            problems += secret_problems(item, where)
+        elif item is not None and not _is_reference(item):
+            problems.append(
+                Problem(
+                    "a secret is never written here; name where it is: "
+                    f"{key}: {{env: NAME}}, {{file: path}} or {{keyring: name}}",
+                    where,
+                )
+            )
+    return problems
+
+
+def _is_reference(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and len(value) == 1
+        and next(iter(value)) in _REFERENCES
+        and isinstance(next(iter(value.values())), str)
+    )
