@@ -7,15 +7,20 @@ GemelError                      base; has .code (stable), .status (HTTP), .detai
 │   ├── InvalidUnit             unknown UCUM code, or one of another dimension
 │   ├── InvalidTime             not RFC 3339, or outside what the clock rule allows
 │   ├── InvalidId               an id that is not of the allowed form
-│   └── InvalidQuery            SQL or selector that is not allowed or cannot be parsed
+│   ├── InvalidQuery            SQL or selector that is not allowed or cannot be parsed
+│   ├── TooLarge         413     more than is taken at once; send it in parts
+│   └── WrongMediaType   415     a form of body that this address does not take
 ├── NotFound            404     UnknownTwin, UnknownType, UnknownProperty, UnknownConnector …
 ├── Conflict            409     it exists already, or was changed meanwhile
 │   ├── RevisionConflict 412    If-Match failed: "press-7 is at revision 12, not 9; read it again and retry"
 │   ├── SequenceConflict        another writer of the journal was first
-│   └── MessageConflict         the same (source, id) with other content
+│   ├── MessageConflict         the same (source, id) with other content
+│   └── KeyReused               the same Idempotency-Key with another request
 ├── Denied              403     the gate said no (or 404-like silence where even existence is a secret)
 ├── Unauthenticated     401     no or unknown credentials
 ├── Overloaded          429     refused for now; .retry_after_s says when to come again
+├── WrongMethod         405     the address exists, but not for this method
+├── NotYet              503     a position that was asked for is not reached yet
 ├── StorageFull         507     no space; nothing of the request was written, what was accepted is intact
 ├── StorageFailed       500     the disk refused an fsync or a read; the writer has stopped
 ├── Corrupt             500     stored data does not match its hash; refuses rather than skip
@@ -41,20 +46,25 @@ __all__ = [
     "InvalidTime",
     "InvalidUnit",
     "InvalidValue",
+    "KeyReused",
     "MessageConflict",
     "MissingExtra",
     "NotFound",
+    "NotYet",
     "Overloaded",
     "Problem",
     "RevisionConflict",
     "SequenceConflict",
     "StorageFailed",
     "StorageFull",
+    "TooLarge",
     "Unauthenticated",
     "UnknownConnector",
     "UnknownProperty",
     "UnknownTwin",
     "UnknownType",
+    "WrongMediaType",
+    "WrongMethod",
 ]
 
 
@@ -151,6 +161,22 @@ class InvalidQuery(InvalidInput):
     title = "The query is not valid"
 
 
+class TooLarge(InvalidInput):
+    """More than is taken in one request."""
+
+    code = "too-large"
+    status = 413
+    title = "Too large"
+
+
+class WrongMediaType(InvalidInput):
+    """The body has a form that this address does not take."""
+
+    code = "wrong-media-type"
+    status = 415
+    title = "Not this form of body"
+
+
 class NotFound(GemelError):
     """There is no such thing (or none that the caller may know of)."""
 
@@ -217,6 +243,13 @@ class MessageConflict(Conflict):
     title = "The same message id with other content"
 
 
+class KeyReused(Conflict):
+    """The same Idempotency-Key came with another request, or while the first one is still being answered."""
+
+    code = "key-reused"
+    title = "The idempotency key was used before"
+
+
 class FolderInUse(Conflict):
     """Another process has this folder open for writing."""
 
@@ -250,6 +283,22 @@ class Overloaded(GemelError):
     def __init__(self, detail: str, *, retry_after_s: float = 1.0, **extra: Any) -> None:
         super().__init__(detail, **extra)
         self.retry_after_s = retry_after_s
+
+
+class WrongMethod(GemelError):
+    """The address exists, but not for this method."""
+
+    code = "wrong-method"
+    status = 405
+    title = "Not this method"
+
+
+class NotYet(GemelError):
+    """A position that was asked for has not been reached in time; ask again."""
+
+    code = "not-yet"
+    status = 503
+    title = "Not there yet"
 
 
 class StorageFull(GemelError):

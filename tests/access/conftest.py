@@ -23,7 +23,7 @@ class Writer:
         self.database = database
         self.changes: list[Change] = []
 
-    def __call__(self, work: Callable[[Connection], tuple[Any, Sequence[Change]]], *, actor: str = "") -> Future[Any]:
+    def transact(self, work: Callable[[Connection], tuple[Any, Sequence[Change]]], *, actor: str = "") -> Future[Any]:
         future: Future[Any] = Future()
         try:
             with self.database.write() as connection:
@@ -56,6 +56,6 @@ def writer(database: Database) -> Writer:
 
 @pytest.fixture
 def gate(database: Database, clock: SteppedClock, writer: Writer) -> Iterator[Gate]:
-    gate = Gate(database, clock, writer)
+    gate = Gate(database, writer, clock)
     yield gate
     gate.close()

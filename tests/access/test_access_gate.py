@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from typing import Any
+
 import pytest
 
 from gemel.access import AUDITED, Action, Decision, Gate, Policies, Principal, Resource, ResourceKind, Role
@@ -121,10 +124,15 @@ def test_the_audit_log_pages_backwards_and_filters(gate: Gate) -> None:
     assert gate.audit.entries(principal="user-2") == []
 
 
-def test_without_room_in_the_audit_log_nothing_is_done(database, clock) -> None:  # type: ignore[no-untyped-def]
-    from concurrent.futures import Future
+class Stuck:
+    """A writer that never gets there."""
 
-    gate = Gate(database, clock, lambda work, *, actor="": Future())  # a writer that never gets there
+    def transact(self, work: Any, *, actor: str = "") -> Future[Any]:
+        return Future()
+
+
+def test_without_room_in_the_audit_log_nothing_is_done(database, clock) -> None:  # type: ignore[no-untyped-def]
+    gate = Gate(database, Stuck(), clock)
     for _ in range(QUEUE + 1):  # one is on its way, the rest wait
         gate.require(someone(Role.ENGINEER), "configure", PRESS)
     with pytest.raises(Overloaded):

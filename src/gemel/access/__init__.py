@@ -6,7 +6,7 @@ from gemel.access.gate import Gate
 from gemel.access.policy import Decision, Policies
 from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind, Role
 from gemel.access.sessions import Sessions
-from gemel.access.store import Transact
+from gemel.access.store import Writer
 from gemel.access.throttle import Throttle
 from gemel.access.tokens import Token, Tokens
 
@@ -28,5 +28,5 @@ __all__ = [
     "Throttle",
     "Token",
     "Tokens",
-    "Transact",
+    "Writer",
 ]

@@ -84,12 +84,12 @@ class Accounts:
             raise NotFound(f"there is no user {id_or_name!r:.80}; GET /users lists them")
         return found
 
-    def name(self, id: str) -> str:  # noqa: A002
+    def name(self, id: str) -> str:
         """The person's name, empty if there is none (any more)."""
         found = self._accounts.get(id)
         return found.name if found else ""
 
-    def find(self, id: str) -> Account | None:  # noqa: A002
+    def find(self, id: str) -> Account | None:
         return self._accounts.get(id)
 
     @cached_property
@@ -208,7 +208,7 @@ class Accounts:
         self.reload()
         self._sign_out(before.id)
 
-    def _sign_out(self, id: str) -> None:  # noqa: A002
+    def _sign_out(self, id: str) -> None:
         for listener in self.signed_out:
             listener(id)
 

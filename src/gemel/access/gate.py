@@ -10,7 +10,7 @@ from gemel.access.audit import Audit
 from gemel.access.policy import Decision, Policies
 from gemel.access.principal import AUDITED, Action, Principal, Resource
 from gemel.access.sessions import Sessions
-from gemel.access.store import Store, Transact
+from gemel.access.store import Store, Writer
 from gemel.access.tokens import Tokens
 from gemel.clock import Clock
 from gemel.database import Database
@@ -24,20 +24,20 @@ CACHED_DECISIONS = 50_000
 class Gate:
     """Identities, decisions and the audit log of one platform.
 
-    `transact` runs a piece of SQL in the writer's transaction (`Intake.transact`); without it nobody can be added, and
-    what would be audited is refused (a read-only folder). `position` tells the journal position for the audit log.
+    `writer` (the intake) runs a piece of SQL in its transaction; without one nobody can be added, and what would be
+    audited is refused (a read-only folder). `position` tells the journal position for the audit log.
     """
 
     def __init__(
         self,
         database: Database,
+        writer: Writer | None,
         clock: Clock,
-        transact: Transact | None = None,
         *,
         position: Callable[[], int] = lambda: 0,
         policies: Policies | None = None,
     ) -> None:
-        store = Store(database, clock, transact)
+        store = Store(database, clock, writer)
         self._clock = clock
         self._policies = policies or Policies.shipped()
         self._cache: dict[tuple[Any, ...], Decision] = {}

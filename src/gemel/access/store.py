@@ -16,38 +16,39 @@ from gemel.database import Database
 from gemel.errors import Conflict
 from gemel.twin import Change
 
-__all__ = ["Store", "Transact", "hash_secret", "new_id", "new_secret", "same"]
+__all__ = ["Store", "Writer", "hash_secret", "new_id", "new_secret", "same"]
 
 T = TypeVar("T")
 Work = Callable[[Connection], tuple[T, Sequence[Change]]]
 WRITE_TIMEOUT_S = 30.0
 
 
-class Transact(Protocol):
-    """`Intake.transact`: runs `work` in the writer's transaction and journals the changes it returns."""
+class Writer(Protocol):
+    """The one writer of the database (`Intake`)."""
 
-    def __call__(self, work: Work[Any], *, actor: str = "") -> Future[Any]: ...
+    def transact(self, work: Work[Any], *, actor: str = "") -> Future[Any]:
+        """Run `work` in a transaction and journal the changes it returns; resolves to (its result, position)."""
 
 
 class Store:
     """The database, the clock and the way to the writer."""
 
-    def __init__(self, database: Database, clock: Clock, transact: Transact | None) -> None:
+    def __init__(self, database: Database, clock: Clock, writer: Writer | None) -> None:
         self.database = database
         self.clock = clock
-        self._transact = transact
+        self._writer = writer
 
     @property
     def writable(self) -> bool:
-        return self._transact is not None
+        return self._writer is not None
 
     def submit(self, work: Work[T], *, actor: str = "") -> Future[Any]:
         """Queue a write; the future's result is (what `work` returned, position)."""
-        if self._transact is None:
+        if self._writer is None:
             raise Conflict(
                 "this folder is open read-only; open it for writing to change accounts, tokens or the audit log"
             )
-        return self._transact(work, actor=actor)
+        return self._writer.transact(work, actor=actor)
 
     def write(self, work: Work[T], *, actor: str = "") -> T:
         """Write and wait until it is durable; raises what `work` raised."""

@@ -132,7 +132,7 @@ class Tokens:
         self.reload()
         return made, secret
 
-    def withdraw(self, id: str, *, actor: str = "") -> None:  # noqa: A002
+    def withdraw(self, id: str, *, actor: str = "") -> None:
         """End a token at once. Raises NotFound."""
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
