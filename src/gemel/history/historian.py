@@ -1,0 +1,284 @@
+"""The historian: follows the journal into the lake. Nobody else touches the catalogue."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from gemel.clock import Clock
+from gemel.history.lake import Lake
+from gemel.history.published import View, Views, file_tables, write_index
+from gemel.history.rows import Rows
+from gemel.history.tables import HAPPENED, READINGS
+from gemel.history.tail import Fact, Part, Tail
+from gemel.journal import Journal
+from gemel.twin import Form
+
+__all__ = ["Historian", "Pace", "Stage", "Status"]
+
+log = logging.getLogger(__name__)
+
+_FOLLOW_S = 0.1
+"""How long one wait for the journal may last: closing takes no longer."""
+
+
+class Stage(StrEnum):
+    """What the historian is at."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    FAILED = "failed"
+    """The last commit failed; it tries again by itself. Nothing is lost: the journal keeps what is not in history."""
+    STOPPED = "stopped"
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How often and how much; larger commits write faster and leave fewer files."""
+
+    commit_s: float = 5.0
+    """A reading is in Parquet at the latest so long after it was journaled."""
+    commit_rows: int = 1_000_000
+    """Commit earlier when so many rows wait."""
+    tail_rows: int = 6_000_000
+    """Stop following the journal while so many rows wait; queries then answer up to there."""
+    retry_s: float = 1.0
+    """First pause after a failure; doubles up to `retry_most_s`."""
+    retry_most_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Health of the history, for people and metrics."""
+
+    stage: Stage = Stage.STARTING
+    error: str = ""
+    stored: int = 0
+    """Journal position up to which everything is in Parquet."""
+    followed: int = 0
+    """Journal position up to which queries answer."""
+    waiting: int = 0
+    """Readings and changes in the journal that are not in Parquet yet."""
+    commits: int = 0
+    rows: int = 0
+    """Rows committed since opening."""
+    last_commit_s: float = 0.0
+    files: int = 0
+    failures: int = 0
+    """Failures in a row."""
+    pending_loads: tuple[str, ...] = field(default=())
+    """Bulk loads that the journal tells of and whose staged rows are missing: load the same file again."""
+
+
+class Historian:
+    """Two threads: one follows the journal into the tail, one moves the tail into the lake."""
+
+    def __init__(
+        self, folder: Path, journal: Journal, clock: Clock, *, views: Views, pace: Pace, catalogue_url: str | None
+    ) -> None:
+        self.folder = folder
+        self.pace = pace
+        self._journal = journal
+        self._clock = clock
+        self._views = views
+        self._catalogue_url = catalogue_url
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._flush_to = 0
+        self._oldest: float | None = None
+        self._doubtful = False
+        self._orders: list[Callable[[Lake], None]] = []
+        self._status = Status()
+        self._opened = threading.Event()
+        self._open_error: BaseException | None = None
+        self._lake: Lake
+        self._tail: Tail
+        self._writer = threading.Thread(target=self._run, name="gemel-historian", daemon=True)
+        self._follower = threading.Thread(target=self._follow, name="gemel-history-follower", daemon=True)
+
+    def start(self) -> None:
+        """Open the lake and begin; raises what opening it raised."""
+        self._writer.start()
+        self._opened.wait()
+        if self._open_error is not None:
+            self._writer.join()
+            raise self._open_error
+        self._follower.start()
+
+    def status(self) -> Status:
+        head = self._journal.head().position
+        status = self._status
+        return replace(status, followed=self._views.current.position, waiting=max(0, head - status.stored))
+
+    def flush(self, position: int) -> None:
+        """Ask for everything up to `position` to be stored soon; wait for it with `Views.wait`."""
+        with self._wake:
+            self._flush_to = max(self._flush_to, position)
+            self._wake.notify_all()
+
+    def close(self) -> None:
+        """Stop after the commit under way; what is not stored stays in the journal."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._follower.ident is not None:
+            self._follower.join()
+        self._writer.join()
+        self._status = replace(self._status, stage=Stage.STOPPED)
+
+    # the follower's thread
+
+    def _follow(self) -> None:
+        while not self._stopping:
+            try:
+                if not self._journal.wait(self._tail.position + 1, _FOLLOW_S):
+                    continue
+                self._take_blocks()
+            except Exception as error:
+                self._failed("cannot follow the journal", error)
+                self._pause()
+
+    def _take_blocks(self) -> None:
+        for block in self._journal.blocks(after=self._tail.position):
+            with self._wake:
+                self._wake.wait_for(lambda: self._tail.count < self.pace.tail_rows or self._stopping)
+                if self._stopping:
+                    return
+                self._tail.append(block)
+                if self._oldest is None:
+                    self._oldest = self._clock.monotonic()
+                self._publish()
+                if self._tail.count >= self.pace.commit_rows or self._oldest is not None:
+                    self._wake.notify_all()
+
+    # the historian's thread
+
+    def _run(self) -> None:
+        try:
+            self._lake = Lake(self.folder, catalogue_url=self._catalogue_url)
+        except BaseException as error:
+            self._open_error = error
+            self._opened.set()
+            return
+        try:
+            self._tail = Tail(self._lake.position)
+            self._status = replace(self._status, stage=Stage.RUNNING, stored=self._lake.position)
+            self._publish(stored=True)
+            self._opened.set()
+            while self._wait_for_work():
+                try:
+                    self._commit()
+                    self._status = replace(self._status, stage=Stage.RUNNING, error="", failures=0)
+                except Exception as error:
+                    self._failed("cannot write history", error)
+                    self._doubtful = True
+                    self._pause()
+        finally:
+            self._lake.close()
+
+    def _wait_for_work(self) -> bool:
+        """Wait until a commit is due; False when it is time to stop."""
+        with self._wake:
+            while not self._stopping:
+                if self._due():
+                    return True
+                left = None
+                if self._oldest is not None:
+                    left = max(0.0, self.pace.commit_s - (self._clock.monotonic() - self._oldest))
+                self._wake.wait(left)
+        return False
+
+    def _due(self) -> bool:
+        if self._doubtful:
+            return True
+        if self._oldest is None:
+            return False
+        if self._tail.count >= self.pace.commit_rows or self._flush_to > self._status.stored:
+            return True
+        return self._clock.monotonic() - self._oldest >= self.pace.commit_s
+
+    def _commit(self) -> None:
+        with self._wake:
+            parts = self._tail.freeze()
+            self._oldest = None
+        if not parts:
+            return
+        begun = self._clock.monotonic()
+        if self._doubtful:  # the failed commit may have been done all the same: only the catalogue knows
+            self._lake.recover()
+            self._doubtful = False
+        unstored = [part for part in parts if part.last > self._lake.position]
+        if unstored:
+            self._lake.commit(_tables(unstored), parts[-1].last)
+        write_index(self.folder, self._lake.position, self._lake.files)
+        with self._wake:
+            self._tail.drop_frozen()
+            self._publish(stored=True)
+            self._wake.notify_all()
+        rows = sum(part.count for part in parts)
+        self._status = replace(
+            self._status,
+            stored=self._lake.position,
+            commits=self._status.commits + 1,
+            rows=self._status.rows + rows,
+            last_commit_s=self._clock.monotonic() - begun,
+            files=len(self._lake.files),
+        )
+
+    def _publish(self, *, stored: bool = False) -> None:
+        view = self._views.current
+        files = file_tables(self._lake.files) if stored else view.files
+        position = self._lake.position if stored else view.stored
+        self._views.publish(View(files=files, stored=position, tail=self._tail.parts))
+
+    def _failed(self, what: str, error: Exception) -> None:
+        log.exception("%s", what)
+        failures = self._status.failures + 1
+        self._status = replace(self._status, stage=Stage.FAILED, error=f"{what}: {_reason(error)}", failures=failures)
+
+    def _pause(self) -> None:
+        pause = min(self.pace.retry_s * 2 ** (self._status.failures - 1), self.pace.retry_most_s)
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopping, pause)
+
+
+def _reason(error: Exception) -> str:
+    text = f"{error!s:.300}"
+    if "no space left" in text.lower() or "disk is full" in text.lower():
+        return f"the disk that holds the history is full; free space, it goes on by itself ({text})"
+    return text
+
+
+def _tables(parts: Sequence[Part]) -> dict[str, pa.Table]:
+    tables = {}
+    for form in Form:
+        rows = Rows.concat(form, [part.rows[form] for part in parts if form in part.rows])
+        if len(rows):
+            tables[READINGS[form]] = rows.to_arrow()
+    facts = [fact for part in parts for fact in part.facts]
+    if facts:
+        tables[HAPPENED] = facts_table(facts)
+    return tables
+
+
+def facts_table(facts: list[Fact]) -> pa.Table:
+    """Changes as rows of `happened`."""
+    return pa.table(
+        {
+            "position": pa.array([fact.position for fact in facts], pa.int64()),
+            "time": pa.array([fact.change.time for fact in facts], pa.int64()).view(pa.timestamp("us")),
+            "recorded": pa.array([fact.recorded for fact in facts], pa.int64()).view(pa.timestamp("us")),
+            "twin": [fact.change.subject for fact in facts],
+            "kind": [fact.change.kind for fact in facts],
+            "actor": [fact.change.actor for fact in facts],
+            "source": [fact.change.source for fact in facts],
+            "id": [fact.change.id for fact in facts],
+            "body": [msgspec.json.encode(fact.change.body).decode() for fact in facts],
+        }
+    )

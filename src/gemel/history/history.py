@@ -1,0 +1,123 @@
+"""The past of every twin: one object that other rooms ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gemel.clock import Clock
+from gemel.history.asof import readings_at
+from gemel.history.historian import Historian, Pace, Status
+from gemel.history.published import File, View, Views
+from gemel.history.reader import Reader
+from gemel.history.subject import Subject, entry_of, sources_of, subject, subject_of_series
+from gemel.journal import Journal
+from gemel.registry import Directory
+from gemel.twin import Position, Reading
+
+__all__ = ["History"]
+
+
+class History:
+    """Follows the journal into Parquet and answers what was. Thread-safe; close it when done."""
+
+    def __init__(
+        self,
+        folder: Path,
+        journal: Journal,
+        directory: Directory,
+        clock: Clock,
+        *,
+        catalogue_url: str | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """Opens (or makes) the history in `folder`. `catalogue_url`: postgresql://… instead of SQLite in the folder."""
+        self.folder = Path(folder)
+        self._directory = directory
+        self._journal = journal
+        self._clock = clock
+        self._views = Views()
+        self._reader = Reader(self.folder)
+        self._historian = Historian(
+            self.folder, journal, clock, views=self._views, pace=pace or Pace(), catalogue_url=catalogue_url
+        )
+        try:
+            self._historian.start()
+        except BaseException:
+            self._reader.close()
+            raise
+
+    # what is stored
+
+    @property
+    def position(self) -> Position:
+        """Every reading and change up to it is in Parquet, on disk and read back: the journal may drop its copy."""
+        return self._views.current.stored
+
+    @property
+    def followed(self) -> Position:
+        """Queries answer up to here."""
+        return self._views.current.position
+
+    def wait(self, position: Position, timeout_s: float = 10.0) -> bool:
+        """Whether queries answered up to `position` within the time."""
+        return self._views.wait(position, timeout_s)
+
+    def flush(self, timeout_s: float = 60.0) -> Position:
+        """Store everything that the journal holds now, and return the position reached."""
+        target = self._journal.head().position
+        self._historian.flush(target)
+        self._views.wait(target, timeout_s, stored=True)
+        return self.position
+
+    def status(self) -> Status:
+        return self._historian.status()
+
+    def files(self) -> list[File]:
+        """The published list of Parquet files with their bounds."""
+        return [file for table in self._views.current.files.values() for file in table.files]
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """One moment of the history over several reads; its files stay while it is held."""
+        with self._views.hold() as view:
+            yield view
+
+    # one instant
+
+    def value(self, of: int | tuple[str, str], at: int) -> Reading | None:
+        """The reading in force at `at` of a series, or of (twin, property); None if there was none yet."""
+        asked = subject_of_series(self._directory, of) if isinstance(of, int) else subject(self._directory, *of)
+        with self._views.hold() as view:
+            return readings_at(self._reader, view, [asked], at)[0]
+
+    def twin(self, twin: str, at: int) -> dict[str, Reading]:
+        """A whole twin at a past instant: property → reading; properties without any reading are left out."""
+        return self.twins([twin], at)[entry_of(self._directory, twin).id]
+
+    def twins(self, twins: Iterable[str], at: int) -> dict[str, dict[str, Reading]]:
+        """Many twins at one past instant, by id. Raises UnknownTwin."""
+        subjects = []
+        found: dict[str, dict[str, Reading]] = {}
+        for twin in twins:
+            entry = entry_of(self._directory, twin)
+            found[entry.id] = {}
+            refs = {ref.number: ref for ref in entry.properties.values()}
+            subjects += [Subject(entry.id, ref, sources_of(self._directory, entry, ref)) for ref in refs.values()]
+        with self._views.hold() as view:
+            for reading in readings_at(self._reader, view, subjects, at):
+                if reading is not None:
+                    found[reading.twin][reading.property] = reading
+        return found
+
+    def close(self) -> None:
+        """Stop following. What is not stored yet stays in the journal and is taken at the next opening."""
+        self._historian.close()
+        self._reader.close()
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,279 @@
+"""The catalogue: DuckLake over SQLite or PostgreSQL. Only the historian's thread may touch a `Lake`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from gemel.errors import Corrupt
+from gemel.history import extensions
+from gemel.history.published import File
+from gemel.history.tables import CREATE, LOADED, PARTITION, SORT, TABLES
+
+__all__ = ["Commit", "Lake"]
+
+_META = "__ducklake_metadata_lake"
+_OPTIONS = {
+    "parquet_compression": "zstd",
+    "parquet_version": "2",
+    "parquet_row_group_size": "122880",
+    "target_file_size": "512MB",
+}
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """What the newest snapshot says of itself; written in the same transaction as its rows."""
+
+    position: int
+    """Every reading and change up to this journal position is in the lake."""
+
+
+class Lake:
+    """Tables in Parquet with transactions. Opening repairs what a crash left behind."""
+
+    def __init__(self, folder: Path, *, catalogue_url: str | None = None, memory_mb: int | None = None) -> None:
+        """`folder` is made when missing. `catalogue_url`: postgresql://…; None is SQLite inside `folder`."""
+        self.folder = folder.absolute()
+        self.data = self.folder / "data"
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._connection = extensions.connect(memory_mb=memory_mb)
+        try:
+            self._attach(catalogue_url)
+            self._create()
+            self._files: dict[int, File] = {}
+            self._known: set[str] = set()
+            self.position = self._read_position()
+            self.refresh()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _attach(self, catalogue_url: str | None) -> None:
+        options = ["OVERRIDE_DATA_PATH true", "DATA_INLINING_ROW_LIMIT 0", f"DATA_PATH {_text(str(self.data) + '/')}"]
+        if catalogue_url is None:
+            extensions.load(self._connection, "ducklake", "sqlite")
+            target = f"sqlite:{self.folder / 'catalogue.sqlite'}"
+            options.append("META_JOURNAL_MODE 'WAL'")
+        else:
+            extensions.load(self._connection, "ducklake", "postgres")
+            target = f"postgres:{catalogue_url}"
+        self._connection.execute(f"ATTACH {_text('ducklake:' + target)} AS lake ({', '.join(options)})")
+
+    def _create(self) -> None:
+        have = {
+            name
+            for (name,) in self._connection.execute(
+                "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+            ).fetchall()
+        }
+        if set(CREATE) <= have:
+            return
+        for option, value in _OPTIONS.items():
+            self._connection.execute(f"CALL lake.set_option('{option}', '{value}')")
+        for table, columns in CREATE.items():
+            if table in have:
+                continue
+            with self._transaction():
+                self._connection.execute(f"CREATE TABLE lake.{table} ({columns})")
+                if table in PARTITION:
+                    self._connection.execute(f"ALTER TABLE lake.{table} SET PARTITIONED BY ({PARTITION[table]})")
+                    self._connection.execute(f"ALTER TABLE lake.{table} SET SORTED BY ({SORT[table]})")
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._connection)
+
+    def _read_position(self) -> int:
+        row = self._connection.execute(
+            f"SELECT commit_extra_info FROM {_META}.ducklake_snapshot_changes "
+            "WHERE commit_extra_info IS NOT NULL ORDER BY snapshot_id DESC LIMIT 1"
+        ).fetchone()
+        return msgspec.json.decode(row[0], type=Commit).position if row else 0
+
+    def _say(self, position: int) -> None:
+        info = msgspec.json.encode(Commit(position)).decode()
+        self._connection.execute(f"CALL lake.set_commit_message('gemel', 'history', extra_info => '{info}')")
+
+    def commit(
+        self, tables: Mapping[str, pa.Table], position: int, *, also: Sequence[tuple[str, str]] = ()
+    ) -> list[File]:
+        """Add rows to tables and move to `position` in one transaction; the new files are on disk before it.
+
+        `also`: further (table, SELECT) pairs, for bulk loads. Returns the files that are new. After an exception
+        nothing of it is in the lake, and `commit` may be called again.
+        """
+        counts: dict[str, int] = {}
+        with self._transaction():
+            for table, rows in tables.items():
+                if rows.num_rows == 0:
+                    continue
+                self._connection.register("arrived", rows)
+                try:
+                    self._connection.execute(f"INSERT INTO lake.{table} SELECT * FROM arrived")
+                finally:
+                    self._connection.unregister("arrived")
+                counts[table] = rows.num_rows
+            for table, select in also:
+                inserted = self._connection.execute(f"INSERT INTO lake.{table} {select}").fetchone()
+                counts[table] = counts.get(table, 0) + (inserted[0] if inserted else 0)
+            self._sync(counts)
+            self._say(position)
+        self.position = position
+        new = self.refresh()
+        self._read_back(new, counts)
+        return new
+
+    def _sync(self, tables: Iterable[str]) -> None:
+        """fsync what this transaction wrote: DuckLake does not."""
+        folders: set[Path] = set()
+        for table in tables:
+            listed = self._connection.execute(
+                f"SELECT data_file FROM ducklake_list_files('lake', '{table}')"
+            ).fetchall()
+            for (name,) in listed:
+                if name not in self._known:
+                    path = Path(name)
+                    _fsync(path)
+                    folders.update(path.parents[: len(path.relative_to(self.data).parts)])
+        for folder in folders:
+            _fsync(folder)
+
+    def refresh(self) -> list[File]:
+        """Read the list of live files from the catalogue; returns those that were not known before."""
+        live = {
+            int(number)
+            for (number,) in self._connection.execute(
+                f"SELECT data_file_id FROM {_META}.ducklake_data_file WHERE end_snapshot IS NULL"
+            ).fetchall()
+        }
+        fresh = sorted(live - self._files.keys())
+        new = self._describe(fresh) if fresh else []
+        for number in self._files.keys() - live:
+            del self._files[number]
+        self._known = {str(self.folder / file.path) for file in self._files.values()}
+        return new
+
+    def _describe(self, numbers: Sequence[int]) -> list[File]:
+        rows = self._connection.execute(_DESCRIBE.format(meta=_META, least=min(numbers))).fetchall()
+        wanted = set(numbers)
+        new = []
+        for number, table, path, count, size, *bounds in rows:
+            if number not in wanted or table not in TABLES:
+                continue
+            file = File(table, f"data/main/{table}/{path}", count, size, *(b if b is not None else 0 for b in bounds))
+            self._files[number] = file
+            new.append(file)
+        return new
+
+    def _read_back(self, files: Iterable[File], counts: Mapping[str, int]) -> None:
+        """Open the new files again: what the journal may forget must be readable."""
+        import pyarrow.parquet as pq
+
+        seen = dict.fromkeys(counts, 0)
+        for file in files:
+            rows = pq.read_metadata(self.folder / file.path).num_rows
+            if rows != file.rows:
+                raise Corrupt(f"{file.path} holds {rows} rows, the catalogue says {file.rows}")
+            seen[file.table] += rows
+        for table, count in counts.items():
+            if table in TABLES and seen[table] != count:
+                raise Corrupt(f"{count} rows went into {table}, {seen[table]} came back")
+
+    @property
+    def files(self) -> list[File]:
+        """Every live file."""
+        return list(self._files.values())
+
+    def recover(self) -> None:
+        """After a failure: learn from the catalogue what was committed, so that nothing is written twice."""
+        self.position = self._read_position()
+        self.refresh()
+
+    def loaded(self) -> dict[str, int]:
+        """hash -> position of every bulk load that is in the lake."""
+        return dict(self._connection.execute(f"SELECT hash, position FROM lake.{LOADED}").fetchall())
+
+    def merge(self, table: str, *, below_bytes: int, at_most: int) -> bool:
+        """Merge small adjacent files of one table; the merged-away files stay until `clean`. True if any was merged."""
+        with self._transaction():
+            merged = self._connection.execute(
+                f"CALL ducklake_merge_adjacent_files('lake', '{table}', "
+                f"max_file_size => {below_bytes}, max_compacted_files => {at_most})"
+            ).fetchall()
+            if merged:
+                self._sync([table])
+            self._say(self.position)
+        self.refresh()
+        return bool(merged)
+
+    def clean(self, older_than: int) -> None:
+        """Forget snapshots, and delete merged-away files, that were superseded before `older_than`."""
+        moment = datetime.fromtimestamp(older_than / 1e6, UTC).strftime("TIMESTAMPTZ '%Y-%m-%d %H:%M:%S+00'")
+        self._connection.execute(f"CALL ducklake_expire_snapshots('lake', older_than => {moment})")
+        self._connection.execute(f"CALL ducklake_cleanup_old_files('lake', older_than => {moment})")
+
+    def remove_orphans(self) -> None:
+        """Delete files that a crash left outside the catalogue; only while nobody else writes here."""
+        self._connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true)")
+
+    def close(self) -> None:
+        with suppress(duckdb.Error):
+            self._connection.execute("DETACH lake")
+        self._connection.close()
+
+
+class _Transaction:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN")
+
+    def __exit__(self, kind: Any, *_rest: object) -> None:
+        if kind is None:
+            self._connection.execute("COMMIT")
+        else:
+            with suppress(duckdb.Error):  # the error that brought us here is the one to tell
+                self._connection.execute("ROLLBACK")
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _bound(column: str, side: str, how: str) -> str:
+    return f"max({how.format(f's.{side}_value')}) FILTER (WHERE c.column_name = '{column}')"
+
+
+# The filter of an aggregate does not keep its argument from being computed for the other columns: hence TRY_CAST.
+_MOMENT = "epoch_us(TRY_CAST({} AS TIMESTAMP))"
+_WHOLE = "TRY_CAST({} AS BIGINT)"
+_DESCRIBE = (
+    "SELECT f.data_file_id, t.table_name, f.path, f.record_count, f.file_size_bytes, "
+    + ", ".join(
+        _bound(column, side, how)
+        for column, how in (("time", _MOMENT), ("series", _WHOLE), ("position", _WHOLE))
+        for side in ("min", "max")
+    )
+    + " FROM {meta}.ducklake_data_file f"
+    " JOIN {meta}.ducklake_table t ON t.table_id = f.table_id AND t.end_snapshot IS NULL"
+    " JOIN {meta}.ducklake_file_column_stats s ON s.data_file_id = f.data_file_id"
+    " JOIN {meta}.ducklake_column c ON c.table_id = s.table_id AND c.column_id = s.column_id AND c.end_snapshot IS NULL"
+    " WHERE f.end_snapshot IS NULL AND f.data_file_id >= {least}"
+    " AND c.column_name IN ('time', 'series', 'position') GROUP BY ALL"
+)

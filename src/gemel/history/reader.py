@@ -1,0 +1,170 @@
+"""Rows of the past, from the published files and the tail, for any thread. Never touches the catalogue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gemel.history import extensions
+from gemel.history.published import File, View
+from gemel.history.rows import Rows
+from gemel.history.tables import READINGS
+from gemel.twin import Form
+
+__all__ = ["Reader", "Wanted", "moment", "scan"]
+
+COLUMNS = "series, time, recorded, value, quality, position"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """Which rows: time in [start, end), position > `after_position`; None is unbounded."""
+
+    series: NDArray[np.int64]
+    """int64[k], rising, without repeats."""
+    start: int | None = None
+    end: int | None = None
+    after_position: int | None = None
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The least and the greatest series."""
+        return int(self.series[0]), int(self.series[-1])
+
+
+class Reader:
+    """A DuckDB of its own for reading; one cursor per thread in use, kept warm."""
+
+    def __init__(self, folder: Path, *, memory_mb: int | None = None) -> None:
+        self.folder = folder.absolute()
+        self._connection = extensions.connect(memory_mb=memory_mb)
+        # Published files never change, so their footers may be kept.
+        self._connection.execute("SET parquet_metadata_cache = true")
+        self._connection.execute("SET preserve_insertion_order = false")
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one query at a time."""
+        with self._lock:
+            cursor = self._idle.pop() if self._idle else self._connection.cursor()
+        try:
+            yield cursor
+        finally:
+            with self._lock:
+                self._idle.append(cursor)
+
+    def rows(self, view: View, form: Form, wanted: Wanted, *, newest: bool = False) -> Rows:
+        """The rows that are wanted, from files and tail, in no order; with `newest` only the last one of each series."""
+        if len(wanted.series) == 0:
+            return Rows.empty(form)
+        parts = [_of_tail(view, form, wanted)]
+        files = view.table(READINGS[form]).select(
+            start=wanted.start, end=wanted.end, series=wanted.reach, after_position=wanted.after_position
+        )
+        if files:
+            parts.insert(0, self._of_files(files, form, wanted, newest=newest))
+        rows = Rows.concat(form, parts)
+        return rows.latest() if newest else rows
+
+    def _of_files(self, files: Sequence[File], form: Form, wanted: Wanted, *, newest: bool) -> Rows:
+        source = self.source(files)
+        where = " AND ".join(conditions(wanted))
+        if newest:
+            # Two columns decide; DuckDB keeps the winner per series while it scans.
+            order = "row(time, position)"
+            select = ", ".join(
+                f"arg_max({column}, {order}) AS {column}" if column != "value" else f"{_newest_value(order)} AS value"
+                for column in ("time", "recorded", "value", "quality", "position")
+            )
+            query = f"SELECT series, {select} FROM {source} WHERE {where} GROUP BY series"
+        else:
+            query = f"SELECT {COLUMNS} FROM {source} WHERE {where}"
+        with self.cursor() as cursor:
+            many = len(wanted.series) > 16
+            if many:
+                cursor.register("wanted", pa.table({"series": pa.array(wanted.series)}))
+            try:
+                return Rows.of_arrow(form, cursor.execute(query).to_arrow_table())
+            finally:
+                if many:
+                    cursor.unregister("wanted")
+
+    def source(self, files: Sequence[File]) -> str:
+        """An SQL relation over these files."""
+        return scan([str(self.folder / file.path) for file in files])
+
+    def close(self) -> None:
+        with self._lock:
+            for cursor in self._idle:
+                cursor.close()
+            self._idle.clear()
+        self._connection.close()
+
+
+def _newest_value(order: str) -> str:
+    # arg_max skips null values; a reading without a value must win over the one before it.
+    return f"arg_max(row(value), {order})[1]"
+
+
+def scan(paths: Sequence[str]) -> str:
+    """`read_parquet` of exactly these files."""
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    return f"read_parquet([{listed}], hive_partitioning = false)"
+
+
+def moment(micros: int) -> str:
+    """A TIMESTAMP literal. Bounds are literals, not parameters: those defeat the pruning of files and row groups."""
+    return f"make_timestamp({int(micros)})"
+
+
+def conditions(wanted: Wanted) -> list[str]:
+    """The WHERE terms of what is wanted; every number in them is an int."""
+    least, greatest = wanted.reach
+    if len(wanted.series) == 1:
+        terms = [f"series = {least}"]
+    else:
+        terms = [f"series BETWEEN {least} AND {greatest}"]
+        if len(wanted.series) <= 16:
+            terms.append(f"series IN ({', '.join(str(int(s)) for s in wanted.series)})")
+        elif greatest - least + 1 != len(wanted.series):
+            terms.append("series IN (SELECT series FROM wanted)")
+    if wanted.start is not None:
+        terms.append(f"time >= {moment(wanted.start)}")
+    if wanted.end is not None:
+        terms.append(f"time < {moment(wanted.end)}")
+    if wanted.after_position is not None:
+        terms.append(f"position > {int(wanted.after_position)}")
+    return terms
+
+
+def _of_tail(view: View, form: Form, wanted: Wanted) -> Rows:
+    found = []
+    for part in view.tail:
+        if not part.may_hold(form, wanted.start, wanted.end, wanted.reach):
+            continue
+        rows = part.rows[form]
+        if len(wanted.series) == 1:
+            keep = rows.series == wanted.series[0]
+        else:
+            place = np.searchsorted(wanted.series, rows.series)
+            place[place == len(wanted.series)] = 0
+            keep = wanted.series[place] == rows.series
+        if wanted.start is not None:
+            keep &= rows.time >= wanted.start
+        if wanted.end is not None:
+            keep &= rows.time < wanted.end
+        if wanted.after_position is not None:
+            keep &= rows.position > wanted.after_position
+        if keep.any():
+            found.append(rows.take(keep))
+    return Rows.concat(form, found)

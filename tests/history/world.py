@@ -1,0 +1,109 @@
+"""A small real plant for the tests of history: SQLite journal, directory, and blocks as the intake would make them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gemel.clock import SECOND, SteppedClock
+from gemel.database import Database
+from gemel.history import History, Pace
+from gemel.journal import SqlJournal
+from gemel.registry.directory import Directory, PropertyRef, Shape, _Contents
+from gemel.twin import VALUE_TYPES, Block, Change, Form, Frame, PropertyType, Quality, series_of
+
+T0 = 1_704_067_200 * SECOND
+"""2024-01-01T00:00:00Z."""
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+
+Row = tuple[str, str, int, Any] | tuple[str, str, int, Any, Quality]
+
+
+def directory_of(
+    properties: Sequence[PropertyType], twins: Iterable[str], *, old: Sequence[tuple[int, PropertyType]] = ()
+) -> Directory:
+    """A directory with one type `machine`. `old`: (index into properties, the property in an earlier generation)."""
+    refs = {n: PropertyRef(n, "machine", p, p.form, n) for n, p in enumerate(properties, 1)}
+    by_name = {ref.property.name: ref for ref in refs.values()}
+    for number, (index, earlier) in enumerate(old, len(refs) + 1):
+        refs[number] = PropertyRef(number, "machine", earlier, earlier.form, index + 1)
+    by_name |= {alias: ref for ref in by_name.values() for alias in ref.property.aliases}
+    shape = Shape(1, ("machine",), by_name)
+    ids = ["", *twins]
+    numbers = {id: n for n, id in enumerate(ids) if id}
+    found = Directory()
+    found._replace(_Contents(numbers, ids, array("i", [0] + [1] * len(numbers)), len(numbers), {1: shape}, {}, refs, 1))
+    return found
+
+
+class World:
+    """Journal, directory and history in one folder; `put` appends a block as the intake's writer would."""
+
+    def __init__(self, folder: Path, directory: Directory, *, pace: Pace | None = None) -> None:
+        self.folder = folder
+        self.directory = directory
+        self.clock = SteppedClock(T0 + 400 * DAY)
+        self.pace = pace or Pace(commit_s=3600)
+        self.database = Database(f"sqlite:///{folder / 'gemel.sqlite'}")
+        self.database.migrate()
+        self.journal = SqlJournal(self.database)
+        self.history = self._open()
+
+    def _open(self) -> History:
+        return History(self.folder / "history", self.journal, self.directory, self.clock, pace=self.pace)
+
+    def reopen(self) -> History:
+        self.history.close()
+        self.history = self._open()
+        return self.history
+
+    def put(self, rows: Iterable[Row] = (), changes: Iterable[Change] = ()) -> int:
+        """Append one block with these readings (twin, property, time, value[, quality]); its last position."""
+        return self.append(self.block(rows, changes))
+
+    def block(self, rows: Iterable[Row], changes: Iterable[Change] = ()) -> Block:
+        head = self.journal.head()
+        by_form: dict[Form, list[tuple[int, int, Any, int, int]]] = {}
+        ordinal = 0
+        for twin, name, time, value, *quality in rows:
+            entry = self.directory.twin(twin)
+            assert entry is not None
+            ref = entry.properties[name]
+            by_form.setdefault(ref.form, []).append(
+                (series_of(entry.number, ref.number), time, value, int(quality[0]) if quality else 0, ordinal)
+            )
+            ordinal += 1
+        frames = {form: frame_of(form, listed) for form, listed in by_form.items()}
+        numbered = []
+        for change in changes:
+            numbered.append(Change(**{f: getattr(change, f) for f in change.__struct_fields__} | {"ordinal": ordinal}))
+            ordinal += 1
+        return Block(head.sequence + 1, head.position + 1, self.clock.now(), frames, tuple(numbered))
+
+    def append(self, block: Block) -> int:
+        self.journal.append(block, expected_sequence=self.journal.head().sequence)
+        return block.last
+
+    def close(self) -> None:
+        self.history.close()
+        self.journal.close()
+        self.database.close()
+
+
+def frame_of(form: Form, rows: Sequence[tuple[int, int, Any, int, int]]) -> Frame:
+    """A frame of (series, time, value, quality, ordinal)."""
+    series, time, value, quality, ordinal = zip(*rows, strict=True)
+    return Frame(
+        form,
+        np.array(series, np.int64),
+        np.array(time, np.int64),
+        pa.array(list(value), VALUE_TYPES[form]),
+        np.array(quality, np.uint8),
+        np.array(ordinal, np.uint32),
+    )
