@@ -13,7 +13,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gemel.connectors.mqtt import MqttConnector, MqttSettings
+from gemel.connectors.mqtt import MqttSource, MqttSettings
 from gemel.twin import Quality
 from gemel.twin.binding import Binding
 
@@ -51,7 +51,7 @@ def say(client: paho.Client, topic: str, payload: Any, *, qos: int = 1, retain: 
 
 
 @contextlib.asynccontextmanager
-async def running(source: MqttConnector, port: Recorder) -> AsyncIterator[asyncio.Task[None]]:
+async def running(source: MqttSource, port: Recorder) -> AsyncIterator[asyncio.Task[None]]:
     before = len(port.connections)
     task = asyncio.create_task(source.run(port))
     try:
@@ -68,8 +68,8 @@ async def running(source: MqttConnector, port: Recorder) -> AsyncIterator[asynci
             await task
 
 
-def source_for(broker: Any, bindings: Sequence[Binding], **settings: Any) -> MqttConnector:
-    return MqttConnector(MqttSettings(url=broker.url, client_id="under-test", **settings), bindings)
+def source_for(broker: Any, bindings: Sequence[Binding], **settings: Any) -> MqttSource:
+    return MqttSource(MqttSettings(url=broker.url, client_id="under-test", **settings), bindings)
 
 
 TELEMETRY = [

@@ -1,6 +1,6 @@
 """MQTT: any broker, any topics; JSON or plain payloads, mapped by path; acknowledged when durable."""
 
 from gemel.connectors.mqtt.settings import MqttSettings
-from gemel.connectors.mqtt.source import MqttConnector
+from gemel.connectors.mqtt.source import MqttSource
 
-__all__ = ["MqttConnector", "MqttSettings"]
+__all__ = ["MqttSource", "MqttSettings"]

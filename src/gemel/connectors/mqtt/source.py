@@ -21,7 +21,7 @@ from gemel.connectors.mqtt.topics import Template, filters
 from gemel.intake import Message, Receipt
 from gemel.twin.binding import Binding
 
-__all__ = ["MqttConnector"]
+__all__ = ["MqttSource"]
 
 _BATCH = 2_000
 """Messages read in one go: ~10 ms of the connectors' loop at most."""
@@ -34,7 +34,7 @@ _FINISH_TIMEOUT_S = 2.0
 _SAMPLE_BYTES = 4_096
 
 
-class MqttConnector:
+class MqttSource:
     """Reads from any MQTT 3.1.1 or 5 broker. A message is acknowledged, in order, after it is durable."""
 
     Settings: ClassVar[type[Any]] = MqttSettings

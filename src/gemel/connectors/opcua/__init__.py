@@ -1,0 +1,6 @@
+"""OPC UA: watch any nodes of any server, browse it, and propose types, twins and bindings for it."""
+
+from gemel.connectors.opcua.settings import OpcuaSettings
+from gemel.connectors.opcua.source import OpcuaSource
+
+__all__ = ["OpcuaSettings", "OpcuaSource"]
