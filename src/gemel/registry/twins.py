@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
-from gemel.errors import Conflict, InvalidDocument, InvalidInput, Problem, RevisionConflict, UnknownTwin, UnknownType
+from gemel.errors import Conflict, InvalidDocument, InvalidInput, RevisionConflict, UnknownTwin, UnknownType
 from gemel.registry import tables
 from gemel.registry.types import current_type, merged_problems
-from gemel.twin import Change, LifeStage, Twin, TwinSpec, check_id
+from gemel.twin import Change, LifeStage, Twin, TwinSpec
+from gemel.twin.check import check_spec
 from gemel.twin.stages import check_reachable, check_transition
 
 __all__ = [
@@ -26,8 +27,6 @@ __all__ = [
     "twin_row",
     "twins_by_number",
 ]
-
-MAX_ATTRIBUTES_BYTES = 64 * 1024
 
 
 def twin_of(row: Row[Any], types: tuple[str, ...]) -> Twin:
@@ -117,25 +116,6 @@ def flat_attributes(attributes: Mapping[str, Any], prefix: str = "") -> Iterator
             yield prefix + key, str(value).lower()
         elif value is not None:
             yield prefix + key, str(value)[:1024]
-
-
-def check_spec(spec: TwinSpec) -> list[Problem]:
-    """Faults of a declared twin that need no database."""
-    problems = []
-    for field, text in (("id", spec.id), *((f"aliases[{i}]", a) for i, a in enumerate(spec.aliases))):
-        try:
-            check_id(text, "twin id" if field == "id" else "alias")
-        except InvalidInput as error:
-            problems.append(Problem(error.detail, field))
-    if not spec.types:
-        problems.append(Problem("a twin has at least one type", "types"))
-    if len(msgspec.json.encode(spec.attributes)) > MAX_ATTRIBUTES_BYTES:
-        problems.append(
-            Problem(
-                f"attributes are larger than {MAX_ATTRIBUTES_BYTES} bytes; link to a document instead", "attributes"
-            )
-        )
-    return problems
 
 
 def put_twin(

@@ -2,6 +2,8 @@
 
 from gemel.twin.binding import Binding, ConnectorSpec, Direction, Scale
 from gemel.twin.change import Block, Change, Position
+from gemel.twin.check import check_connector, check_plant, check_spec, check_type
+from gemel.twin.documents import located, merge_plants, parse_plant, parse_type
 from gemel.twin.evolution import evolve, former
 from gemel.twin.frame import MAX_PROPERTIES, PROPERTY_BITS, VALUE_TYPES, Frame, series_of, split_series
 from gemel.twin.ids import check_id, check_name
@@ -56,10 +58,18 @@ __all__ = [
     "Twin",
     "TwinSpec",
     "TwinType",
+    "check_connector",
     "check_id",
     "check_name",
+    "check_plant",
+    "check_spec",
+    "check_type",
     "evolve",
     "former",
+    "located",
+    "merge_plants",
+    "parse_plant",
+    "parse_type",
     "series_of",
     "split_series",
 ]

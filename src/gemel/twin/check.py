@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
+from zoneinfo import available_timezones
+
+import msgspec
 
 from gemel.errors import GemelError, Problem
 from gemel.twin.binding import ConnectorSpec
 from gemel.twin.evolution import HOWS
 from gemel.twin.ids import check_id, check_name
 from gemel.twin.reading import Kind
+from gemel.twin.spec import Plant, TwinSpec
 from gemel.twin.types import PropertyType, TwinType
 from gemel.units import check_unit
 
-__all__ = ["check_connector", "check_type", "secret_problems"]
+__all__ = ["check_connector", "check_plant", "check_spec", "check_type", "secret_problems"]
 
 _NUMERIC = (Kind.NUMBER, Kind.INTEGER, Kind.ARRAY)
 _SEVERITIES = ("info", "warning", "fault")
@@ -81,6 +86,12 @@ def _check_names(problems: list[Problem], where: str, names: Iterable[str]) -> N
 
 
 def _check_properties(problems: list[Problem], where: str, properties: Iterable[PropertyType]) -> None:
+    owners: dict[str, str] = {}
+    for i, property_ in enumerate(properties):
+        for name in (property_.name, *property_.aliases):
+            owner = owners.setdefault(name, property_.name)
+            if owner != property_.name:
+                problems.append(Problem(f"{name} names both {owner} and {property_.name}", f"{where}[{i}].aliases"))
     for i, property_ in enumerate(properties):
         problems += [Problem(message, f"{where}[{i}].{field}") for field, message in _property_faults(property_)]
 
@@ -123,8 +134,56 @@ def _range_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
         yield "normal", f"the normal band {list(p.normal)} ends before it begins"
 
 
+MAX_ATTRIBUTES_BYTES = 64 * 1024
 _SECRET = re.compile(r"pass(word|phrase|wd)?$|secret|token$|api_?key|private_?key|credential", re.IGNORECASE)
 _REFERENCES = ("env", "file", "keyring")
+
+
+def check_spec(spec: TwinSpec) -> list[Problem]:
+    """Every fault of a declared twin that shows without knowing the others."""
+    problems: list[Problem] = []
+    _try(problems, "id", partial(check_id, spec.id, "twin id"))
+    for field, ids in (("types", spec.types), ("aliases", spec.aliases)):
+        for i, text in enumerate(ids):
+            _try(problems, f"{field}[{i}]", partial(check_id, text, "type id" if field == "types" else "alias"))
+        if len(set(ids)) != len(ids):
+            problems.append(Problem(f"one of {', '.join(ids)} is here twice", field))
+    if not spec.types:
+        problems.append(Problem("a twin has at least one type", "types"))
+    if spec.id in spec.aliases:
+        problems.append(Problem(f"{spec.id} is the id itself; leave it out of the aliases", "aliases"))
+    if spec.attributes:
+        problems += secret_problems(spec.attributes, "attributes")
+        if len(msgspec.json.encode(spec.attributes)) > MAX_ATTRIBUTES_BYTES:
+            problems.append(Problem(f"more than {MAX_ATTRIBUTES_BYTES} bytes; link to a document", "attributes"))
+    for kind, target, _ in spec.declared_links():
+        field = "part_of" if kind == "part_of" and "part_of" not in spec.links else f"links.{kind}"
+        _try(problems, field, partial(check_id, kind, "link kind"))
+        _try(problems, field, partial(check_id, target, "twin id"))
+    return problems
+
+
+def check_plant(plant: Plant) -> list[Problem]:
+    """Every fault of a plant document that shows without knowing what is there already."""
+    problems: list[Problem] = []
+    if plant.gemel != 1:
+        problems.append(Problem(f"form {plant.gemel} is not known to this version; write gemel: 1", "gemel"))
+    zone = plant.site.time_zone if plant.site is not None else "UTC"
+    if zone not in available_timezones():
+        problems.append(Problem(f"{zone!r:.60} is no IANA time zone, like Europe/Berlin", "site.time_zone"))
+    members: list[tuple[str, Sequence[Any], Callable[[Any], list[Problem]]]] = [
+        ("types", plant.types, check_type),
+        ("twins", plant.twins, check_spec),
+        ("connectors", plant.connectors, check_connector),
+    ]
+    for where, things, check in members:
+        seen: dict[str, int] = {}
+        for i, thing in enumerate(things):
+            problems += [replace(p, field=f"{where}[{i}].{p.field}") for p in check(thing)]
+            first = seen.setdefault(thing.id, i)
+            if first != i:
+                problems.append(Problem(f"{thing.id} is declared twice, also as {where}[{first}]", f"{where}[{i}].id"))
+    return problems
 
 
 def check_connector(spec: ConnectorSpec) -> list[Problem]:
