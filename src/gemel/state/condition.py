@@ -1,0 +1,135 @@
+"""Conditions: many codes, each active or not, folded from single updates in any order."""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import Any, NamedTuple
+
+import msgspec
+
+__all__ = ["Conditions", "Entry"]
+
+_KEPT = 64
+"""Activations remembered per code, to find `since` when a clearing update arrives late."""
+
+Key = tuple[int, int]
+"""(time, position) of an update; the greater one is the later."""
+
+_NEVER: Key = (-(1 << 63), 0)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One update of a condition as the journal holds it (canonical JSON)."""
+
+    level: str
+    """normal, warning, fault or unavailable."""
+    code: str = ""
+    severity: str = ""
+    qualifier: str = ""
+    text: str = ""
+
+
+class _Code(NamedTuple):
+    latest: Key
+    entry: Entry
+    activations: tuple[Key, ...]  # ascending, all after the last clearing that is known
+
+
+class Conditions:
+    """All that is known of one condition property; immutable, `with_update` returns another.
+
+    Per code the last update by (time, position) holds. `normal` without a code clears what is older; so does
+    `unavailable`, which also says that nothing is known until something newer comes.
+    """
+
+    __slots__ = ("_cleared", "_codes", "_unavailable")
+
+    def __init__(self, codes: dict[str, _Code] | None = None, cleared: Key = _NEVER, unavailable: Key = _NEVER) -> None:
+        self._codes = codes or {}
+        self._cleared = cleared
+        self._unavailable = unavailable
+
+    def with_update(self, text: str | None, time: int, position: int) -> Conditions:
+        """These conditions and one more update; `text` None is `unavailable`."""
+        entry = msgspec.json.decode(text, type=Entry) if text is not None else Entry("unavailable")
+        key = (time, position)
+        if entry.level == "unavailable":
+            codes, cleared = self._without(key)
+            return Conditions(codes, cleared, max(self._unavailable, key))
+        if entry.level == "normal" and not entry.code:
+            codes, cleared = self._without(key)
+            return Conditions(codes, cleared, self._unavailable)
+        if key <= self._cleared:
+            return self
+        codes = dict(self._codes)
+        codes[entry.code] = _with(codes.get(entry.code), entry, key)
+        return Conditions(codes, self._cleared, self._unavailable)
+
+    def _without(self, key: Key) -> tuple[dict[str, _Code], Key]:
+        """What is left when everything up to `key` is cleared."""
+        left = {
+            name: code._replace(activations=tuple(k for k in code.activations if k > key))
+            for name, code in self._codes.items()
+            if code.latest > key
+        }
+        return left, max(self._cleared, key)
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether nothing newer is known than that the source lost sight of it."""
+        newest = max((code.latest for code in self._codes.values()), default=_NEVER)
+        return self._unavailable > _NEVER and self._unavailable >= max(newest, self._cleared)
+
+    def active(self) -> list[dict[str, Any]] | None:
+        """The active entries by since, then code; `since` in microseconds. None when unavailable, [] when normal."""
+        if self.unavailable:
+            return None
+        found = [
+            {
+                "level": code.entry.level,
+                "code": name,
+                "severity": code.entry.severity,
+                "qualifier": code.entry.qualifier,
+                "text": code.entry.text,
+                "since": code.activations[0][0] if code.activations else code.latest[0],
+            }
+            for name, code in self._codes.items()
+            if code.entry.level != "normal"
+        ]
+        return sorted(found, key=lambda entry: (entry["since"], entry["code"]))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same to a reader."""
+        return isinstance(other, Conditions) and self.active() == other.active()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_json(self) -> bytes:
+        """All of it, for keyframes."""
+        return msgspec.json.encode([self._codes, self._cleared, self._unavailable])
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Conditions:
+        codes, cleared, unavailable = msgspec.json.decode(data, type=tuple[dict[str, _Code], Key, Key])
+        return cls(codes, cleared, unavailable)
+
+
+def _with(code: _Code | None, entry: Entry, key: Key) -> _Code:
+    if code is None:
+        return _Code(key, entry, () if entry.level == "normal" else (key,))
+    if entry.level == "normal":
+        activations = tuple(k for k in code.activations if k > key)
+    else:
+        activations = _inserted(code, key)
+    newest = key > code.latest
+    return _Code(max(key, code.latest), entry if newest else code.entry, activations)
+
+
+def _inserted(code: _Code, key: Key) -> tuple[Key, ...]:
+    if key in code.activations:
+        return code.activations
+    listed = list(code.activations)
+    insort(listed, key)
+    if len(listed) > _KEPT:
+        del listed[_KEPT // 2]  # the oldest says since when, the newest what a late clearing leaves
+    return tuple(listed)

@@ -1,0 +1,72 @@
+"""What a subscription delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gemel.state.now import Updates
+from gemel.twin import Change, Position
+
+__all__ = ["NOTHING", "Delta", "Gap", "Happening", "Transition"]
+
+NOTHING = Updates(
+    np.zeros(0, np.int64),
+    (),
+    (),
+    *(np.zeros(0, np.int64) for _ in range(3)),
+    np.zeros(0, np.uint8),
+    np.zeros(0, np.int64),
+    np.zeros(0, np.int64),
+)
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """The reader was too slow: of positions in (after, until] only the latest values are delivered.
+
+    To see every one of them, read the history, or subscribe with `after=gap.after`."""
+
+    after: Position
+    until: Position
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """A property of a twin became stale (`fresh` false, since when), or fresh again."""
+
+    twin: str
+    property: str
+    series: int
+    fresh: bool
+    stale_since: int | None
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """An event or another change of a selected twin, and its position."""
+
+    position: Position
+    change: Change
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delta:
+    """What is new up to and including `position`."""
+
+    position: Position
+    values: Updates = NOTHING
+    """In order of position within each series; the whole selection when `snapshot`."""
+    snapshot: bool = False
+    transitions: Sequence[Transition] = ()
+    events: Sequence[Happening] = ()
+    gone: Sequence[str] = ()
+    """Twins that are no longer selected: removed, or moved elsewhere."""
+    registry_changed: bool = False
+    """Types, twins or links changed: what was read of them may be old."""
+    gap: Gap | None = None
+
+    def __bool__(self) -> bool:
+        said: tuple[Any, ...] = (self.transitions, self.events, self.gone, self.gap)
+        return self.snapshot or self.registry_changed or len(self.values) > 0 or any(said)

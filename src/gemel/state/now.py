@@ -1,0 +1,101 @@
+"""What a property is now, and many of them as columns."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.state.condition import Conditions
+from gemel.twin import Kind, Quality
+
+__all__ = ["Now", "Update", "Updates", "plain"]
+
+
+class Now(msgspec.Struct, frozen=True):
+    """One property of one twin as it is now. Times are microseconds since the epoch, UTC."""
+
+    value: Any
+    """float, int, bool, str, list[float], dict, or for a condition the list of active entries; None: unavailable."""
+    time: int
+    """When the source saw it."""
+    recorded: int
+    """When we were last told, the same value included."""
+    changed: int
+    """Time of the last reading with another value than the one before it."""
+    quality: Quality
+    position: int
+    fresh: bool
+    stale_since: int | None = None
+
+
+class Update(msgspec.Struct, frozen=True):
+    """One property of one twin became, or is, so."""
+
+    twin: str
+    property: str
+    series: int
+    now: Now
+
+
+def plain(value: Any, kind: Kind) -> Any:
+    """A cell's value as users of the library see it: bool, dict, list instead of int64, JSON text, array."""
+    if value is None:
+        return None
+    if kind is Kind.BOOLEAN:
+        return bool(value)
+    if kind is Kind.INTEGER:
+        return int(value)
+    if kind is Kind.NUMBER:
+        return float(value)
+    if kind is Kind.OBJECT:
+        return msgspec.json.decode(value)
+    if isinstance(value, Conditions):
+        return value.active()
+    if isinstance(value, array):
+        return value.tolist()
+    return value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Updates:
+    """Values of n series as columns; iterate for `Update`s. `names` holds (twin, property) of each."""
+
+    series: NDArray[np.int64]
+    names: Sequence[tuple[str, str]]
+    value: Sequence[Any]
+    """Plain values: float, int, bool, str, list, dict, None."""
+    time: NDArray[np.int64]
+    recorded: NDArray[np.int64]
+    changed: NDArray[np.int64]
+    quality: NDArray[np.uint8]
+    position: NDArray[np.int64]
+    stale_since: NDArray[np.int64]
+    """0 while fresh."""
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def __iter__(self) -> Iterator[Update]:
+        for i, (twin, property_) in enumerate(self.names):
+            since = int(self.stale_since[i])
+            yield Update(
+                twin,
+                property_,
+                int(self.series[i]),
+                Now(
+                    self.value[i],
+                    int(self.time[i]),
+                    int(self.recorded[i]),
+                    int(self.changed[i]),
+                    Quality(int(self.quality[i])),
+                    int(self.position[i]),
+                    since == 0,
+                    since or None,
+                ),
+            )

@@ -1,0 +1,123 @@
+"""What a reader wants to hear of: twins, by id, type or place in the composition, and which of their properties."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.errors import InvalidQuery, UnknownTwin, UnknownType
+from gemel.registry import Directory
+from gemel.twin import MAX_PROPERTIES, PROPERTY_BITS
+
+__all__ = ["Composition", "Resolved", "Selection", "resolve"]
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Twins and properties. Without `twins`, `type` and `roots` it is every twin there is and will be."""
+
+    twins: tuple[str, ...] = ()
+    """Ids or aliases."""
+    type: str = ""
+    """All twins of this type."""
+    roots: bool = False
+    """Only twins that are part of no other; with `type`, those of it."""
+    depth: int | None = 0
+    """How many levels of parts below those are included; None: all."""
+    properties: tuple[str, ...] | None = None
+    """Names or earlier names; None: all."""
+    headline: bool = False
+    """Only properties that overviews show."""
+    events: bool = True
+    """Events and other changes of the selected twins, too."""
+
+
+class Composition(Protocol):
+    """How twins are made of twins; the platform gives the registry's."""
+
+    def parts(self, twin: str, depth: int | None) -> Iterable[str]:
+        """Ids of the parts, downwards; `depth` None: all levels."""
+
+    def roots(self, type_id: str) -> Iterable[str]:
+        """Ids of the twins that are part of no other; of one type unless `type_id` is empty."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resolved:
+    """A selection as numbers, as of one revision of the registry."""
+
+    numbers: NDArray[np.int64]
+    """int64[n], ascending: twin numbers."""
+    allowed: NDArray[np.bool_]
+    """By property number: whether it is wanted. Only today's generations are."""
+    wide: str | None
+    """The type (or "" for all) whose twins these are; None: the twins are listed one by one."""
+
+    def holds(self, series: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """bool[n]: which series are selected."""
+        property_ = series & (MAX_PROPERTIES - 1)
+        inside = self.allowed.take(property_, mode="clip") & (property_ < len(self.allowed))
+        return inside & self.has_twins(series >> PROPERTY_BITS)
+
+    def has_twins(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """bool[n]: which twins are selected."""
+        if not len(self.numbers):
+            return np.zeros(len(numbers), np.bool_)
+        found = np.searchsorted(self.numbers, numbers)
+        return self.numbers.take(found, mode="clip") == numbers
+
+
+def resolve(selection: Selection, directory: Directory, composition: Composition | None) -> Resolved:
+    """The selection as of now. Raises UnknownTwin, UnknownType, InvalidQuery."""
+    wide = None
+    if selection.twins:
+        numbers = _of_ids(selection.twins, directory, strict=True)
+    elif selection.roots:
+        numbers = _of_ids(_needed(composition).roots(selection.type), directory)
+    else:
+        if selection.type and directory.type(selection.type) is None:
+            raise UnknownType(f"there is no twin type {selection.type!r}; list them with /types")
+        numbers = directory.numbers(selection.type or None)
+        wide = selection.type
+    if selection.depth != 0:
+        parts = _needed(composition).parts
+        below = [part for id in directory.ids(numbers.tolist()) if id for part in parts(id, selection.depth)]
+        numbers = np.union1d(numbers, _of_ids(below, directory))
+        wide = None
+    return Resolved(numbers, _allowed(selection, directory), wide)
+
+
+def _of_ids(ids: Iterable[str], directory: Directory, *, strict: bool = False) -> NDArray[np.int64]:
+    found = []
+    for id in ids:
+        entry = directory.twin(id)
+        if entry is not None:
+            found.append(entry.number)
+        elif strict:
+            raise UnknownTwin(f"there is no twin {id!r}")
+    return np.unique(np.array(found, np.int64))
+
+
+def _needed(composition: Composition | None) -> Composition:
+    if composition is None:
+        raise InvalidQuery("parts and roots cannot be selected here: this state was given no composition")
+    return composition
+
+
+def _allowed(selection: Selection, directory: Directory) -> NDArray[np.bool_]:
+    wanted = None if selection.properties is None else set(selection.properties)
+    chosen = []
+    for type_id in directory.types:
+        for ref in directory.type_properties(type_id):
+            property_ = ref.property
+            if selection.headline and not property_.headline:
+                continue
+            if wanted is None or property_.name in wanted or not wanted.isdisjoint(property_.aliases):
+                chosen.append(ref.number)
+    allowed = np.zeros(max(chosen, default=0) + 1, np.bool_)
+    allowed[chosen] = True
+    return allowed

@@ -1,0 +1,297 @@
+"""One reader of the state's changes: a snapshot or a backfill, then deltas, in bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.state.delta import NOTHING, Delta, Gap, Happening, Transition
+from gemel.state.fold import Accepted
+from gemel.state.now import Updates
+from gemel.state.selection import Resolved, Selection
+from gemel.twin import Change, Position
+
+if TYPE_CHECKING:
+    from gemel.state.state import State
+
+__all__ = ["Folded", "Subscription", "Swept"]
+
+MAX_PENDING = 100_000
+"""Readings and changes of folded blocks that may wait for a reader before it gets only the latest values."""
+MAX_BLOCKS = 1_000
+
+
+@dataclass(slots=True, eq=False)
+class Folded:
+    """What one block did to the state; shared by all who heard of it."""
+
+    first: Position
+    last: Position
+    recorded: int
+    accepted: list[Accepted]
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return sum(len(part) for part in self.accepted) + len(self.changes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swept:
+    """Freshness that changed without a new value: series, and from when each is stale (0: fresh again)."""
+
+    series: NDArray[np.int64]
+    stale_since: NDArray[np.int64]
+
+
+class Subscription:
+    """Deltas for one reader. Take them from a thread with `get`, or on an event loop with `async for`.
+
+    The first delta is the snapshot at a position (or, with `after`, what came since from the journal); then every
+    accepted reading follows in order. A reader who lets more than MAX_PENDING of them wait gets a `gap` and the
+    latest values instead. With `rate_hz` there are at most so many deltas a second, each with the latest values
+    only: nothing waits, and there are no gaps.
+    """
+
+    def __init__(
+        self, state: State, selection: Selection, *, after: Position | None = None, rate_hz: float | None = None
+    ) -> None:
+        self.selection = selection
+        self.latest_only = rate_hz is not None
+        self.delivered: Position = 0
+        """Everything of the selection up to this position has been delivered."""
+        self._state = state
+        self._pause_s = 1.0 / rate_hz if rate_hz else 0.0
+        self._due = 0.0
+        self._ready = threading.Condition(threading.Lock())
+        self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
+        self._closed = False
+        self._signalled = True
+        self._queue: deque[Folded] = deque()
+        self._pending = 0
+        self._swept: deque[Swept] = deque()
+        self._overflowed = False
+        self._snapshot = after is None
+        self._backfill: Iterator[Delta] | None = None
+        self._resolved, self._revision, start = state._register(self)
+        if after is not None:
+            self.delivered = after
+            self._backfill = state._backfill(self, after, start)
+
+    # --- the fold's side: called with the state's lock, never waits ---------------------------------------------
+
+    def _offer(self, folded: Folded | None = None, swept: Swept | None = None) -> None:
+        with self._ready:
+            if swept is not None:
+                self._swept.append(swept)
+            if folded is not None and (folded.changes or not self.latest_only):
+                kept = (
+                    folded
+                    if not self.latest_only
+                    else Folded(folded.first, folded.last, folded.recorded, [], folded.changes)
+                )
+                self._queue.append(kept)
+                self._pending += kept.count
+            if self._pending > MAX_PENDING or len(self._queue) > MAX_BLOCKS or len(self._swept) > MAX_BLOCKS:
+                self._queue.clear()
+                self._swept.clear()
+                self._pending = 0
+                self._overflowed = True
+            self._signalled = True
+            self._ready.notify_all()
+
+    def _take_waiter(self) -> tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None:
+        with self._ready:
+            waiter, self._waiter = self._waiter, None
+            return waiter
+
+    # --- the reader's side -------------------------------------------------------------------------------------
+
+    def get(self, timeout: float | None = None) -> Delta | None:
+        """The next delta; None when `timeout` seconds passed without one, or the subscription is closed."""
+        clock = self._state.clock
+        end = None if timeout is None else clock.monotonic() + timeout
+        while True:
+            if delta := self._next():
+                return delta
+            with self._ready:
+                if self._closed:
+                    return None
+                left = None if end is None else end - clock.monotonic()
+                if left is not None and (left <= 0 or timeout == 0):
+                    return None
+                pause = self._due - clock.monotonic()
+                if self._signalled and pause <= 0:
+                    continue
+                waits = [t for t in (left, pause if self._signalled else None) if t is not None]
+                self._ready.wait(min(waits) if waits else None)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delta:
+        while not self._closed:
+            if (pause := self._due - self._state.clock.monotonic()) > 0:
+                await asyncio.sleep(pause)
+            if self._backfill is not None:
+                delta = await asyncio.to_thread(self._next)
+            else:
+                delta = self._next()
+            if delta:
+                return delta
+            loop = asyncio.get_running_loop()
+            with self._ready:
+                if self._signalled or self._closed:
+                    continue
+                waiter = loop.create_future()
+                self._waiter = (loop, waiter)
+            await waiter
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """End it; whoever waits is woken."""
+        self._state._unregister(self)
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
+        if (waiter := self._take_waiter()) is not None:
+            wake([waiter])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- building a delta --------------------------------------------------------------------------------------
+
+    def _next(self) -> Delta | None:
+        """The next delta if there is one already and its time has come."""
+        if self._backfill is not None:
+            for delta in self._backfill:
+                self.delivered = max(self.delivered, delta.position)
+                return delta
+            self._backfill = None
+        now_s = self._state.clock.monotonic()
+        if now_s < self._due:
+            return None
+        with self._ready:
+            if not self._signalled:
+                return None
+            self._signalled = False
+        delta = self._build()
+        if not delta:
+            return None
+        if self._pause_s:
+            self._due = now_s + self._pause_s
+        return delta
+
+    def _build(self) -> Delta:
+        state = self._state
+        gone: list[str] = []
+        added: Resolved | None = None
+        changed = state.registry_revision != self._revision
+        if changed:
+            gone, added = self._follow_registry()
+        before = self.delivered
+        with state.lock:
+            position = state.position
+            queue, swept, overflowed = self._taken()
+            snapshot = self._snapshot or overflowed
+            whole = snapshot or self.latest_only
+            cells = state._gather(self._resolved, 0 if snapshot else before) if whole else []
+            if added is not None and not snapshot:
+                cells += state._gather(added, 0)
+        self._snapshot = False
+        self.delivered = position
+        values = [state._updates(cells)] if cells else []
+        if not whole:
+            values += [u for folded in queue if len(u := state._updates_of_block(folded, self._resolved, before))]
+        return Delta(
+            position,
+            joined(values),
+            snapshot=snapshot,
+            transitions=self._transitions(swept),
+            events=[] if snapshot else self._happenings(queue, before),
+            gone=gone,
+            registry_changed=changed,
+            gap=Gap(before, position) if overflowed else None,
+        )
+
+    def _taken(self) -> tuple[list[Folded], list[Swept], bool]:
+        with self._ready:
+            queue, swept, overflowed = list(self._queue), list(self._swept), self._overflowed
+            self._queue.clear()
+            self._swept.clear()
+            self._pending = 0
+            self._overflowed = False
+            return queue, swept, overflowed
+
+    def _follow_registry(self) -> tuple[list[str], Resolved | None]:
+        """Resolve the selection anew; returns ids of twins that left, and those that came."""
+        before = self._resolved
+        self._resolved, self._revision = self._state._reregister(self)
+        now = self._resolved
+        left = np.setdiff1d(before.numbers, now.numbers, assume_unique=True)
+        came = np.setdiff1d(now.numbers, before.numbers, assume_unique=True)
+        added = Resolved(came, now.allowed, None) if len(came) else None
+        return self._state.directory.ids(left.tolist()), added
+
+    def _happenings(self, queue: list[Folded], before: Position) -> list[Happening]:
+        if not self.selection.events:
+            return []
+        return [
+            Happening(folded.first + change.ordinal, change)
+            for folded in queue
+            for change in folded.changes
+            if folded.first + change.ordinal > before and self._state._concerns(change, self._resolved)
+        ]
+
+    def _transitions(self, swept: list[Swept]) -> list[Transition]:
+        latest: dict[int, int] = {}
+        for one in swept:
+            chosen = self._resolved.holds(one.series)
+            latest.update(zip(one.series[chosen].tolist(), one.stale_since[chosen].tolist(), strict=True))
+        names = self._state._names(latest)
+        return [
+            Transition(twin, name, series, since == 0, since or None)
+            for (series, since), (twin, name) in zip(latest.items(), names, strict=True)
+        ]
+
+
+def joined(parts: list[Updates]) -> Updates:
+    """Several updates one after the other."""
+    if len(parts) < 2:
+        return parts[0] if parts else NOTHING
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("series", "time", "recorded", "changed", "quality", "position", "stale_since")
+    }
+    return Updates(
+        names=[name for part in parts for name in part.names],
+        value=[value for part in parts for value in part.value],
+        **arrays,
+    )
+
+
+def wake(waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]]) -> None:
+    """Wake the event loops' readers, with one call per loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for loop, future in waiters:
+        by_loop.setdefault(loop, []).append(future)
+    for loop, futures in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, futures)
+
+
+def _resolve(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
