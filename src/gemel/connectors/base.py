@@ -24,7 +24,7 @@ import msgspec
 
 from gemel.clock import Clock
 from gemel.errors import InvalidDocument, MissingExtra, Problem, UnknownConnector
-from gemel.twin.binding import Binding, ConnectorSpec
+from gemel.twin import Binding, ConnectorSpec, Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,7 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Port(Protocol):
-    """What the supervisor gives to a source. All methods are called on the connectors' event loop; none blocks it."""
+    """What the supervisor gives to a source. All methods are called on the source's event loop; none blocks it."""
 
     clock: Clock
     spec: ConnectorSpec
@@ -115,11 +115,21 @@ class Port(Protocol):
     def lost(self, reason: str) -> None:
         """The transport is up but its object is not (an adapter whose machine is off). Raise to be restarted."""
 
+    def note(self, detail: str) -> None:
+        """Something for a person to see in health: what the object says of itself."""
+
     def reject(self, reason: str, raw: bytes | str, *, address: str = "") -> None:
         """Something came that cannot be read; it is counted by reason, shown in health with the latest sample."""
 
     def unbound(self, address: str, count: int = 1) -> None:
         """Something came that no binding names; aggregated per address: "no binding for item X"."""
+
+    def kind(self, twin: str, property: str) -> Kind | None:
+        """What the property is declared to be; None when the registry knows none such (yet)."""
+
+    @property
+    def revision(self) -> int:
+        """Rises whenever the answers of `kind` may have changed."""
 
     def secret(self, ref: SecretRef) -> str:
         """What a reference names. Raises InvalidDocument that names the reference, never the secret."""
@@ -131,8 +141,10 @@ class Source(Protocol):
     async def run(self, port: Port) -> None:
         """Connect, deliver, and return only when there is nothing more to come (a log has ended).
 
-        Raise anything to be restarted with back-off; a lost connection is an exception, not a return. On
-        CancelledError close sockets and return. Blocking libraries run in a thread of their own.
+        Called again, on the same object, after it raised: what it remembers (a sequence number) is still
+        there. Raise anything to be restarted with back-off; a lost connection is an exception, not a return. On
+        CancelledError close sockets and raise it on. Each source has an event loop of its own: one that blocks it
+        blocks no other.
         """
 
 

@@ -1,0 +1,8 @@
+"""MTConnect: adapters over SHDR, agents over XML, and the import of a device model.
+
+Standard: MTConnect (ANSI/MTC1.4 and later), https://www.mtconnect.org.
+"""
+
+from gemel.connectors.mtconnect.source import MtconnectSource
+
+__all__ = ["MtconnectSource"]

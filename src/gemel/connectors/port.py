@@ -1,0 +1,243 @@
+"""The port of one connector: hands over in order, waits while the intake is overloaded, keeps the books."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gemel.clock import SECOND, Clock
+from gemel.connectors.base import Backoff, SecretRef, resolve
+from gemel.connectors.health import MAX_ADDRESSES, Health, RateMeter
+from gemel.errors import Overloaded, StorageFull
+from gemel.twin import ConnectorSpec, Kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gemel.intake import Intake, Message, Receipt
+    from gemel.registry import Directory
+
+__all__ = ["ConnectorPort"]
+
+MAX_WAITING = 50_000
+"""Messages that wait in a port; more make `deliver` wait to hand over."""
+MAX_BATCH = 20_000
+HEARTBEAT_EVERY = SECOND // 2
+RETRY = Backoff(initial_s=0.05, maximum_s=5.0)
+_SAMPLE = 500
+
+
+@dataclass(slots=True, eq=False)
+class _Parcel:
+    """What one call of `deliver` handed over."""
+
+    messages: Sequence[Message]
+    resumed: bool
+    frame: pa.RecordBatch | None = None
+    done: asyncio.Future[Receipt] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def size(self) -> int:
+        return len(self.messages) if self.frame is None else self.frame.num_rows
+
+
+class ConnectorPort:
+    """A Port on the connector's own event loop. What waits together is submitted together."""
+
+    def __init__(self, spec: ConnectorSpec, intake: Intake, clock: Clock, directory: Directory | None) -> None:
+        self.spec = spec
+        self.clock = clock
+        self.health = Health(id=spec.id, kind=spec.kind)
+        self._intake = intake
+        self._directory = directory
+        self._rate = RateMeter()
+        self._waiting: deque[_Parcel] = deque()
+        self._some = asyncio.Event()
+        self._room = asyncio.Event()
+        self._entry = asyncio.Lock()
+        self._last_heartbeat = -HEARTBEAT_EVERY
+        self._is_lost = False
+        self.was_connected = False
+        """Since the last start of the source."""
+
+    # what a source calls
+
+    async def deliver(self, messages: Sequence[Message], *, resumed: bool = False) -> Receipt:
+        return await self._enter(_Parcel(messages, resumed))
+
+    async def deliver_frame(self, batch: pa.RecordBatch) -> Receipt:
+        return await self._enter(_Parcel((), False, batch))
+
+    def connected(self, detail: str = "") -> bool:
+        again = self.health.connects > 0
+        self.health.connects += 1
+        self.health.state, self.health.detail = "connected", detail
+        self.was_connected = True
+        self._found()
+        self.heartbeat()
+        return again
+
+    def heartbeat(self) -> None:
+        now = self.clock.now()
+        self.health.last_seen = now
+        if self._is_lost:
+            self._found()
+        if abs(now - self._last_heartbeat) >= HEARTBEAT_EVERY:
+            self._last_heartbeat = now
+            self._intake.heartbeat(self.spec.id)
+
+    def lost(self, reason: str) -> None:
+        self.health.state, self.health.detail = "lost", reason
+        if not self._is_lost:
+            self._is_lost = True
+            self._intake.lost(self.spec.id, reason)
+
+    def note(self, detail: str) -> None:
+        self.health.detail = detail
+
+    def reject(self, reason: str, raw: bytes | str, *, address: str = "") -> None:
+        reason = f"{reason} ({address})" if address else reason
+        if reason not in self.health.rejected and len(self.health.rejected) >= MAX_ADDRESSES:
+            reason = "other reasons"
+        self.health.rejected[reason] += 1
+        text = raw.decode(errors="backslashreplace") if isinstance(raw, bytes) else raw
+        self.health.rejected_samples[reason] = text[:_SAMPLE]
+
+    def unbound(self, address: str, count: int = 1) -> None:
+        address = address[:200]
+        if address not in self.health.unbound and len(self.health.unbound) >= MAX_ADDRESSES:
+            address = "(further items)"
+        self.health.unbound[address] += count
+
+    def kind(self, twin: str, property: str) -> Kind | None:
+        entry = self._directory.twin(twin) if self._directory is not None else None
+        ref = entry.properties.get(property) if entry is not None else None
+        return ref.property.kind if ref is not None else None
+
+    @property
+    def revision(self) -> int:
+        return self._directory.revision if self._directory is not None else 0
+
+    def secret(self, ref: SecretRef) -> str:
+        return resolve(ref)
+
+    # what the supervisor calls
+
+    def snapshot(self) -> Health:
+        """A copy of the health as it is now; from any thread."""
+        return msgspec.structs.replace(
+            self.health,
+            rate=self._rate.rate(self.clock.monotonic()),
+            rejected=self.health.rejected.copy(),
+            rejected_samples=dict(self.health.rejected_samples),
+            unbound=self.health.unbound.copy(),
+        )
+
+    async def pump(self) -> None:
+        """Submit what waits, in order, one submission at a time, until cancelled."""
+        while True:
+            await self._some.wait()
+            parcels = self._take()
+            await self._submit(parcels)
+
+    async def drain(self) -> None:
+        """Return when everything handed over is durable (or refused)."""
+        while self._waiting:
+            await asyncio.wait([self._waiting[-1].done])
+
+    # inside
+
+    async def _enter(self, parcel: _Parcel) -> Receipt:
+        async with self._entry:  # first come, first served
+            while self.health.waiting >= MAX_WAITING:
+                self._room.clear()
+                await self._room.wait()
+            self.health.waiting += parcel.size
+            self._waiting.append(parcel)
+            self._some.set()
+        return await parcel.done
+
+    def _take(self) -> list[_Parcel]:
+        """The parcels of the next submission; they stay in the queue until it is durable."""
+        first = self._waiting[0]
+        taken, size = [first], first.size
+        if first.frame is not None:
+            return taken
+        for parcel in list(self._waiting)[1:]:
+            size += parcel.size
+            if parcel.frame is not None or parcel.resumed != first.resumed or size > MAX_BATCH:
+                break
+            taken.append(parcel)
+        return taken
+
+    async def _submit(self, parcels: list[_Parcel]) -> None:
+        delays = RETRY.delays()
+        try:
+            while True:
+                try:
+                    receipt = await asyncio.wrap_future(self._hand_in(parcels))
+                    break
+                except (Overloaded, StorageFull) as error:
+                    detail, self.health.detail = self.health.detail, f"waiting: {error.detail}"
+                    await asyncio.sleep(max(next(delays), min(getattr(error, "retry_after_s", 0.0), RETRY.maximum_s)))
+                    self.health.detail = detail
+        except Exception as error:
+            self._settle(parcels, error)
+        else:
+            self._count(parcels, receipt)
+            self._settle(parcels, receipt)
+
+    def _hand_in(self, parcels: list[_Parcel]) -> Future[Receipt]:
+        first = parcels[0]
+        if first.frame is not None:
+            return self._intake.submit_frame(self.spec.id, first.frame)
+        messages = first.messages if len(parcels) == 1 else [m for parcel in parcels for m in parcel.messages]
+        return self._intake.submit(self.spec.id, messages, resumed=first.resumed)
+
+    def _settle(self, parcels: list[_Parcel], outcome: Receipt | Exception) -> None:
+        for parcel in parcels:
+            self._waiting.popleft()
+            self.health.waiting -= parcel.size
+            if parcel.done.done():
+                continue  # the source was cancelled; what it handed over is taken all the same
+            if isinstance(outcome, Exception):
+                parcel.done.set_exception(outcome)
+            else:
+                parcel.done.set_result(outcome)
+        if not self._waiting:
+            self._some.clear()
+        self._room.set()
+
+    def _count(self, parcels: list[_Parcel], receipt: Receipt) -> None:
+        now = self.clock.now()
+        readings = events = 0
+        newest: int | None = None
+        for parcel in parcels:
+            if parcel.frame is not None:
+                readings += parcel.frame.num_rows
+            for message in parcel.messages:
+                readings += len(message.readings)
+                events += len(message.events)
+        last = parcels[-1].messages[-8:]
+        times = [r.time for m in last for r in m.readings if r.time is not None]
+        newest = max(times, default=None)
+        health = self.health
+        health.readings += readings
+        health.events += events
+        health.repeated += receipt.repeated
+        health.quarantined += receipt.quarantined
+        health.last_seen = now
+        if newest is not None:
+            health.lag_s = (now - newest) / SECOND
+        self._rate.add(self.clock.monotonic(), readings + events)
+
+    def _found(self) -> None:
+        if self._is_lost:
+            self._is_lost = False
+            self._intake.found(self.spec.id)

@@ -1,0 +1,157 @@
+"""Runs one connector on a thread and an event loop of its own, and starts it again with back-off when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gemel.clock import Clock
+from gemel.connectors.base import Backoff, Source, build
+from gemel.connectors.health import Health
+from gemel.connectors.port import ConnectorPort
+from gemel.errors import GemelError
+from gemel.twin import ConnectorSpec
+
+if TYPE_CHECKING:
+    from gemel.intake import Intake
+    from gemel.registry import Directory
+
+__all__ = ["Runner"]
+
+DRAIN_S = 5.0
+PULSE_S = 1.0
+BLOCKED_AFTER_S = 5.0
+
+
+class Runner:
+    """One enabled connector. `start` once, `stop` once; from any thread."""
+
+    def __init__(
+        self,
+        spec: ConnectorSpec,
+        intake: Intake,
+        clock: Clock,
+        *,
+        directory: Directory | None = None,
+        factory: Callable[[ConnectorSpec], tuple[Source, Backoff]] | None = None,
+    ) -> None:
+        self.spec = spec
+        self._intake, self._clock, self._directory = intake, clock, directory
+        self._factory = factory or _built
+        self._thread = threading.Thread(target=self._main, name=f"gemel-connector-{spec.id}", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ready = threading.Event()
+        self._port: ConnectorPort | None = None
+        self._pulse = 0.0
+
+    def start(self) -> None:
+        self._pulse = self._clock.monotonic()
+        self._thread.start()
+        self._ready.wait()
+
+    def signal_stop(self) -> None:
+        """Ask it to stop; returns at once."""
+        loop, task = self._loop, self._task
+        if loop is not None and task is not None:
+            with contextlib.suppress(RuntimeError):  # its loop has closed: it has stopped
+                loop.call_soon_threadsafe(task.cancel)
+
+    def join(self, timeout_s: float) -> bool:
+        """Whether it has stopped within `timeout_s`; one that blocks is left alone."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def health(self) -> Health:
+        """How it is now."""
+        if self._port is None:
+            return Health(id=self.spec.id, kind=self.spec.kind)
+        health = self._port.snapshot()
+        silent = self._clock.monotonic() - self._pulse
+        if self._thread.is_alive() and silent > BLOCKED_AFTER_S:
+            health.state, health.detail = "blocked", f"its event loop has not run for {silent:.0f} s"
+        return health
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._live())
+        finally:
+            self._ready.set()
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._port = port = ConnectorPort(self.spec, self._intake, self._clock, self._directory)
+        self._task = asyncio.create_task(self._keep(port))
+        self._ready.set()
+        helpers = [asyncio.create_task(port.pump()), asyncio.create_task(self._beat())]
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await port.drain()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _keep(self, port: ConnectorPort) -> None:
+        """Run the source until it ends or is cancelled."""
+        try:
+            source, backoff = await self._build(port)
+            delays = backoff.delays()
+            while True:
+                port.was_connected = False
+                try:
+                    await source.run(port)
+                except Exception as error:
+                    if port.was_connected:
+                        delays = backoff.delays()
+                    await self._failed(port, error, next(delays))
+                else:
+                    port.health.state = "ended"
+                    return
+        finally:
+            if port.health.state != "ended":
+                port.lost("the connector was stopped")
+                port.health.state = "stopped"
+
+    async def _build(self, port: ConnectorPort) -> tuple[Source, Backoff]:
+        delays = Backoff().delays()
+        while True:
+            try:
+                return self._factory(self.spec)
+            except Exception as error:  # a plug-in's constructor may raise anything
+                await self._failed(port, error, next(delays))
+
+    async def _failed(self, port: ConnectorPort, error: BaseException, delay_s: float) -> None:
+        reason = _reason(error)
+        port.health.errors += 1
+        port.health.last_error = reason
+        port.lost(reason)
+        port.health.state = "waiting"
+        port.health.detail = f"{reason}; trying again in {delay_s:.1f} s"
+        await asyncio.sleep(delay_s)
+        port.health.state, port.health.detail = "starting", reason
+
+    async def _beat(self) -> None:
+        while True:
+            self._pulse = self._clock.monotonic()
+            await asyncio.sleep(PULSE_S)
+
+
+def _built(spec: ConnectorSpec) -> tuple[Source, Backoff]:
+    source, settings = build(spec)
+    backoff = getattr(settings, "backoff", None)
+    return source, backoff if isinstance(backoff, Backoff) else Backoff()
+
+
+def _reason(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, GemelError):
+        return error.detail[:500]
+    return f"{type(error).__name__}: {error}"[:500]

@@ -1,0 +1,135 @@
+"""Keeps every declared connector running, apart from each other, and tells how they are."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gemel.clock import Clock
+from gemel.connectors.base import Backoff, Source
+from gemel.connectors.health import HEALTH_TYPE, Health, health_message, health_twin
+from gemel.connectors.runner import Runner
+from gemel.errors import GemelError, UnknownConnector
+from gemel.twin import Change, ConnectorSpec
+
+if TYPE_CHECKING:
+    from gemel.intake import Intake
+    from gemel.registry import Registry
+
+__all__ = ["Supervisor"]
+
+HEALTH_SOURCE = "gemel.connectors"
+STOP_S = 10.0
+
+
+class Supervisor:
+    """Starts, stops and restarts connectors so that those run that are declared.
+
+    With a registry, each connector also is a twin, `connector.<id>` of type `gemel_connector`, and values are read by
+    the kinds of their properties. All methods are thread-safe.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        clock: Clock,
+        registry: Registry | None = None,
+        *,
+        health_every_s: float = 5.0,
+        factory: Callable[[ConnectorSpec], tuple[Source, Backoff]] | None = None,
+    ) -> None:
+        """`factory` makes the source of a spec; by default the plug-in of its kind does."""
+        self._intake, self._clock, self._registry = intake, clock, registry
+        self._factory = factory
+        self._health_every_s = health_every_s
+        self._lock = threading.Lock()
+        self._specs: dict[str, ConnectorSpec] = {}
+        self._runners: dict[str, Runner] = {}
+        self._stopping = threading.Event()
+        self._reporter = threading.Thread(target=self._report_on, name="gemel-connectors", daemon=True)
+        if registry is not None:
+            self._reporter.start()
+
+    def apply(self, specs: Iterable[ConnectorSpec]) -> None:
+        """Make it so that exactly these run: what is unchanged goes on undisturbed.
+
+        Returns when what had to stop has stopped, and what had to start was started (not yet connected).
+        """
+        wanted = {spec.id: spec for spec in specs}
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            self._introduce([spec for spec in wanted.values() if self._specs.get(spec.id) != spec])
+            running = {id for id, spec in wanted.items() if spec.enabled}
+            gone = [r for id, r in self._runners.items() if id not in running or r.spec != wanted[id]]
+            self._stop(gone)
+            self._specs = wanted
+            for id in sorted(running - self._runners.keys()):
+                self._start(wanted[id])
+
+    def restart(self, id: str) -> None:
+        """Stop a connector and start it at once. Raises UnknownConnector."""
+        with self._lock:
+            runner = self._runners.get(id)
+            if runner is None:
+                raise UnknownConnector(f"no connector {id!r:.80} is running; declare it, or set enabled: true")
+            self._stop([runner])
+            self._start(runner.spec)
+
+    def health(self) -> dict[str, Health]:
+        """How every declared connector is now, by id."""
+        with self._lock:
+            found = {id: runner.health() for id, runner in self._runners.items()}
+            for id, spec in self._specs.items():
+                if id not in found:
+                    found[id] = Health(id=id, kind=spec.kind, state="disabled")
+        return dict(sorted(found.items()))
+
+    def close(self) -> None:
+        """Stop them all; what they handed over is durable before this returns (or ten seconds have passed)."""
+        self._stopping.set()
+        with self._lock:
+            self._stop(list(self._runners.values()))
+        if self._reporter.is_alive():
+            self._reporter.join()
+
+    def report(self) -> None:
+        """Write the health of all into their twins now; returns when it is durable."""
+        now = self._clock.now()
+        messages = [health_message(health, now) for health in self.health().values()]
+        if messages and self._registry is not None:
+            self._intake.submit(HEALTH_SOURCE, messages).result(timeout=STOP_S)
+
+    def _start(self, spec: ConnectorSpec) -> None:
+        directory = self._registry.directory if self._registry is not None else None
+        runner = Runner(spec, self._intake, self._clock, directory=directory, factory=self._factory)
+        self._runners[spec.id] = runner
+        runner.start()
+
+    def _stop(self, runners: Sequence[Runner]) -> None:
+        for runner in runners:
+            runner.signal_stop()
+        for runner in runners:
+            runner.join(STOP_S)
+            self._runners.pop(runner.spec.id, None)
+
+    def _introduce(self, specs: Sequence[ConnectorSpec]) -> None:
+        """See to it that the connectors have their twins."""
+        registry = self._registry
+        if registry is None or not specs:
+            return
+
+        def work(tx: Any) -> tuple[None, Sequence[Change]]:
+            changes = list(registry.put_type(tx, HEALTH_TYPE))
+            for spec in specs:
+                changes += registry.put_twin(tx, health_twin(spec.id, spec.title))
+            return None, changes
+
+        self._intake.transact(work).result()
+
+    def _report_on(self) -> None:
+        while not self._stopping.wait(self._health_every_s):
+            with contextlib.suppress(GemelError, TimeoutError):  # a full disk: health is told again soon
+                self.report()
