@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gemel.clock import Clock
+from gemel.errors import InvalidQuery
 from gemel.history.asof import readings_at
+from gemel.history.average import Average, average_of
 from gemel.history.historian import Historian, Pace, Status
+from gemel.history.points import Past
 from gemel.history.published import File, View, Views
+from gemel.history.ranges import Ask, range_of
 from gemel.history.reader import Reader
+from gemel.history.series import Method, Series
 from gemel.history.subject import Subject, entry_of, sources_of, subject, subject_of_series
 from gemel.journal import Journal
 from gemel.registry import Directory
@@ -110,6 +115,42 @@ class History:
                 if reading is not None:
                     found[reading.twin][reading.property] = reading
         return found
+
+    # an interval
+
+    def range(
+        self,
+        twin: str,
+        property: str,
+        start: int,
+        end: int,
+        *,
+        points: int | None = None,
+        method: str | None = None,
+        unit: str = "",
+    ) -> Series:
+        """A property in [start, end): every reading, or at most about `points` by `method`.
+
+        Methods: raw, minmax, mean, last, lttb for numbers; texts, enumerations, booleans and conditions come as states
+        unless raw is asked for. Raises UnknownTwin, UnknownProperty, InvalidQuery, InvalidUnit.
+        """
+        try:
+            ask = Ask(points, Method(method) if method else None, unit)
+        except ValueError:
+            raise InvalidQuery(f"there is no method {method!r:.40}; use one of {', '.join(Method)}") from None
+        with self._past(twin, property) as past:
+            return range_of(past, start, end, now=self._clock.now(), ask=ask)
+
+    def average(self, twin: str, property: str, start: int, end: int, *, unit: str = "") -> Average:
+        """The time-weighted average in [start, end), and for how many seconds of it a value was known."""
+        with self._past(twin, property) as past:
+            return average_of(past, start, end, now=self._clock.now(), unit=unit)
+
+    @contextmanager
+    def _past(self, twin: str, property: str) -> Iterator[Past]:
+        asked = subject(self._directory, twin, property)
+        with self._views.hold() as view:
+            yield Past(self._reader, view, asked)
 
     def close(self) -> None:
         """Stop following. What is not stored yet stays in the journal and is taken at the next opening."""

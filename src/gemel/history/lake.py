@@ -134,10 +134,8 @@ class Lake:
         """fsync what this transaction wrote: DuckLake does not."""
         folders: set[Path] = set()
         for table in tables:
-            listed = self._connection.execute(
-                f"SELECT data_file FROM ducklake_list_files('lake', '{table}')"
-            ).fetchall()
-            for (name,) in listed:
+            listed = self._connection.execute(f"FROM ducklake_list_files('lake', '{table}')").fetchall()
+            for name, *_ in listed:
                 if name not in self._known:
                     path = Path(name)
                     _fsync(path)

@@ -64,7 +64,7 @@ class FileTable:
         series: tuple[int, int] | None = None,
         after_position: int | None = None,
     ) -> list[File]:
-        """Files that may hold rows with time in [start, end), series in [least, greatest], position > after_position."""
+        """Files that may hold rows with time in [start, end), series in [least, greatest], position after that."""
         bounds = self._bounds
         keep = np.ones(len(bounds), np.bool_)
         if start is not None:

@@ -64,7 +64,7 @@ class Reader:
                 self._idle.append(cursor)
 
     def rows(self, view: View, form: Form, wanted: Wanted, *, newest: bool = False) -> Rows:
-        """The rows that are wanted, from files and tail, in no order; with `newest` only the last one of each series."""
+        """The rows that are wanted, from files and tail, in no order; `newest`: only the last of each series."""
         if len(wanted.series) == 0:
             return Rows.empty(form)
         parts = [_of_tail(view, form, wanted)]

@@ -35,7 +35,8 @@ _READING = (
 CREATE: dict[str, str] = {table: _READING.format(type=SQL_TYPES[form]) for form, table in READINGS.items()} | {
     HAPPENED: (
         "position BIGINT NOT NULL, time TIMESTAMP NOT NULL, recorded TIMESTAMP NOT NULL, twin VARCHAR NOT NULL, "
-        "kind VARCHAR NOT NULL, actor VARCHAR NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, body VARCHAR NOT NULL"
+        "kind VARCHAR NOT NULL, actor VARCHAR NOT NULL, source VARCHAR NOT NULL, id VARCHAR NOT NULL, "
+        "body VARCHAR NOT NULL"
     ),
     LOADED: "hash VARCHAR NOT NULL, position BIGINT NOT NULL, rows BIGINT NOT NULL",
 }

@@ -1,0 +1,189 @@
+"""A property over an interval: as it was, or down to as many points as a screen can show, honestly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.errors import InvalidQuery
+from gemel.history.buckets import Buckets, good_values
+from gemel.history.coverage import Coverage
+from gemel.history.points import Past, Points
+from gemel.history.rows import Rows
+from gemel.history.series import Method, Series, within_of
+from gemel.history.states import states_of
+from gemel.history.subject import decode
+from gemel.twin import Form, Kind
+from gemel.units import affine
+
+__all__ = ["Ask", "bucket_width", "range_of"]
+
+_RAW_LIMIT = 2_000_000
+_MILLI, _MINUTE, _HOUR = 1_000, 60_000_000, 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How to tell a range: at most `points` (None: all readings), by which method, in which unit (UCUM)."""
+
+    points: int | None = None
+    method: Method | None = None
+    unit: str = ""
+
+
+def range_of(past: Past, start: int, end: int, *, now: int, ask: Ask) -> Series:
+    """The property of `past` in [start, end). `now` bounds the last value's hold. Raises InvalidQuery, InvalidUnit."""
+    if end <= start:
+        raise InvalidQuery("the range ends before it begins; give start < end")
+    points, method, unit = ask.points, ask.method, ask.unit
+    if points is not None and not 1 <= points <= 1_000_000:
+        raise InvalidQuery(f"{points} points cannot be answered; ask for 1 to 1,000,000")
+    property = past.subject.property
+    numeric = past.form in (Form.NUMBER, Form.INTEGER) and property.kind is not Kind.BOOLEAN
+    if not numeric and method is not Method.RAW:
+        return states_of(past, start, end, now=now, limit=points)
+    if method is Method.STATES and numeric:
+        raise InvalidQuery(f"{property.name} is a {property.kind}; states are for texts, enumerations and booleans")
+    if unit and not numeric:
+        raise InvalidQuery(f"{property.name} is a {property.kind} and has no unit")
+    scale = affine(property.unit or "1", unit) if unit and unit != property.unit else None
+    answer = _Answer(past, start, end, min(end, max(now, start)), unit or property.unit, scale)
+    if method is Method.RAW or (method is None and points is None):
+        return answer.raw()
+    if method is Method.LTTB:
+        return answer.lttb(points or 2000)
+    return answer.buckets(points or 2000, method or Method.MINMAX)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    past: Past
+    start: int
+    end: int
+    known_end: int
+    """The end, or now when that is earlier: the future is not a gap."""
+    unit: str
+    scale: tuple[float, float] | None
+
+    def _series(self, method: Method, columns: dict[str, Any], gaps: list[tuple[int, int]], width: int = 0) -> Series:
+        subject = self.past.subject
+        return Series(
+            twin=subject.twin,
+            property=subject.property.name,
+            kind=subject.property.kind,
+            unit=self.unit,
+            method=method,
+            start=self.start,
+            end=self.end,
+            position=self.past.view.position,
+            resolution_s=width / 1e6,
+            columns=columns,
+            gaps=gaps,
+        )
+
+    def _coverage(self) -> Coverage:
+        coverage = Coverage(self.start, self.known_end, within_of(self.past.subject.property))
+        coverage.add_points(self.past.before(self.start))
+        return coverage
+
+    def _scaled(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values if self.scale is None else values * self.scale[0] + self.scale[1]
+
+    def _collect(self) -> tuple[list[Points], Coverage]:
+        coverage, chunks, count = self._coverage(), [], 0
+        for points in self.past.chunks(self.start, self.end):
+            coverage.add_points(points)
+            chunks.append(points)
+            count += len(points)
+            if count > _RAW_LIMIT:
+                raise InvalidQuery(
+                    f"the range holds more than {_RAW_LIMIT:,} readings; ask for minmax, a shorter range, or export"
+                )
+        return chunks, coverage
+
+    def raw(self) -> Series:
+        """Every reading: time, value, quality."""
+        chunks, coverage = self._collect()
+        rows = Points.of(_joined(self.past.form, chunks)).rows
+        if self.past.form in (Form.TEXT, Form.ARRAY):
+            kind = self.past.subject.property.kind
+            values: Any = [decode(v, kind) for v in rows.value.to_pylist()]
+        elif self.past.form is Form.INTEGER and self.scale is None:
+            values = rows.value  # pa.Array: exact, with nulls
+        else:
+            values = self._scaled(rows.numbers())
+        columns = {"time": rows.time, "value": values, "quality": rows.quality}
+        return self._series(Method.RAW, columns, coverage.gaps())
+
+    def lttb(self, points: int) -> Series:
+        """Chosen readings; the good ones only."""
+        chunks, coverage = self._collect()
+        joined = Points.of(_joined(self.past.form, chunks))
+        time, value = joined.time[joined.good], good_values(joined)
+        if len(time) > max(points, 3):
+            chosen = _downsampler().downsample(time, value, n_out=max(points, 3))
+            time, value = time[chosen], value[chosen]
+        return self._series(Method.LTTB, {"time": time, "value": self._scaled(value)}, coverage.gaps())
+
+    def buckets(self, points: int, method: Method) -> Series:
+        """Per bucket; from roll-ups where they are as good as the readings."""
+        width = bucket_width(self.end - self.start, points)
+        coverage = self._coverage()
+        parts = []
+        for segment in self._segments(width):
+            if isinstance(segment, Points):
+                coverage.add_points(segment)
+                parts.append(Buckets.of(segment, width))
+            else:
+                coverage.add(segment.event, segment.first_time, segment.last_time, segment.bad_since)
+                parts.append(segment.coarser(width))
+        found = Buckets.concat(parts).coarser(width) if parts else Buckets.empty(np.float64)
+        if self.scale is not None:
+            found = found.scaled(*self.scale)
+        return self._series(method, _columns(found, method, self.start), coverage.gaps(width), width)
+
+    def _segments(self, width: int) -> Iterable[Points | Buckets]:
+        yield from self.past.chunks(self.start, self.end)
+
+
+def bucket_width(length: int, points: int) -> int:
+    """Microseconds; a width that roll-ups can serve where the range is long."""
+    least = -(-length // points)
+    for unit in (_HOUR, _MINUTE):
+        if least >= unit * (4 if unit == _HOUR else 1):
+            return -(-least // unit) * unit
+    return max(1, least if least < _MILLI else -(-least // _MILLI) * _MILLI)
+
+
+@cache
+def _downsampler() -> Any:
+    from tsdownsample import MinMaxLTTBDownsampler
+
+    return MinMaxLTTBDownsampler()  # type: ignore[no-untyped-call]
+
+
+def _joined(form: Form, chunks: list[Points]) -> Rows:
+    return Rows.concat(form, [chunk.rows for chunk in chunks])
+
+
+def _columns(found: Buckets, method: Method, start: int) -> dict[str, Any]:
+    keep = found.count > 0
+    time = np.maximum(found.time[keep], start)
+    if method is Method.MEAN:
+        return {"time": time, "value": found.mean[keep], "count": found.count[keep]}
+    if method is Method.LAST:
+        return {"time": time, "value": found.last[keep], "count": found.count[keep]}
+    return {
+        "time": time,
+        "min": found.minimum[keep],
+        "max": found.maximum[keep],
+        "mean": found.mean[keep],
+        "first": found.first[keep],
+        "last": found.last[keep],
+        "count": found.count[keep],
+    }
