@@ -13,8 +13,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gemel.connectors.mqtt import MqttSource, MqttSettings
-from gemel.twin import Quality
+from gemel.connectors.mqtt import MqttSettings, MqttSource
 from gemel.twin.binding import Binding
 
 from .brokers import Broker, Mosquitto, find_mosquitto

@@ -3,4 +3,4 @@
 from gemel.connectors.mqtt.settings import MqttSettings
 from gemel.connectors.mqtt.source import MqttSource
 
-__all__ = ["MqttSource", "MqttSettings"]
+__all__ = ["MqttSettings", "MqttSource"]

@@ -30,14 +30,14 @@ def resolve_address(address: str, namespaces: Sequence[str]) -> ua.NodeId:
         return node
     if uri not in namespaces:
         raise InvalidInput(f"the server has no namespace {uri!r:.200}; it has {', '.join(namespaces)}")
-    return ua.NodeId(node.Identifier, namespaces.index(uri), node.NodeIdType)
+    return ua.NodeId(node.Identifier, ua.Int16(namespaces.index(uri)), node.NodeIdType)
 
 
 def portable(node: ua.NodeId, namespaces: Sequence[str]) -> str:
     """The address of a node that holds when the server numbers its namespaces anew."""
     if node.NamespaceIndex == 0 or node.NamespaceIndex >= len(namespaces):
         return str(node.to_string())
-    plain = ua.NodeId(node.Identifier, 0, node.NodeIdType).to_string()
+    plain = ua.NodeId(node.Identifier, ua.Int16(0), node.NodeIdType).to_string()
     return f"nsu={namespaces[node.NamespaceIndex]};{plain.removeprefix('ns=0;')}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from asyncua import Client, ua
 
@@ -40,9 +40,9 @@ async def children_named(client: Client, nodes: Sequence[ua.NodeId], name: str) 
 
 
 def _path(node: ua.NodeId, name: str) -> ua.BrowsePath:
-    element = ua.RelativePathElement()
-    element.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HierarchicalReferences)
+    element: Any = ua.RelativePathElement()  # the library's types of attributes are classes without constructors
+    element.ReferenceTypeId = ua.NodeId(ua.Int32(ua.ObjectIds.HierarchicalReferences))
     element.IsInverse = False
     element.IncludeSubtypes = True
-    element.TargetName = ua.QualifiedName(name, 0)
+    element.TargetName = ua.QualifiedName(name, ua.UInt16(0))
     return ua.BrowsePath(StartingNode=node, RelativePath=ua.RelativePath(Elements=[element]))

@@ -38,7 +38,10 @@ async def enumerations_of(client: Client, nodes: Sequence[ua.NodeId]) -> list[Na
     multi_state = [node for node, kind in zip(nodes, types, strict=True) if _is_integer(kind)]
     owners = [*by_type, *multi_state]
     names = dict(zip(owners, await _names(client, owners), strict=True))
-    return [names.get(node) if _is_integer(kind) else names.get(kind) for node, kind in zip(nodes, types, strict=True)]
+    return [
+        names.get(kind or node) if not _is_integer(kind) else names.get(node)
+        for node, kind in zip(nodes, types, strict=True)
+    ]
 
 
 async def _names(client: Client, owners: Sequence[ua.NodeId]) -> list[Names | None]:

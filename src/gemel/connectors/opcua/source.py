@@ -123,13 +123,15 @@ class _Watch:
     async def follow(self, refused: Sequence[Binding]) -> None:
         """Return never; raise when the connection is lost, the server is silent, or a delivery fails."""
         silence_s = 3 * self._settings.keep_alive_s + self._settings.timeout_s
-        clock, lost, asked_s = self._port.clock, self._connection.lost, self._port.clock.monotonic()
+        clock, asked_s = self._port.clock, self._port.clock.monotonic()
+        lost: asyncio.Future[Any] = self._connection.lost
+        failure: asyncio.Future[Any] = self._failure
         while True:
             await asyncio.wait(
                 {lost, self._failure}, timeout=self._settings.keep_alive_s, return_when="FIRST_COMPLETED"
             )
-            if self._failure.done():
-                self._failure.result()
+            if failure.done():
+                failure.result()
             if lost.done():
                 raise ConnectionResetError(f"the connection to {self._settings.url} was lost: {lost.result()}")
             now = clock.monotonic()

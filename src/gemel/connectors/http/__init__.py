@@ -1,0 +1,17 @@
+"""What may come in over HTTP, as messages and frames: JSON, Arrow, CloudEvents. The server does the transport."""
+
+from gemel.connectors.http.bodies import MAX_BODY_BYTES, Ingest, decode_json
+from gemel.connectors.http.cloudevents import BATCH, STRUCTURED, decode_cloudevents, is_cloudevent
+from gemel.connectors.http.frames import ARROW, decode_arrow
+
+__all__ = [
+    "ARROW",
+    "BATCH",
+    "MAX_BODY_BYTES",
+    "STRUCTURED",
+    "Ingest",
+    "decode_arrow",
+    "decode_cloudevents",
+    "decode_json",
+    "is_cloudevent",
+]
