@@ -58,7 +58,7 @@ def frame_leaves(frame: Frame) -> Iterator[tuple[int, bytes]]:
     series = frame.series if order is None else frame.series[order]
     starts = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1])))
     bounds = [*starts.tolist(), count]
-    view = memoryview(rows.view(np.uint8))
+    view = rows.view(np.uint8).data
     size, code, pack = _ROW.itemsize, FORM_CODES[frame.form], _HEAD.pack
     if tail is None:
         for index, number in enumerate(series[starts].tolist()):

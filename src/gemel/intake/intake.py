@@ -1,0 +1,277 @@
+"""The one way in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from gemel.clock import Clock
+from gemel.errors import GemelError, InvalidInput, Overloaded
+from gemel.intake.base import Message, Quarantined, Receipt, Refusal, ReplayRule, SourceRule
+from gemel.intake.frames import check_batch
+from gemel.intake.identity import Identities, Watermarks
+from gemel.intake.plans import Plans
+from gemel.intake.quarantine import Held, Quarantine
+from gemel.intake.queue import Answer, FairQueue, Item, size_of_messages
+from gemel.intake.replaying import check_rule
+from gemel.intake.tail import Tails
+from gemel.intake.taker import Taker
+from gemel.intake.writer import Writer
+from gemel.journal import SqlJournal
+from gemel.registry import Registry
+from gemel.twin import Block, Change, Page, Position
+
+__all__ = ["Intake", "SourceFollower"]
+
+QUEUE_BYTES = 64_000_000
+QUEUE_COUNT = 100_000
+TAIL_POSITIONS = 262_144
+MAX_REPLAY = 100_000
+T = TypeVar("T")
+
+
+class SourceFollower(Protocol):
+    """Who wants to know whether sources live; the state."""
+
+    def heartbeat(self, source: str, time: int) -> None: ...
+    def lost(self, source: str, time: int) -> None: ...
+    def found(self, source: str, time: int) -> None: ...
+
+
+class Intake:
+    """Checks what sources tell, makes it durable in order, and then folds it. All verbs may be called from any thread.
+
+    A future resolves after fsync and fold. Order within one source is kept.
+    """
+
+    def __init__(
+        self,
+        journal: SqlJournal,
+        registry: Registry,
+        clock: Clock,
+        *,
+        after_commit: Sequence[Callable[[Block], None]] = (),
+        sources: SourceFollower | None = None,
+        queue_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        """`after_commit` is called on the writer's thread with each block, after the registry's directory has
+        followed; it must be quick and must not submit."""
+        self._journal = journal
+        self._clock = clock
+        self._sources = sources
+        self._queue = FairQueue(queue_bytes, QUEUE_COUNT)
+        self._quarantine = Quarantine(journal.database)
+        start = journal.head().position
+        self._taker = Taker(
+            Plans(registry.directory),
+            Identities(journal.database),
+            Watermarks(journal.database),
+            Tails(lambda: journal.blocks(max(0, start - TAIL_POSITIONS), start)),
+            clock,
+        )
+
+        def follow(block: Block) -> None:
+            if block.changes:
+                registry.committed(block.changes)
+
+        followers = [follow, *after_commit]
+        self._writer = Writer(journal, self._queue, self._taker, self._quarantine, clock, followers)
+
+    # telling
+
+    def submit(
+        self, source: str, messages: Sequence[Message], *, strict: bool = False, resumed: bool = False, actor: str = ""
+    ) -> Future[Receipt]:
+        """Hand in what `source` sent.
+
+        What cannot be accepted goes to quarantine and is counted in the receipt; with `strict` the whole submission is
+        refused with an error instead. `resumed`: these messages follow a reconnect, so readings that were taken before
+        are repeats. Raises Overloaded at once when the queue is full, StorageFailed when the writer has stopped.
+        """
+        item = self._messages(source, messages, Answer(), strict=strict, resumed=resumed)
+        item.actor = actor
+        self._queue.put(item)
+        return item.answer.future  # type: ignore[no-any-return]
+
+    def deliver(
+        self, source: str, messages: Sequence[Message], *, strict: bool = False, resumed: bool = False, actor: str = ""
+    ) -> asyncio.Future[Receipt]:
+        """`submit` for a running event loop: all futures of one block resolve in one call to the loop."""
+        item = self._messages(source, messages, Answer(asyncio.get_running_loop()), strict=strict, resumed=resumed)
+        item.actor = actor
+        self._queue.put(item)
+        return item.answer.future  # type: ignore[no-any-return]
+
+    def _messages(
+        self, source: str, messages: Sequence[Message], answer: Answer, *, strict: bool, resumed: bool
+    ) -> Item:
+        item = Item(source, size_of_messages(messages), answer)
+        item.messages, item.strict, item.resumed = messages, strict, resumed
+        return item
+
+    def submit_frame(
+        self, source: str, batch: pa.RecordBatch, *, strict: bool = False, actor: str = ""
+    ) -> Future[Receipt]:
+        """Hand in readings as columns: `twin` and `property` (best dictionary-encoded), or `series` (int64); `value`;
+        perhaps `time` (timestamp, or int64 microseconds) and `quality`. At most a million rows.
+
+        Raises InvalidInput for other columns, and as `submit`.
+        """
+        checked = check_batch(batch)
+        item = Item(source, checked.nbytes, Answer())
+        item.frame, item.strict, item.actor = checked, strict, actor
+        self._queue.put(item)
+        return item.answer.future  # type: ignore[no-any-return]
+
+    def reject(self, source: str, payload: bytes, reason: str) -> Future[Receipt]:
+        """Keep bytes that `source` sent and nobody understands in quarantine, with the reason."""
+        refusal = Refusal(code="malformed", detail=reason)
+        held = Held(source, self._clock.now(), refusal, payload)
+
+        def keep(connection: Connection) -> tuple[None, Sequence[Change]]:
+            self._quarantine.write(connection, [held])
+            return None, ()
+
+        return _then(self.transact(keep), lambda done: Receipt(last=done[1], quarantined=1, problems=[refusal]))
+
+    def transact(
+        self, work: Callable[[Connection], tuple[T, Sequence[Change]]], *, actor: str = ""
+    ) -> Future[tuple[T, Position]]:
+        """Do `work` in the writer's transaction; the changes it returns are journaled in the same one.
+
+        An exception of `work` undoes all of it and is the future's.
+        """
+        item = Item("", 1_000, Answer())
+        item.work, item.actor = work, actor
+        self._queue.put(item)
+        return item.answer.future  # type: ignore[no-any-return]
+
+    # the life of sources
+
+    def heartbeat(self, source: str) -> None:
+        """`source` lives, and all its values are as they were. Not journaled."""
+        if self._sources is not None:
+            self._sources.heartbeat(source, self._clock.now())
+
+    def lost(self, source: str, reason: str) -> Future[tuple[None, Position]]:
+        """The connection to `source` is lost: what it brings becomes stale. Journaled as `source.lost`."""
+        return self._source_changed("lost", source, {"reason": reason[:1000]})
+
+    def found(self, source: str) -> Future[tuple[None, Position]]:
+        """The connection to `source` is there again. Journaled as `source.found`."""
+        return self._source_changed("found", source, {})
+
+    def _source_changed(self, what: str, source: str, body: dict[str, Any]) -> Future[tuple[None, Position]]:
+        now = self._clock.now()
+        change = Change(kind=f"source.{what}", subject=source, time=now, source=source, body=body)
+        item = Item(source, 1_000, Answer())  # in the queue of its source: after the readings it sent before
+        item.work = lambda _connection: (None, (change,))
+        self._queue.put(item)
+        if self._sources is not None:
+            tell = self._sources.lost if what == "lost" else self._sources.found
+            item.answer.future.add_done_callback(lambda done: None if done.exception() else tell(source, now))
+        return item.answer.future  # type: ignore[no-any-return]
+
+    def believe(self, source: str, rule: SourceRule | None) -> None:
+        """What times to believe of a source; None: the default again."""
+        if rule is None:
+            self._taker.rules.pop(source, None)
+        else:
+            self._taker.rules[source] = rule
+
+    # quarantine
+
+    def quarantined(
+        self,
+        *,
+        source: str = "",
+        code: str = "",
+        twin: str = "",
+        state: str = "held",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[Quarantined]:
+        """What was not accepted, the newest first; `state` "" for all."""
+        if not 1 <= limit <= 10_000:
+            raise InvalidInput(f"limit {limit} is not between 1 and 10000")
+        if cursor is not None and not cursor.isdecimal():
+            raise InvalidInput(f"{cursor!r:.40} is not a cursor of this list; use `next` of the page before")
+        return self._quarantine.page(limit=limit, cursor=cursor, where=_where(source, code, twin, state))
+
+    def replay(
+        self,
+        ids: Iterable[int] | None = None,
+        rule: ReplayRule | None = None,
+        *,
+        source: str = "",
+        code: str = "",
+        twin: str = "",
+        actor: str = "",
+    ) -> Future[Receipt]:
+        """Hand in again what is held: these ids, or the oldest hundred thousand of a source, code and twin.
+
+        What is accepted now is marked as replayed and never taken twice; what is refused again stays held. With a
+        `rule` the times are mended first; the original stays in the row and a change records the rule.
+        """
+        if rule is not None:
+            check_rule(rule)
+        wanted = self._quarantine.ids(_where(source, code, twin, ""), MAX_REPLAY) if ids is None else list(ids)
+        item = Item("", 100 * len(wanted) + 100, Answer())
+        item.replays, item.actor = (wanted, rule), actor
+        self._queue.put(item)
+        return item.answer.future  # type: ignore[no-any-return]
+
+    def discard(self, ids: Iterable[int], *, actor: str = "") -> Future[tuple[int, Position]]:
+        """Give up what is held; its content goes, its row and reason stay. How many rows."""
+        wanted = list(ids)
+
+        def give_up(connection: Connection) -> tuple[int, Sequence[Change]]:
+            rows = self._quarantine.read(connection, wanted)
+            for row in rows:
+                self._quarantine.settle(connection, row.id, state="discarded")
+            now = self._clock.now()
+            body = {"quarantine": [row.id for row in rows]}
+            changes = [Change(kind="quarantine.discarded", subject="quarantine", time=now, body=body)] if rows else []
+            return len(rows), changes
+
+        return self.transact(give_up, actor=actor)
+
+    # the whole
+
+    def waiting(self) -> tuple[int, int]:
+        """(submissions, bytes) that are not durable yet."""
+        return self._queue.waiting()
+
+    def close(self) -> None:
+        """Take no more, make durable what waits, end the writer. Safe to call again."""
+        self._queue.close(_closed())
+        self._writer.join()
+
+
+def _closed() -> GemelError:
+    return Overloaded("the platform is closing; send again when it is back", retry_after_s=5.0)
+
+
+def _where(source: str, code: str, twin: str, state: str) -> dict[str, str]:
+    given = {"source": source, "code": code, "twin": twin, "state": state}
+    return {column: value for column, value in given.items() if value}
+
+
+def _then(future: Future[Any], result: Callable[[Any], T]) -> Future[T]:
+    """A future of `result(what the first one gives)`."""
+    later: Future[T] = Future()
+
+    def done(first: Future[Any]) -> None:
+        error = first.exception()
+        if error is not None:
+            later.set_exception(error)
+        else:
+            later.set_result(result(first.result()))
+
+    future.add_done_callback(done)
+    return later

@@ -1,0 +1,150 @@
+"""What waits to be taken in: bounded by bytes and count, and fair between sources."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import pyarrow as pa
+
+from gemel.errors import GemelError, Overloaded
+from gemel.intake.base import Message
+
+__all__ = ["Answer", "FairQueue", "Item", "size_of_messages"]
+
+READING_BYTES = 64
+
+
+def size_of_messages(messages: Sequence[Message]) -> int:
+    """Roughly the bytes that messages take while they wait."""
+    size = 0
+    for message in messages:
+        size += READING_BYTES * (1 + len(message.readings)) + 4 * READING_BYTES * len(message.events)
+        for reading in message.readings:
+            value = reading.value
+            if type(value) is not float and hasattr(value, "__len__"):
+                size += 8 * len(value)
+    return size
+
+
+class Answer:
+    """Where the outcome of an item goes: a future for threads, or one of an event loop."""
+
+    __slots__ = ("future", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.loop = loop
+        self.future: Any = Future() if loop is None else loop.create_future()
+
+
+class Item:
+    """One thing to take in, in its turn."""
+
+    __slots__ = ("actor", "answer", "frame", "messages", "replays", "resumed", "size", "source", "strict", "work")
+
+    def __init__(self, source: str, size: int, answer: Answer) -> None:
+        self.source = source
+        self.size = size
+        self.answer = answer
+        self.actor = ""
+        self.strict = False
+        self.resumed = False
+        self.messages: Sequence[Message] = ()
+        self.frame: pa.RecordBatch | None = None
+        self.work: Callable[..., Any] | None = None
+        self.replays: Any = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether it makes a block of its own."""
+        return self.work is not None or self.replays is not None
+
+
+class FairQueue:
+    """Sources take turns. One source may fill half of it, so that others always find room. Thread-safe."""
+
+    def __init__(self, max_bytes: int, max_count: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_count = max_count
+        self._bytes = 0
+        self._count = 0
+        self._of: dict[str, deque[Item]] = {}
+        self._bytes_of: dict[str, int] = {}
+        self._turn: deque[str] = deque()
+        self._lock = threading.Lock()
+        self._some = threading.Condition(self._lock)
+        self._closed: GemelError | None = None
+
+    def put(self, item: Item) -> None:
+        """Raises Overloaded when there is no room, or why the intake has closed."""
+        source, size = item.source, item.size
+        with self._lock:
+            if self._closed is not None:
+                raise self._closed
+            waiting = self._of.get(source)
+            own = self._bytes_of.get(source, 0) + size
+            if self._bytes and (
+                self._bytes + size > self._max_bytes
+                or self._count >= self._max_count
+                or (own > self._max_bytes // 2 and own > size)
+                or (waiting is not None and len(waiting) >= self._max_count // 2)
+            ):
+                raise Overloaded(
+                    f"{self._count} submissions ({self._bytes >> 10} KiB) wait to be made durable; "
+                    f"{source or 'this'} must wait a moment and send again",
+                    retry_after_s=1.0,
+                )
+            if waiting is None:
+                waiting = self._of[source] = deque()
+                self._turn.append(source)
+            waiting.append(item)
+            self._bytes_of[source] = own
+            self._bytes += size
+            self._count += 1
+            if self._count == 1:
+                self._some.notify()
+
+    def take(self, max_bytes: int) -> list[Item]:
+        """Wait for something; up to `max_bytes` of it, or one piece of work alone. Empty: closed and drained."""
+        with self._lock:
+            while not self._count:
+                if self._closed is not None:
+                    return []
+                self._some.wait()
+            taken: list[Item] = []
+            size = 0
+            turn, of = self._turn, self._of
+            while turn and size < max_bytes:
+                source = turn[0]
+                waiting = of[source]
+                if waiting[0].alone and taken:
+                    break
+                item = waiting.popleft()
+                taken.append(item)
+                size += item.size
+                if waiting:
+                    self._bytes_of[source] -= item.size
+                    turn.rotate(-1)
+                else:
+                    del of[source], self._bytes_of[source]
+                    turn.popleft()
+                if item.alone:
+                    break
+            self._bytes -= size
+            self._count -= len(taken)
+            return taken
+
+    def close(self, why: GemelError) -> None:
+        """Take no more; what waits is still handed out."""
+        with self._lock:
+            self._closed = self._closed or why
+            self._some.notify_all()
+
+    def waiting(self) -> tuple[int, int]:
+        """(submissions, bytes) that wait."""
+        with self._lock:
+            return self._count, self._bytes

@@ -1,0 +1,323 @@
+"""Takes submissions one after the other into the block being built: checks, converts, tells repeats, refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from gemel.clock import SECOND, Clock
+from gemel.errors import GemelError
+from gemel.intake.base import Happened, Message, Quarantined, Receipt, Refusal, Reported, SourceRule
+from gemel.intake.builder import BlockBuilder
+from gemel.intake.identity import Identities, Key, Watermarks, digest_of, key_of
+from gemel.intake.plans import Plans
+from gemel.intake.quarantine import Held
+from gemel.intake.queue import Item
+from gemel.intake.refusal import Refused, error_of
+from gemel.intake.tail import Repeats, Tails, event_key, reading_key
+from gemel.intake.validate import Plan, event_fields
+from gemel.twin import Change, Form, Kind, Quality
+
+__all__ = ["Outcome", "Taker"]
+
+MAX_PROBLEMS = 100
+GOOD, UNAVAILABLE = Quality.GOOD, Quality.UNAVAILABLE
+
+
+class Outcome:
+    """What became of one item; its positions are known when the block is."""
+
+    __slots__ = ("accepted", "end", "held", "problems", "quarantined", "repeated", "start")
+
+    def __init__(self, start: int) -> None:
+        self.start = self.end = start
+        self.accepted = 0
+        self.repeated = 0
+        self.quarantined = 0
+        self.problems: list[Refusal] = []
+        self.held: list[Held] = []
+
+    def receipt(self, first: int, head: int) -> Receipt:
+        """`first`: position of the block's first entry; `head`: the journal's position after it."""
+        new = self.end > self.start
+        return Receipt(
+            first=first + self.start if new else 0,
+            last=first + self.end - 1 if new else head,
+            accepted=self.accepted,
+            repeated=self.repeated,
+            quarantined=self.quarantined,
+            problems=self.problems,
+        )
+
+
+class Taker:
+    """Fills a builder from items. Used by the writer thread alone."""
+
+    def __init__(
+        self, plans: Plans, identities: Identities, watermarks: Watermarks, tails: Tails, clock: Clock
+    ) -> None:
+        self.plans = plans
+        self.identities = identities
+        self.watermarks = watermarks
+        self.tails = tails
+        self.rules: dict[str, SourceRule] = {}
+        self._clock = clock
+        self._default = SourceRule()
+        self._source = ""
+        self._actor = ""
+        self._window = (0, 0)
+        self._seen_events: list[int] = []
+        self.now = 0
+        self.builder = BlockBuilder()
+
+    def begin(self, items: Sequence[Item], extra: Iterable[Key] = ()) -> None:
+        """A new block, of these items; `extra`: other ids that it may hold."""
+        self.builder = BlockBuilder()
+        self.now = self._clock.now()
+        self.plans.refresh()
+        self.tails.begin()
+        keys = (key for item in items for message in item.messages for key in _keys(item.source, message))
+        self.identities.begin(chain(keys, extra))
+
+    def window(self, source: str) -> tuple[int, int]:
+        """[earliest, latest] time that is believed of a source now."""
+        rule = self.rules.get(source, self._default)
+        return max(rule.earliest, self.now - int(rule.past_s * SECOND)), self.now + int(rule.future_s * SECOND)
+
+    def take(self, item: Item) -> Outcome:
+        """Take one item of messages. Raises the error of the first refusal if the item is strict."""
+        self._source, self._actor = item.source, item.actor
+        self._window = self.window(item.source)
+        outcome = Outcome(self.builder.count)
+        if item.strict:
+            mark, ids = self.builder.mark(), self.identities.mark()
+            self.watermarks.mark()
+        repeats = self.tails.repeats(item.source) if item.resumed else None
+        start = {form: len(columns.ordinal) for form, columns in self.builder.columns.items()}
+        self._seen_events = []
+        for message in item.messages:
+            try:
+                self._message(message, outcome, repeats)
+            except Refused as refused:
+                self._refuse(outcome, refused, message)
+        outcome.end = self.builder.count
+        if item.strict and outcome.quarantined:
+            self.builder.back_to(mark)
+            self.identities.back_to(ids)
+            self.watermarks.back()
+            raise error_of(outcome.problems[0])
+        if outcome.accepted and not _has_identity(item.messages[-1]):
+            self.tails.took(item.source, self.builder, start)
+            for seen in self._seen_events:
+                self.tails.took_event(item.source, seen)
+        return outcome
+
+    def _message(self, message: Message, outcome: Outcome, repeats: Repeats | None) -> None:
+        key = digest = None
+        if message.sequence is not None:
+            if not isinstance(message.sequence, int) or message.sequence < 0 or message.sequence >= 2**63:
+                raise Refused("malformed", "the sequence number of a message must be from 0 to 2^63 - 1")
+            if not self.watermarks.take(self._source, message.epoch[:128], message.sequence):
+                outcome.repeated += len(message.readings) + len(message.events)
+                return
+            repeats = None
+        elif message.id:
+            key, digest = key_of(self._source, message.id), digest_of(message)
+            if self._came_before(key, digest, f"message {message.id!r:.80}"):
+                outcome.repeated += len(message.readings) + len(message.events)
+                return
+            repeats = None
+            self.identities.add(key, digest, self.builder.count)
+        if message.readings:
+            self.readings(message.readings, outcome, repeats)
+        for event in message.events:
+            try:
+                self._event(event, message, outcome, repeats)
+            except Refused as refused:
+                self._refuse(outcome, refused, event)
+            except (GemelError, TypeError, AttributeError, ValueError) as error:
+                self._refuse(outcome, Refused("malformed", f"the event cannot be read: {error!s:.200}"), event)
+
+    def _came_before(self, key: tuple[str, str], digest: bytes, what: str) -> bool:
+        before = self.identities.seen(key)
+        if before is None:
+            return False
+        if before != digest:
+            raise Refused(
+                "conflict", f"{what} of {self._source!r:.80} came before with other content; give new content a new id"
+            )
+        return True
+
+    def readings(self, readings: Sequence[Reported], outcome: Outcome, repeats: Repeats | None) -> None:
+        """The hot path: a number in its own unit costs a dictionary look-up, two comparisons and five appends."""
+        plans, builder, now = self.plans.of, self.builder, self.now
+        earliest, latest = self._window
+        numbers = builder.columns[Form.NUMBER]
+        add_time, add_value = numbers.time.append, numbers.value.append
+        add_series, add_quality, add_ordinal = numbers.series.append, numbers.quality.append, numbers.ordinal.append
+        number, good, count, accepted = Kind.NUMBER, GOOD, builder.count, 0
+        for reading in readings:
+            try:
+                plan = plans[reading.twin][reading.property]
+                value = reading.value
+                if (
+                    type(value) is float
+                    and plan.kind is number
+                    and reading.quality is good
+                    and not reading.unit
+                    and plan.low <= value <= plan.high
+                    and repeats is None
+                ):
+                    time = reading.time
+                    if time is None:
+                        time = now
+                    elif not earliest <= time <= latest:
+                        raise self._clock_refusal(plan, time)
+                    add_time(time)
+                    add_value(value)
+                    add_series(plan.series)
+                    add_quality(0)
+                    add_ordinal(count)
+                    count += 1
+                    accepted += 1
+                    continue
+            except (KeyError, TypeError, AttributeError):
+                pass  # not resolved yet, or not what it should be: the careful way finds out
+            except Refused as refused:
+                self._refuse(outcome, refused, reading)
+                continue
+            builder.count = count
+            try:
+                if self._reading(reading, repeats):
+                    accepted += 1
+                    count += 1
+                else:
+                    outcome.repeated += 1
+            except Refused as refused:
+                self._refuse(outcome, refused, reading)
+            except (GemelError, TypeError, AttributeError, ValueError, OverflowError) as error:
+                self._mend()
+                self._refuse(outcome, Refused("malformed", f"the reading cannot be read: {error!s:.200}"), reading)
+        builder.count = count
+        outcome.accepted += accepted
+
+    def _mend(self) -> None:
+        for columns in self.builder.columns.values():
+            columns.cut(len(columns))
+
+    def _reading(self, reading: Reported, repeats: Repeats | None) -> bool:
+        """Any reading, the careful way. False if it is a repeat. Raises Refused."""
+        plan = self.plans.resolve(reading.twin, reading.property)
+        time = self._time(plan, reading.time)
+        quality = Quality(reading.quality)
+        value = None
+        if reading.value is not None and (quality is not UNAVAILABLE or plan.kind is Kind.CONDITION):
+            value = plan.value(reading.value, reading.unit)
+            if plan.kind is Kind.CONDITION and '"level":"unavailable"' in value:
+                quality = UNAVAILABLE
+        else:
+            quality = UNAVAILABLE
+        if repeats is not None and reading_key(plan.series, time, value) in repeats:
+            return False
+        columns = self.builder.columns[plan.form]
+        row = len(columns)
+        columns.time.append(time)
+        if value is None:
+            columns.nulls.append(row)
+            columns.value.append(None if plan.form in (Form.TEXT, Form.ARRAY) else 0)
+        else:
+            columns.value.append(value)
+            if plan.form in (Form.TEXT, Form.ARRAY):
+                self.builder.bytes += len(value)
+        columns.series.append(plan.series)
+        columns.quality.append(int(quality))
+        columns.ordinal.append(self.builder.count)
+        return True
+
+    def _time(self, plan: Plan | str, time: Any) -> int:
+        if time is None:
+            return self.now
+        if isinstance(time, bool) or not isinstance(time, int):
+            raise Refused("malformed", f"the time {time!r:.60} is not an integer of microseconds since 1970")
+        if not self._window[0] <= time <= self._window[1]:
+            raise self._clock_refusal(plan, time)
+        return time
+
+    def _clock_refusal(self, plan: Plan | str, time: Any) -> Refused:
+        where = plan if isinstance(plan, str) else plan.where
+        if not isinstance(time, int):
+            return Refused("malformed", f"the time {time!r:.60} is not an integer of microseconds since 1970")
+        apart = (time - self.now) / SECOND
+        return Refused(
+            "clock",
+            f"{where}: the source's clock says {abs(apart):.0f} s {'after' if apart > 0 else 'before'} ours; set it, "
+            "and replay with a rule that shifts the times, or widen the rule of this source",
+        )
+
+    def _event(self, event: Happened, message: Message, outcome: Outcome, repeats: Repeats | None) -> None:
+        entry, type_ = self.plans.event(event.twin, event.event)
+        time = self._time(f"{entry.id}.{event.event}", event.time)
+        fields = event_fields(f"{entry.id}.{event.event}", type_.fields, event.fields)
+        if event.id:
+            key, digest = key_of(self._source, event.id, event=True), digest_of(event)
+            if self._came_before(key, digest, f"event {event.id!r:.80}"):
+                outcome.repeated += 1
+                return
+            self.identities.add(key, digest, self.builder.count)
+        else:
+            seen = event_key(entry.id, type_.name, time, fields)
+            if repeats is not None and seen in repeats:
+                outcome.repeated += 1
+                return
+            self._seen_events.append(seen)
+        self.builder.change(
+            Change(
+                kind="event.happened",
+                subject=entry.id,
+                time=time,
+                actor=self._actor,
+                source=self._source,
+                id=event.id or message.id,
+                body={"event": type_.name, "severity": type_.severity, "fields": fields},
+            )
+        )
+        outcome.accepted += 1
+
+    def _refuse(self, outcome: Outcome, refused: Refused, thing: Reported | Happened | Message) -> None:
+        twin, name = "", ""
+        if isinstance(thing, Reported):
+            twin, name = thing.twin, thing.property
+        elif isinstance(thing, Happened):
+            twin, name = thing.twin, thing.event
+        refusal = Refusal(code=refused.code, detail=refused.detail, twin=str(twin), property=str(name))
+        outcome.quarantined += 1
+        if len(outcome.problems) < MAX_PROBLEMS:
+            outcome.problems.append(refusal)
+        outcome.held.append(Held(self._source, self.now, refusal, thing, self._actor))
+
+    def carefully(self, item: Item, readings: Sequence[Reported], outcome: Outcome) -> None:
+        """Take readings of an item that came as columns, one by one."""
+        self._source, self._actor, self._window = item.source, item.actor, self.window(item.source)
+        self.readings(readings, outcome, None)
+
+    def again(self, row: Quarantined, message: Message, outcome: Outcome) -> int | None:
+        """Take what was quarantined; its ordinal, or None if it is refused again or was taken meanwhile."""
+        self._source, self._actor, self._window = row.source, "", self.window(row.source)
+        trial, ordinal = Outcome(self.builder.count), self.builder.count
+        self._message(message, trial, None)
+        outcome.accepted += trial.accepted
+        outcome.repeated += trial.repeated
+        outcome.quarantined += trial.quarantined
+        outcome.problems.extend(trial.problems[: MAX_PROBLEMS - len(outcome.problems)])
+        return ordinal if trial.accepted else None
+
+
+def _has_identity(message: Message) -> bool:
+    return bool(message.id) or message.sequence is not None
+
+
+def _keys(source: str, message: Message) -> list[Key]:
+    keys = [key_of(source, message.id)] if message.id and message.sequence is None else []
+    keys.extend(key_of(source, event.id, event=True) for event in message.events if event.id)
+    return keys
