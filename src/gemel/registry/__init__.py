@@ -1,17 +1,24 @@
 """What is known: twin types and their versions, twins, links and connectors, in SQL; and the directory in memory."""
 
 from gemel.registry.directory import Directory, Entry, PropertyRef, Shape
+from gemel.registry.files import load_plant
+from gemel.registry.plan import Action, FieldChange, Plan, Step
 from gemel.registry.query import LinkPath, LinkStep, PropertyCondition, TwinQuery
 from gemel.registry.registry import Registry
 
 __all__ = [
+    "Action",
     "Directory",
     "Entry",
+    "FieldChange",
     "LinkPath",
     "LinkStep",
+    "Plan",
     "PropertyCondition",
     "PropertyRef",
     "Registry",
     "Shape",
+    "Step",
     "TwinQuery",
+    "load_plant",
 ]

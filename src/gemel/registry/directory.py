@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +89,7 @@ class Directory:
 
     def __init__(self) -> None:
         self._now = _Contents({}, [""], array("i", [0]), 0, {}, {}, {}, 0)
+        self._staged: dict[int, list[Mapping[str, Any]]] = {}  # batch → twins that become visible when it is applied
 
     @property
     def revision(self) -> int:

@@ -127,6 +127,7 @@ def _shapes(
     return {
         number: Shape(number, listed, shape_properties(listed, types, by_name))
         for number, listed in combinations.items()
+        if all(id in types for id in listed)  # else they are still being staged
     }
 
 
@@ -138,7 +139,12 @@ def follow(directory: Directory, changes: Iterable[Change]) -> bool:
         if area == "type":
             step.type(change)
         elif area == "twin" and what in ("created", "changed"):
-            step.twin(change.subject, change.body)
+            step.twin(change.body)
+        elif change.kind == "plant.staged":
+            directory._staged.setdefault(change.body["batch"], []).extend(change.body.get("twins", ()))
+        elif change.kind == "plant.applied":
+            for body in directory._staged.pop(change.body["batch"], ()):
+                step.twin(body)
     if not step.changed:
         return False
     directory._replace(step.done())
@@ -162,7 +168,8 @@ class _Step:
         self.types[type_.id] = type_
         self.refs |= refs_of(type_, change.body["numbers"])
 
-    def twin(self, id: str, body: Mapping[str, Any]) -> None:
+    def twin(self, body: Mapping[str, Any]) -> None:
+        id = body["twin"]["id"]
         self.changed = True
         number, shape = body["number"], body["shape"]
         self.combinations[shape] = tuple(body["twin"]["types"])

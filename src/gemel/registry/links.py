@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from gemel.clock import to_rfc3339
 from gemel.errors import Conflict, InvalidTime, InvalidValue, NotFound
 from gemel.registry import tables
-from gemel.registry.twins import shape_types, twin_row
+from gemel.registry.twins import shape_types, twin_row, visible
 from gemel.registry.types import current_type
 from gemel.twin import Change, Link, check_id
 
-__all__ = ["ACYCLIC", "end_all", "end_link", "holds", "links_of", "parts_of", "put_link"]
+__all__ = ["ACYCLIC", "end_all", "end_link", "holds", "link_body", "link_of", "links_of", "parts_of", "put_link"]
 
 ACYCLIC = ("part_of", "located_in")
 """Kinds that nothing can be of itself, at any depth."""
@@ -26,8 +26,8 @@ def holds(at: int | None) -> ColumnElement[bool]:
     """The condition that a link holds at a moment; None: that it has no end."""
     c = tables.link.c
     if at is None:
-        return c.until.is_(None)
-    return (c.since <= at) & (c.until.is_(None) | (c.until > at))
+        return and_(c.until.is_(None), visible(tables.link))
+    return and_(c.since <= at, c.until.is_(None) | (c.until > at), visible(tables.link))
 
 
 def put_link(
@@ -69,7 +69,7 @@ def put_link(
             batch=0,
         )
     )
-    body = {"kind": kind, "source": start.id, "target": end.id, "slot": slot, "since": since, "until": None}
+    body = link_body(kind, start.id, end.id, slot, since)
     return [Change(kind="link.created", subject=start.id, time=now, body=body)]
 
 
@@ -144,7 +144,7 @@ def _end(tx: Connection, row: Any, source: str, target: str, *, until: int, now:
     if until <= row.since:
         raise InvalidTime(f"the link began at {to_rfc3339(row.since)}; it cannot end at {to_rfc3339(until)}")
     tx.execute(update(tables.link).where(tables.link.c.number == row.number).values(until=until))
-    body = {"kind": row.kind, "source": source, "target": target, "slot": row.slot, "since": row.since, "until": until}
+    body = link_body(row.kind, source, target, row.slot, row.since) | {"until": until}
     return Change(kind="link.ended", subject=source, time=now, body=body)
 
 
@@ -153,6 +153,11 @@ def end_all(tx: Connection, number: int, *, now: int) -> list[Change]:
     c = tables.link.c
     rows = tx.execute(_joined().where(or_(c.source == number, c.target == number), c.until.is_(None))).all()
     return [_end(tx, row, row.source_id, row.target_id, until=max(now, row.since + 1), now=now) for row in rows]
+
+
+def link_body(kind: str, source: str, target: str, slot: str, since: int) -> dict[str, Any]:
+    """What a change of a link says."""
+    return {"kind": kind, "source": source, "target": target, "slot": slot, "since": since, "until": None}
 
 
 def _joined() -> Any:
@@ -184,7 +189,7 @@ def links_of(
     return [link_of(row) for row in tx.execute(query)]
 
 
-def parts_of(tx: Connection, number: int, *, depth: int | None = None, at: int | None = None) -> list[Any]:
+def parts_of(tx: Connection, number: int, *, depth: int | None = None, at: int | None = None) -> list[Row[Any]]:
     """Rows of part_of links below a twin, nearest first; a part of two wholes comes once for each link."""
     c = tables.link.c
     top = (

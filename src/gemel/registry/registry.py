@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from sqlalchemy import Connection
 
@@ -10,11 +10,14 @@ from gemel.clock import Clock
 from gemel.database import Database
 from gemel.errors import UnknownType
 from gemel.registry import connectors, links, twins, types
+from gemel.registry.applying import apply, stages
 from gemel.registry.directory import Directory
 from gemel.registry.following import follow, load
+from gemel.registry.plan import Plan
+from gemel.registry.planning import make_plan
 from gemel.registry.query import TwinQuery
 from gemel.registry.search import search
-from gemel.twin import Change, ConnectorSpec, LifeStage, Link, Page, Site, Twin, TwinSpec, TwinType
+from gemel.twin import Change, ConnectorSpec, LifeStage, Link, Page, Plant, Site, Twin, TwinSpec, TwinType
 
 __all__ = ["Registry"]
 
@@ -30,6 +33,7 @@ class Registry:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._busy: set[int] = set()
         self.directory = Directory()
         with database.read() as tx:
             self.directory._replace(load(tx))
@@ -83,6 +87,26 @@ class Registry:
 
     def put_site(self, tx: Connection, site: Site) -> list[Change]:
         return connectors.put_site(tx, site, now=self._clock.now())
+
+    def plan(self, document: Plant, *, prune: bool = False, name: str = "plant") -> Plan:
+        """What would have to change to make everything as declared. With `prune`, what a former apply declared and
+        this document does not is retired.
+
+        Raises InvalidDocument with everything that stands against it, with line and column.
+        """
+        with self._database.read() as tx:
+            return make_plan(tx, self.directory, document, prune=prune, name=name)
+
+    def stages(self, plan: Plan) -> Iterator[Callable[[Connection], list[Change]]]:
+        """Pieces of work to run before `apply`, each in a transaction of its own; none for a plan of usual size.
+
+        They bring in many new twins unseen, so that `apply` only has to switch them on.
+        """
+        return stages(plan, busy=self._busy, now=self._clock.now)
+
+    def apply(self, tx: Connection, plan: Plan) -> list[Change]:
+        """Do what a plan says, all of it or nothing. Raises RevisionConflict: changed since the plan was made."""
+        return apply(tx, plan, now=self._clock.now())
 
     def committed(self, changes: Iterable[Change]) -> None:
         """To be called with what was committed, in order, before anyone is told of it."""

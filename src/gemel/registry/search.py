@@ -7,14 +7,13 @@ import binascii
 from typing import Any
 
 from sqlalchemy import Connection, Select, exists, or_, select
-from sqlalchemy.sql.elements import ColumnElement
 
 from gemel.errors import InvalidQuery
 from gemel.registry import tables
 from gemel.registry.directory import Directory
 from gemel.registry.links import holds
 from gemel.registry.query import LinkPath, LinkStep, TwinQuery
-from gemel.registry.twins import twin_of
+from gemel.registry.twins import twin_of, visible
 from gemel.twin import LifeStage, Page, Twin
 
 __all__ = ["search"]
@@ -34,7 +33,7 @@ def search(tx: Connection, query: TwinQuery, directory: Directory) -> Page[Twin]
 def statement(query: TwinQuery, directory: Directory) -> Select[Any]:
     """The rows of `tables.twin` that fit, without order or limit."""
     t, a = tables.twin.c, tables.alias.c
-    asked = select(tables.twin).where(*_visible())
+    asked = select(tables.twin).where(visible(tables.twin))
     if not (query.retired or query.stage or query.id or query.alias or query.serial):
         asked = asked.where(t.stage.not_in(_OVER))
     for column, wanted in ((t.id, query.id), (t.serial, query.serial)):
@@ -61,11 +60,6 @@ def statement(query: TwinQuery, directory: Directory) -> Select[Any]:
     if query.cursor:
         asked = asked.where(t.id > _id_of(query.cursor))
     return asked
-
-
-def _visible() -> list[ColumnElement[bool]]:
-    pending = select(tables.batch.c.number).where(tables.batch.c.live.is_(False))
-    return [tables.twin.c.batch.not_in(pending)]
 
 
 def _shapes(query: TwinQuery, directory: Directory) -> list[int]:

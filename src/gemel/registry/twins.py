@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, delete, func, insert, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from gemel.errors import Conflict, InvalidDocument, InvalidInput, RevisionConflict, UnknownTwin, UnknownType
 from gemel.registry import tables
@@ -19,6 +20,7 @@ __all__ = [
     "flat_attributes",
     "put_twin",
     "retire_twin",
+    "row_of",
     "set_stage",
     "shape_number",
     "shape_types",
@@ -26,6 +28,7 @@ __all__ = [
     "twin_of",
     "twin_row",
     "twins_by_number",
+    "visible",
 ]
 
 
@@ -47,12 +50,38 @@ def twin_of(row: Row[Any], types: tuple[str, ...]) -> Twin:
     )
 
 
+def visible(table: Table) -> ColumnElement[bool]:
+    """The condition that a row is not of a batch that is still being staged."""
+    pending = select(tables.batch.c.number).where(tables.batch.c.live.is_(False))
+    return or_(table.c.batch == 0, table.c.batch.not_in(pending))
+
+
+def row_of(twin: Twin, shape: int, *, declared: bool, batch: int = 0) -> dict[str, Any]:
+    """The columns of a twin."""
+    return {
+        "number": twin.number,
+        "id": twin.id,
+        "shape": shape,
+        "name": twin.name,
+        "description": twin.description,
+        "serial": twin.serial,
+        "stage": twin.stage.value,
+        "aliases": msgspec.json.encode(twin.aliases).decode(),
+        "attributes": msgspec.json.encode(twin.attributes, order="deterministic").decode(),
+        "revision": twin.revision,
+        "created": twin.created,
+        "changed": twin.changed,
+        "declared": declared,
+        "batch": batch,
+    }
+
+
 def twin_row(tx: Connection, id_or_alias: str) -> Row[Any]:
     """The row of a twin. Raises UnknownTwin."""
-    row = tx.execute(select(tables.twin).where(tables.twin.c.id == id_or_alias)).first()
+    row = tx.execute(select(tables.twin).where(tables.twin.c.id == id_or_alias, visible(tables.twin))).first()
     if row is None:
         of_alias = select(tables.alias.c.twin).where(tables.alias.c.alias == id_or_alias).scalar_subquery()
-        row = tx.execute(select(tables.twin).where(tables.twin.c.number == of_alias)).first()
+        row = tx.execute(select(tables.twin).where(tables.twin.c.number == of_alias, visible(tables.twin))).first()
     if row is None:
         raise UnknownTwin(f"there is no twin {id_or_alias!r:.160}", twin=id_or_alias)
     return row
@@ -79,8 +108,8 @@ def shape_types(tx: Connection, number: int) -> tuple[str, ...]:
     return tuple(msgspec.json.decode(listed or "[]"))
 
 
-def shape_number(tx: Connection, types: tuple[str, ...]) -> int:
-    """The number of a combination of types; a new one is checked.
+def shape_number(tx: Connection, types: tuple[str, ...], *, staged: bool = False) -> int:
+    """The number of a combination of types; a new one is checked, unless `staged`: its types are on their way.
 
     Raises UnknownType, and InvalidDocument when two types give one name different meanings.
     """
@@ -90,6 +119,14 @@ def shape_number(tx: Connection, types: tuple[str, ...]) -> int:
         return int(known_as)
     if not types or len(set(types)) != len(types):
         raise InvalidInput(f"a twin has at least one type, and each once; not {list(types)}")
+    if not staged:
+        _check_combination(tx, types)
+    number = int(tx.scalar(select(func.max(tables.shape.c.number))) or 0) + 1
+    tx.execute(insert(tables.shape).values(number=number, types=listed))
+    return number
+
+
+def _check_combination(tx: Connection, types: tuple[str, ...]) -> None:
     known = []
     for id in types:
         type_ = current_type(tx, id)
@@ -99,9 +136,6 @@ def shape_number(tx: Connection, types: tuple[str, ...]) -> int:
     problems = merged_problems(known)
     if problems:
         raise InvalidDocument(f"the combination of types {', '.join(types)}", problems)
-    number = int(tx.scalar(select(func.max(tables.shape.c.number))) or 0) + 1
-    tx.execute(insert(tables.shape).values(number=number, types=listed))
-    return number
 
 
 def flat_attributes(attributes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -130,6 +164,12 @@ def put_twin(
         raise InvalidDocument(f"twin {spec.id!r:.160}", problems)
     t = tables.twin.c
     row = tx.execute(select(tables.twin).where(t.id == spec.id)).first()
+    if (
+        row is not None
+        and row.batch
+        and not tx.scalar(select(tables.batch.c.live).where(tables.batch.c.number == row.batch))
+    ):
+        raise Conflict(f"{spec.id} is just being created by an apply; try again when that is done")
     _check_revision(spec.id, row.revision if row else 0, if_revision)
     shape = shape_number(tx, spec.types)
     fields: dict[str, Any] = {
@@ -176,16 +216,13 @@ def _body(tx: Connection, id: str) -> dict[str, Any]:
     return {"number": row.number, "shape": row.shape, "twin": msgspec.to_builtins(twin)}
 
 
-def _create(tx: Connection, spec: TwinSpec, fields: Mapping[str, Any], *, now: int, declared: bool) -> Change:
+def _create(tx: Connection, spec: TwinSpec, fields: dict[str, Any], *, now: int, declared: bool) -> Change:
     taken = tx.scalar(select(tables.alias.c.twin).where(tables.alias.c.alias == spec.id))
     if taken is not None:
         raise Conflict(f"{spec.id} is an alias of another twin; choose another id")
-    number = (tx.scalar(select(func.max(tables.twin.c.number))) or 0) + 1
-    tx.execute(
-        insert(tables.twin).values(
-            **fields, id=spec.id, number=number, revision=1, created=now, changed=now, declared=declared, batch=0
-        )
-    )
+    number = int(tx.scalar(select(func.max(tables.twin.c.number))) or 0) + 1
+    values = fields | {"id": spec.id, "number": number, "revision": 1, "created": now, "changed": now}
+    tx.execute(insert(tables.twin).values(**values, declared=declared, batch=0))
     _put_aliases(tx, number, spec.aliases, set())
     _put_attributes(tx, number, spec.attributes)
     return Change(kind="twin.created", subject=spec.id, time=now, body=_body(tx, spec.id))

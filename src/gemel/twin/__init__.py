@@ -3,12 +3,14 @@
 from gemel.twin.binding import Binding, ConnectorSpec, Direction, Scale
 from gemel.twin.change import Block, Change, Position
 from gemel.twin.check import check_connector, check_plant, check_spec, check_type
+from gemel.twin.conversion import convert_generation
 from gemel.twin.documents import located, merge_plants, parse_plant, parse_type
 from gemel.twin.evolution import evolve, former
 from gemel.twin.frame import MAX_PROPERTIES, PROPERTY_BITS, VALUE_TYPES, Frame, series_of, split_series
 from gemel.twin.ids import check_id, check_name
 from gemel.twin.page import Page
 from gemel.twin.reading import Form, Kind, Quality, Reading
+from gemel.twin.schema import json_schema
 from gemel.twin.spec import PartOf, Plant, Site, TwinSpec
 from gemel.twin.stages import TRANSITIONS
 from gemel.twin.types import (
@@ -64,8 +66,10 @@ __all__ = [
     "check_plant",
     "check_spec",
     "check_type",
+    "convert_generation",
     "evolve",
     "former",
+    "json_schema",
     "located",
     "merge_plants",
     "parse_plant",

@@ -122,8 +122,8 @@ def located(plant: Plant, problems: Sequence[Problem]) -> list[Problem]:
         placed = _placed(replace(problem, field=field), known[which])
         if len(origins) > 1:
             placed = replace(placed, message=f"{placed.message} ({origins[which].name})")
-        found.append(placed)
-    return found
+        found.append((which, placed))
+    return [placed for _, placed in sorted(found, key=lambda f: (f[0], f[1].line, f[1].column))]
 
 
 def _local(origins: Sequence[_Origin], field: str) -> tuple[int, str]:

@@ -1,0 +1,239 @@
+"""Making a plant as declared: new twins in bulk, staged beforehand when there are many, then one switch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from gemel.errors import Conflict, RevisionConflict
+from gemel.registry import connectors, links, tables, twins, types
+from gemel.registry.plan import Action, Plan, Step
+from gemel.registry.planning import chunks
+from gemel.twin import Change, LifeStage, Twin, TwinSpec
+
+__all__ = ["STAGED_FROM", "apply", "stages"]
+
+STAGED_FROM = 1000
+"""New twins from which on a plan is staged: fewer fit into one short transaction."""
+CHUNK = 500
+_Work = Callable[[Connection], list[Change]]
+
+
+def stages(plan: Plan, *, busy: set[int], now: Callable[[], int]) -> Iterator[_Work]:
+    """Short pieces of work that bring in the new twins and links, unseen until `apply`; none for a small plan.
+
+    Each is to be run in a transaction of its own, in order. `busy`: batches under way in this process; those left
+    over by a crash are cleared first.
+    """
+    new = {step.id for step in plan.of("twin", Action.CREATE)}
+    if len(new) < STAGED_FROM:
+        return
+    yield from _cleared(busy)
+    begun: list[int] = []
+
+    def begin(tx: Connection) -> list[Change]:
+        number = int(tx.scalar(select(func.max(tables.batch.c.number))) or 0) + 1
+        tx.execute(insert(tables.batch).values(number=number, live=False, created=now()))
+        begun.append(number)
+        busy.add(number)
+        plan.__dict__["batch"] = number
+        return []
+
+    yield begin
+    specs = [spec for spec in plan.plant.twins if spec.id in new]
+    numbers: dict[str, int] = {}
+    for chunk in chunks(specs, CHUNK):
+
+        def stage(tx: Connection, chunk: Sequence[TwinSpec] = chunk) -> list[Change]:
+            made = _insert_twins(tx, chunk, now=now(), batch=begun[0])
+            numbers.update((twin.id, twin.number) for twin, _ in made)
+            body = {"batch": begun[0], "twins": [_staged(twin, shape) for twin, shape in made]}
+            return [Change(kind="plant.staged", subject=f"batch-{begun[0]}", time=now(), body=body)]
+
+        yield stage
+    fresh = [step.link for step in plan.of("link", Action.CREATE) if step.link is not None and step.link[1] in new]
+    for pairs in chunks(fresh, CHUNK):
+
+        def link(tx: Connection, pairs: Sequence[tuple[str, str, str, str]] = pairs) -> list[Change]:
+            _insert_links(tx, pairs, numbers, now=now(), batch=begun[0])
+            body = {"batch": begun[0], "links": [list(pair) for pair in pairs]}
+            return [Change(kind="plant.staged", subject=f"batch-{begun[0]}", time=now(), body=body)]
+
+        yield link
+
+
+def _cleared(busy: set[int]) -> Iterator[_Work]:
+    """Take away, bit by bit, what an apply that never came to its end has staged."""
+    left = True
+
+    def clear(tx: Connection) -> list[Change]:
+        nonlocal left
+        b = tables.batch.c
+        dead = [n for n in tx.scalars(select(b.number).where(b.live.is_(False))) if n not in busy]
+        rows = list(tx.scalars(select(tables.twin.c.number).where(tables.twin.c.batch.in_(dead)).limit(CHUNK)))
+        loose = list(tx.scalars(select(tables.link.c.number).where(tables.link.c.batch.in_(dead)).limit(CHUNK)))
+        if loose:
+            tx.execute(delete(tables.link).where(tables.link.c.number.in_(loose)))
+        elif rows:
+            for table in (tables.alias, tables.attribute):
+                tx.execute(delete(table).where(table.c.twin.in_(rows)))
+            tx.execute(delete(tables.twin).where(tables.twin.c.number.in_(rows)))
+        else:
+            tx.execute(delete(tables.batch).where(b.number.in_(dead)))
+            left = False
+        return []
+
+    while left:
+        yield clear
+
+
+def apply(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
+    """Do what the plan says, all of it or nothing.
+
+    Raises RevisionConflict if something of it was changed since the plan was made.
+    """
+    plant = plan.plant
+    changes: list[Change] = []
+    if plan.of("site", Action.CHANGE) and plant.site is not None:
+        changes += connectors.put_site(tx, plant.site, now=now)
+    touched = {step.id: step for step in plan.of("type", Action.CREATE, Action.CHANGE)}
+    for declared in plant.types:
+        step = touched.get(declared.id)
+        if step is not None:
+            changes += types.put_type(tx, declared, now=now, if_version=step.revision)
+    specs = {spec.id: spec for spec in plant.twins}
+    changes += _create_twins(tx, plan, specs, now=now)
+    for step in plan.of("twin", Action.CHANGE):
+        _meanwhile(tx, step)
+        changes += twins.put_twin(tx, specs[step.id], now=now, declared=True)
+    changes += _apply_links(tx, plan, now=now)
+    changed = {step.id for step in plan.of("connector", Action.CREATE, Action.CHANGE)}
+    for connector in plant.connectors:
+        if connector.id in changed:
+            changes += connectors.put_connector(tx, connector, now=now, declared=True)
+    for step in plan.of("connector", Action.REMOVE):
+        changes += connectors.remove_connector(tx, step.id, now=now)
+    for step in plan.of("twin", Action.REMOVE):
+        _meanwhile(tx, step)
+        row = twins.twin_row(tx, step.id)
+        changes += twins.retire_twin(tx, step.id, now=now) + links.end_all(tx, row.number, now=now)
+    if plan:
+        body = {"batch": plan.batch, **plan.counts()}
+        changes.append(Change(kind="plant.applied", subject="plant", time=now, body=body))
+    return changes
+
+
+def _meanwhile(tx: Connection, step: Step) -> None:
+    revision = tx.scalar(select(tables.twin.c.revision).where(tables.twin.c.id == step.id))
+    if revision != step.revision:
+        raise RevisionConflict(
+            f"{step.id} was changed since the plan was made (revision {revision}, not {step.revision}); plan again",
+            revision=revision or 0,
+        )
+
+
+def _create_twins(tx: Connection, plan: Plan, specs: dict[str, TwinSpec], *, now: int) -> list[Change]:
+    if plan.batch:
+        live = tx.execute(update(tables.batch).where(tables.batch.c.number == plan.batch).values(live=True))
+        if live.rowcount != 1:
+            raise Conflict("what was staged for this plan is gone; plan again")
+        return []
+    changes = []
+    new = [specs[step.id] for step in plan.of("twin", Action.CREATE)]
+    for chunk in chunks(new, CHUNK):
+        for twin, shape in _insert_twins(tx, chunk, now=now, batch=0):
+            body = _staged(twin, shape)
+            changes.append(Change(kind="twin.created", subject=twin.id, time=now, body=body))
+    return changes
+
+
+def _apply_links(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
+    changes: list[Change] = []
+    staged = {step.id for step in plan.of("twin", Action.CREATE)} if plan.batch else set()
+    for step in plan.of("link", Action.REMOVE):
+        if step.link is not None:
+            kind, source, target, slot = step.link
+            changes += links.end_link(tx, kind, source, target, until=now, now=now, slot=slot)
+    new = [step.link for step in plan.of("link", Action.CREATE) if step.link is not None and step.link[1] not in staged]
+    for pairs in chunks(new, CHUNK):
+        _insert_links(tx, pairs, {}, now=now, batch=0)
+        changes += [
+            Change(kind="link.created", subject=source, time=now, body=links.link_body(kind, source, target, slot, now))
+            for kind, source, target, slot in pairs
+        ]
+    return changes
+
+
+def _staged(twin: Twin, shape: int) -> dict[str, Any]:
+    return {"number": twin.number, "shape": shape, "twin": msgspec.to_builtins(twin)}
+
+
+def _insert_twins(tx: Connection, specs: Sequence[TwinSpec], *, now: int, batch: int) -> list[tuple[Twin, int]]:
+    """New rows for twins that the plan has checked; (twin, shape) of each."""
+    t = tables.twin.c
+    ids = [spec.id for spec in specs]
+    there = tx.scalar(select(t.id).where(t.id.in_(ids)).limit(1))
+    if there is not None:
+        raise RevisionConflict(f"{there} was created since the plan was made; plan again", revision=0)
+    number = int(tx.scalar(select(func.max(t.number))) or 0)
+    shapes: dict[tuple[str, ...], int] = {}
+    made, rows, aliases, attributes = [], [], [], []
+    for spec in specs:
+        number += 1
+        if spec.types not in shapes:
+            shapes[spec.types] = twins.shape_number(tx, spec.types, staged=bool(batch))
+        twin = Twin(
+            id=spec.id,
+            number=number,
+            types=spec.types,
+            name=spec.name,
+            description=spec.description,
+            serial=spec.serial,
+            aliases=spec.aliases,
+            stage=spec.stage or LifeStage.PLANNED,
+            attributes=spec.attributes,
+            created=now,
+            changed=now,
+        )
+        made.append((twin, shapes[spec.types]))
+        rows.append(twins.row_of(twin, shapes[spec.types], declared=True, batch=batch))
+        aliases += [{"alias": alias, "twin": number} for alias in spec.aliases]
+        attributes += [
+            {"key": key, "value": value, "twin": number}
+            for key, value in dict.fromkeys(twins.flat_attributes(spec.attributes))
+        ]
+    for table, values in ((tables.twin, rows), (tables.alias, aliases), (tables.attribute, attributes)):
+        if values:
+            tx.execute(insert(table), values)
+    return made
+
+
+def _insert_links(
+    tx: Connection, pairs: Sequence[tuple[str, str, str, str]], known: dict[str, int], *, now: int, batch: int
+) -> None:
+    """New rows for links that the plan has checked; `known` gathers the numbers of twins."""
+    c = tables.link.c
+    for ids in chunks(sorted({id for _, source, target, _ in pairs for id in (source, target)} - known.keys()), CHUNK):
+        found = tx.execute(select(tables.twin.c.id, tables.twin.c.number).where(tables.twin.c.id.in_(ids)))
+        known.update((row.id, row.number) for row in found)
+    number = int(tx.scalar(select(func.max(c.number))) or 0)
+    rows = []
+    for kind, source, target, slot in pairs:
+        number += 1
+        rows.append(
+            {
+                "number": number,
+                "kind": kind,
+                "source": known[source],
+                "target": known[target],
+                "slot": slot,
+                "since": now,
+                "until": None,
+                "declared": True,
+                "batch": batch,
+            }
+        )
+    tx.execute(insert(tables.link), rows)
