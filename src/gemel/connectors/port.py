@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import msgspec
 from gemel.clock import SECOND, Clock
 from gemel.connectors.base import Backoff, SecretRef, resolve
 from gemel.connectors.health import MAX_ADDRESSES, Health, RateMeter
-from gemel.errors import Overloaded, StorageFull
+from gemel.errors import GemelError, Overloaded, StorageFull
 from gemel.twin import ConnectorSpec, Kind
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ MAX_WAITING = 50_000
 MAX_BATCH = 20_000
 HEARTBEAT_EVERY = SECOND // 2
 RETRY = Backoff(initial_s=0.05, maximum_s=5.0)
+MAX_KEPT = 100
+"""Of each reason, so many examples go to quarantine; all are counted."""
 _SAMPLE = 500
 
 
@@ -96,7 +98,8 @@ class ConnectorPort:
         self.health.state, self.health.detail = "lost", reason
         if not self._is_lost:
             self._is_lost = True
-            self._intake.lost(self.spec.id, reason)
+            with contextlib.suppress(GemelError):  # the intake has closed, or is full: then all is stale anyhow
+                self._intake.lost(self.spec.id, reason)
 
     def note(self, detail: str) -> None:
         self.health.detail = detail
@@ -106,8 +109,11 @@ class ConnectorPort:
         if reason not in self.health.rejected and len(self.health.rejected) >= MAX_ADDRESSES:
             reason = "other reasons"
         self.health.rejected[reason] += 1
-        text = raw.decode(errors="backslashreplace") if isinstance(raw, bytes) else raw
-        self.health.rejected_samples[reason] = text[:_SAMPLE]
+        data = raw if isinstance(raw, bytes) else raw.encode(errors="surrogatepass")
+        self.health.rejected_samples[reason] = data[:_SAMPLE].decode(errors="backslashreplace")
+        if self.health.rejected[reason] <= MAX_KEPT:
+            with contextlib.suppress(GemelError):
+                self._intake.reject(self.spec.id, data, reason)
 
     def unbound(self, address: str, count: int = 1) -> None:
         address = address[:200]
@@ -181,7 +187,7 @@ class ConnectorPort:
         try:
             while True:
                 try:
-                    receipt = await asyncio.wrap_future(self._hand_in(parcels))
+                    receipt = await self._hand_in(parcels)
                     break
                 except (Overloaded, StorageFull) as error:
                     detail, self.health.detail = self.health.detail, f"waiting: {error.detail}"
@@ -193,12 +199,12 @@ class ConnectorPort:
             self._count(parcels, receipt)
             self._settle(parcels, receipt)
 
-    def _hand_in(self, parcels: list[_Parcel]) -> Future[Receipt]:
+    async def _hand_in(self, parcels: list[_Parcel]) -> Receipt:
         first = parcels[0]
         if first.frame is not None:
-            return self._intake.submit_frame(self.spec.id, first.frame)
+            return await asyncio.wrap_future(self._intake.submit_frame(self.spec.id, first.frame))
         messages = first.messages if len(parcels) == 1 else [m for parcel in parcels for m in parcel.messages]
-        return self._intake.submit(self.spec.id, messages, resumed=first.resumed)
+        return await self._intake.deliver(self.spec.id, messages, resumed=first.resumed)
 
     def _settle(self, parcels: list[_Parcel], outcome: Receipt | Exception) -> None:
         for parcel in parcels:
@@ -240,4 +246,5 @@ class ConnectorPort:
     def _found(self) -> None:
         if self._is_lost:
             self._is_lost = False
-            self._intake.found(self.spec.id)
+            with contextlib.suppress(GemelError):
+                self._intake.found(self.spec.id)

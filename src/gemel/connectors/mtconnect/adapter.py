@@ -1,0 +1,152 @@
+"""An MTConnect adapter that plays a log: a TCP server that speaks SHDR with PING and PONG.
+
+    python -m gemel.connectors.mtconnect.adapter LOG --port 7878 --speed 1 --shift now
+
+Who connects gets the current values first, then every line when it is due. For demonstrations and tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gemel.clock import Clock, WallClock, parse_time, to_rfc3339
+from gemel.connectors.mtconnect.shdr import split_fields
+from gemel.connectors.replay.pace import Pace
+from gemel.connectors.replay.shdr_log import first_moment, read_lines, timed_lines
+
+__all__ = ["AdapterServer", "main", "play"]
+
+BACKLOG_BYTES = 64 * 1024 * 1024
+"""A client that lets so much wait is cut off; it gets the current values when it comes again."""
+
+
+class AdapterServer:
+    """Tells lines to whoever is connected, and remembers the last of each item for who comes later."""
+
+    def __init__(self, *, period_ms: int = 10_000) -> None:
+        self._period_ms = period_ms
+        self._current: dict[tuple[str, str], str] = {}
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.connections = 0
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Begin to listen; returns the port."""
+        self._server = await asyncio.start_server(self._serve, host, port)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self.cut()
+            await self._server.wait_closed()
+
+    def cut(self) -> None:
+        """Drop all connections, as a broken network does."""
+        for writer in list(self._clients):
+            writer.transport.abort()
+
+    def tell(self, lines: Iterable[str]) -> None:
+        """Send whole lines (with their times) to all that are connected."""
+        told = list(lines)
+        for line in told:
+            self._remember(line)
+        data = ("\n".join(told) + "\n").encode() if told else b""
+        for writer in list(self._clients):
+            if writer.transport.get_write_buffer_size() > BACKLOG_BYTES:
+                writer.transport.abort()
+            else:
+                writer.write(data)
+
+    def _remember(self, line: str) -> None:
+        fields = split_fields(line)
+        if len(fields) < 3:
+            return
+        if len(fields) == 7:  # a condition: each code that is on is a line of its own
+            item, level, code = fields[1], fields[2].upper(), fields[3]
+            if level in ("NORMAL", "UNAVAILABLE") and not code:
+                for key in [key for key in self._current if key[0] == item]:
+                    del self._current[key]
+            else:
+                self._current.pop((item, ""), None)
+            self._current.pop((item, code), None)
+            if level != "NORMAL" or not code:
+                self._current[item, code] = line
+            elif not any(key[0] == item for key in self._current):
+                self._current[item, ""] = f"{fields[0]}|{item}|NORMAL||||"
+            return
+        for at in range(1, len(fields) - 1, 2):
+            self._current[fields[at], ""] = f"{fields[0]}|{fields[at]}|{fields[at + 1]}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        if self._current:
+            writer.write(("\n".join(self._current.values()) + "\n").encode())
+        self._clients.add(writer)
+        try:
+            while line := await reader.readline():
+                if line.strip().upper() == b"* PING":
+                    writer.write(f"* PONG {self._period_ms}\n".encode())
+        except (OSError, ValueError):
+            pass
+        finally:
+            self._clients.discard(writer)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+async def play(server: AdapterServer, paths: Sequence[Path], pace: Pace, clock: Clock, *, begin: int) -> None:
+    """Tell the lines of a log when they are due; those before `begin` are told at once, as what was known.
+
+    Lines that are due together are told together. Order is the log's own, also where its times step back.
+    """
+    newest = begin
+    due: list[str] = []
+    for time, rest in timed_lines(read_lines(paths)):
+        newest = max(newest, time)
+        wait_s = pace.wait_s(newest, clock.now())
+        if wait_s > 0 or len(due) >= 1_000:
+            server.tell(due)
+            due = []
+            await asyncio.sleep(wait_s)
+        due.append(f"{to_rfc3339(pace.told(time))}|{rest}")
+    server.tell(due)
+
+
+async def _run(options: argparse.Namespace) -> None:
+    clock = WallClock()
+    begin = parse_time(options.begin) if options.begin else first_moment(options.log)
+    server = AdapterServer(period_ms=options.period_ms)
+    port = await server.start(options.host, options.port)
+    sys.stdout.write(f"listening on {options.host}:{port}\n")
+    sys.stdout.flush()
+    while True:
+        pace = Pace(begin, clock.now(), options.speed, options.shift == "now")
+        await play(server, options.log, pace, clock, begin=begin)
+        if not options.loop:
+            await asyncio.Event().wait()  # the log has ended; the adapter stays, as one whose machine stands still
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m gemel.connectors.mtconnect.adapter", description=__doc__)
+    parser.add_argument("log", nargs="+", type=Path, help="SHDR logs, .gz or plain, played one after the other")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=7878, help="0: any free one; it is printed")
+    parser.add_argument("--speed", type=float, default=1.0, help="seconds of the log in a second; 0: all at once")
+    parser.add_argument("--shift", choices=["now", "none"], default="now", help="tell times as if it happened now")
+    parser.add_argument("--from", dest="begin", default="", help="moment of the log to begin at (RFC 3339)")
+    parser.add_argument("--loop", action="store_true", help="begin again when the log ends")
+    parser.add_argument("--period-ms", type=int, default=10_000, help="heartbeat period that PONG tells")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_run(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    main()

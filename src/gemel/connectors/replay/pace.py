@@ -1,0 +1,36 @@
+"""The time of a log against the time of the clock: how fast it runs, and whether its times are moved to now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gemel.clock import SECOND
+
+__all__ = ["Pace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A log whose moment `start` is played at `anchor`. Times in microseconds since the epoch, UTC."""
+
+    start: int
+    anchor: int
+    speed: float = 1.0
+    """Seconds of the log in a second of the clock; 0: as fast as it goes."""
+    shift: bool = True
+    """Whether times are told as moments of the clock (so that the log seems to happen now)."""
+
+    def due(self, time: int) -> int:
+        """When the log's moment `time` is to be told, by the clock."""
+        return self.anchor + self._scaled(time)
+
+    def told(self, time: int) -> int:
+        """What to tell as its time."""
+        return self.anchor + self._scaled(time) if self.shift else time
+
+    def wait_s(self, time: int, now: int) -> float:
+        """Seconds from `now` until `time` is due; 0 when it is late, or speed is 0."""
+        return max(0.0, (self.due(time) - now) / SECOND) if self.speed > 0 else 0.0
+
+    def _scaled(self, time: int) -> int:
+        return round((time - self.start) / self.speed) if self.speed > 0 else time - self.start
