@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from gemel.state.selection import Resolved
 
 if TYPE_CHECKING:
-    from gemel.state.subscription import Subscription
+    from gemel.state.subscription import Folded, Subscription, Swept
 
-__all__ = ["Broadcast"]
+__all__ = ["Broadcast", "Waiter", "offer", "wake"]
+
+Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
 class Broadcast:
@@ -68,3 +71,29 @@ class Broadcast:
             for number in np.unique(known[self._watched[known]]).tolist():
                 found |= self._by_twin[number]
         return found
+
+
+def offer(readers: Iterable[Subscription], folded: Folded | None = None, swept: Swept | None = None) -> list[Waiter]:
+    """Give it to all of them; returns the event loops' readers that wait, for `wake`."""
+    waiters = []
+    for reader in readers:
+        reader._offer(folded, swept)
+        if (waiter := reader._take_waiter()) is not None:
+            waiters.append(waiter)
+    return waiters
+
+
+def wake(waiters: Iterable[Waiter]) -> None:
+    """Wake the event loops' readers, with one call per loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for loop, future in waiters:
+        by_loop.setdefault(loop, []).append(future)
+    for loop, futures in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, futures)
+
+
+def _resolve(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)

@@ -65,8 +65,8 @@ class Cells:
         self.held = True
         return self
 
-    def writable(self, rows: int) -> Cells:
-        """These cells, or a copy if a reader holds them or they are fewer than `rows`."""
+    def writable(self, rows: int, rule: int = 0) -> Cells:
+        """These cells, or a copy if a reader holds them or they are fewer than `rows`; `rule` is for new rows."""
         if len(self) >= rows and not self.held:
             return self
         size = max(len(self), _FIRST_ROWS)
@@ -77,22 +77,22 @@ class Cells:
         for name in _COLUMNS:
             getattr(copy, name)[:n] = getattr(self, name)
         if self.rule is not None:
-            copy.rule = np.zeros(size, np.int32)
+            copy.rule = np.full(size, rule, np.int32)
             copy.rule[:n] = self.rule
         copy.due = self.due
         return copy
 
-    def clear(self, row: int) -> None:
+    def clear(self, row: int, rule: int) -> None:
         """As if nothing had ever been reported for this row."""
         self.value[row] = None if self.value.dtype == np.object_ else 0
         self.time[row] = NEVER
         self.recorded[row] = self.changed[row] = self.position[row] = 0
         self.quality[row] = Quality.UNAVAILABLE
         if self.rule is not None:
-            self.rule[row] = 0
+            self.rule[row] = rule
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays; objects they refer to are not counted."""
-        own = sum(getattr(self, name).nbytes for name in _COLUMNS)
+        own = sum(int(getattr(self, name).nbytes) for name in _COLUMNS)
         return own + (self.rule.nbytes if self.rule is not None else 0)

@@ -68,7 +68,7 @@ class Conditions:
     def _without(self, key: Key) -> tuple[dict[str, _Code], Key]:
         """What is left when everything up to `key` is cleared."""
         left = {
-            name: code._replace(activations=tuple(k for k in code.activations if k > key))
+            name: code._replace(activations=_left(code, key))
             for name, code in self._codes.items()
             if code.latest > key
         }
@@ -117,12 +117,14 @@ class Conditions:
 def _with(code: _Code | None, entry: Entry, key: Key) -> _Code:
     if code is None:
         return _Code(key, entry, () if entry.level == "normal" else (key,))
-    if entry.level == "normal":
-        activations = tuple(k for k in code.activations if k > key)
-    else:
-        activations = _inserted(code, key)
+    activations = _left(code, key) if entry.level == "normal" else _inserted(code, key)
     newest = key > code.latest
     return _Code(max(key, code.latest), entry if newest else code.entry, activations)
+
+
+def _left(code: _Code, key: Key) -> tuple[Key, ...]:
+    """The activations after a clearing."""
+    return tuple(k for k in code.activations if k > key)
 
 
 def _inserted(code: _Code, key: Key) -> tuple[Key, ...]:

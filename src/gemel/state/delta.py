@@ -7,22 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from gemel.state.now import Updates
+from gemel.state.now import NOTHING, Updates
 from gemel.twin import Change, Position
 
-__all__ = ["NOTHING", "Delta", "Gap", "Happening", "Transition"]
-
-NOTHING = Updates(
-    np.zeros(0, np.int64),
-    (),
-    (),
-    *(np.zeros(0, np.int64) for _ in range(3)),
-    np.zeros(0, np.uint8),
-    np.zeros(0, np.int64),
-    np.zeros(0, np.int64),
-)
+__all__ = ["Delta", "Gap", "Happening", "Transition"]
 
 
 class Gap(msgspec.Struct, frozen=True):

@@ -7,7 +7,6 @@ time is older than the cell's; an accepted one replaces the cell, and moves `cha
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS, NEVER, Cells
 from gemel.state.condition import Conditions
 from gemel.state.layout import Layout
 from gemel.state.table import Column
+from gemel.state.watch import Watch
 from gemel.twin import Form, Frame, Quality
 
 __all__ = ["Accepted", "Batch", "Plan", "apply", "batch_of", "fold_condition", "plan"]
@@ -101,9 +101,10 @@ def _values(frame: Frame) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         value = np.empty(len(column), object)
         for i, one in enumerate(column):
             value[i] = array("d", one.values.to_numpy()) if one.is_valid else None
-    missing = np.equal(value, None)
+    missing = np.asarray(value == None).astype(np.bool_)  # noqa: E711 - element by element
     if missing.any() or (quality == _UNAVAILABLE).any():
-        value = np.where(quality == _UNAVAILABLE, None, value)
+        value = value.copy()
+        value[quality == _UNAVAILABLE] = None
         quality = np.where(missing, _UNAVAILABLE, quality).astype(np.uint8)
     return value, quality
 
@@ -124,7 +125,7 @@ def plan(batch: Batch, layout: Layout) -> Plan | None:
     for column, chunk, piece in places:
         old.gather(column, chunk, low[piece], piece)
     run = np.cumsum(_marks(starts, len(order))) - 1
-    taken = _taken(batch.time[order], run, starts, old.time)
+    taken = _taken(batch.time[order], run, old.time)
     kept = np.flatnonzero(taken) if not taken.all() else None
     if kept is not None:
         if not len(kept):
@@ -192,7 +193,7 @@ class _Old:
         self.quality[target] = cells.quality[rows]
 
 
-def _taken(time: _Ints, run: _Ints, starts: _Ints, old: _Ints) -> NDArray[np.bool_]:
+def _taken(time: _Ints, run: _Ints, old: _Ints) -> NDArray[np.bool_]:
     """bool[n]: whether each reading is at least as new as the cell when its turn comes."""
     taken: NDArray[np.bool_] = time >= old[run]
     back = np.flatnonzero((time[1:] < time[:-1]) & (run[1:] == run[:-1]))
@@ -233,26 +234,27 @@ def _differ(
     value: NDArray[Any], other: NDArray[Any], quality: NDArray[np.uint8], was: NDArray[np.uint8]
 ) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = np.asarray(value != other).astype(np.bool_)
-    return found | ((quality == _UNAVAILABLE) != (was == _UNAVAILABLE))
+    return np.asarray(found | ((quality == _UNAVAILABLE) != (was == _UNAVAILABLE)))
 
 
-def apply(plan: Plan, recorded: int) -> Iterator[tuple[Column, Cells, _Ints, slice]]:
-    """Write the plan, group by group, under the state's lock. Yields each group before it is written:
-
-    column, its cells, the rows within them, and where in `plan.last`."""
+def apply(plan: Plan, recorded: int, watch: Watch) -> None:
+    """Write the plan, group by group, under the state's lock."""
     new, last = plan.accepted, plan.last
     whole = len(last) == len(new)
     time, value, quality = (a if whole else a[last] for a in (new.time, new.value, new.quality))
     position, changed = (a if whole else a[last] for a in (new.position, new.changed))
     for column, chunk, rows, piece in plan.groups:
         cells = column.writable(chunk)
-        yield column, cells, rows, piece
+        deadlines = watch.before(column, cells, rows)
+        known = cells.position[rows] > 0
         cells.value[rows] = value[piece]
         cells.time[rows] = time[piece]
         cells.recorded[rows] = recorded
         cells.changed[rows] = changed[piece]
         cells.quality[rows] = quality[piece]
         cells.position[rows] = position[piece]
+        if deadlines is not None:
+            watch.after(column, chunk, rows, deadlines, known)
 
 
 def fold_condition(cells: Cells, row: int, reading: tuple[str | None, int, int], recorded: int) -> bool:

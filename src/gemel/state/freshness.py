@@ -13,7 +13,7 @@ from gemel.twin import Freshness, FreshnessMode
 
 __all__ = ["FOREVER", "Rules", "SourceState"]
 
-FOREVER = np.iinfo(np.int64).max
+FOREVER = int(np.iinfo(np.int64).max)
 """The deadline of what never becomes stale."""
 
 
@@ -47,8 +47,8 @@ class Rules:
         self._within: NDArray[np.int64] = np.zeros(16, np.int64)
         self._fixed: NDArray[np.int64] = np.zeros(16, np.int64)  # deadline of SOURCE rules; 0: source never heard
         self.source_of: NDArray[np.int32] = np.full(16, -1, np.int32)
-        self.announced: NDArray[np.bool_] = np.zeros(16, np.bool_)
-        """Of SOURCE rules: whether they were fresh at the last sweep."""
+        self.announced: NDArray[np.int8] = np.full(16, -1, np.int8)
+        """Of SOURCE rules: whether they were fresh (1) or stale (0) at the last sweep; -1 before the first."""
         self._count = 1
         self._numbers: dict[tuple[int, int, str], int] = {}
         self.sources: dict[str, SourceState] = {}
@@ -121,7 +121,7 @@ class Rules:
             if way == _Way.SOURCE and fixed:
                 return np.full(len(time), fixed)
             base = np.minimum(time, recorded) if way == _Way.AGE else recorded
-            return base + self._within[rule]
+            return np.asarray(base + self._within[rule])
         ways = self._way[rule]
         fixed_all = self._fixed[rule]
         base = np.where(ways == _Way.AGE, np.minimum(time, recorded), recorded)
@@ -135,14 +135,17 @@ class Rules:
         aged = (way == _Way.AGE) | (way == _Way.REPORT)
         return bool(aged) if isinstance(rule, int) else aged
 
-    def flipped(self, now: int) -> NDArray[np.int64]:
-        """The SOURCE rules whose freshness differs from what was announced, and announce it."""
+    def flipped(self, now: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The SOURCE rules whose freshness differs from what was announced, and announce it.
+
+        (rule int64[k], bool[k]: whether nothing was announced of it before)."""
         n = self._count
-        of_source = self._way[:n] == _Way.SOURCE
-        fresh = of_source & (now < self._fixed[:n])
-        found = np.flatnonzero(of_source & (fresh != self.announced[:n]))
-        self.announced[:n] = fresh
-        return found
+        heard = (self._way[:n] == _Way.SOURCE) & (self._fixed[:n] != 0)
+        fresh = (now < self._fixed[:n]).astype(np.int8)
+        found = np.flatnonzero(heard & (fresh != self.announced[:n]))
+        first = self.announced[found] < 0
+        self.announced[found] = fresh[found]
+        return found, first
 
     def fixed_deadline(self, rule: int) -> int:
         return int(self._fixed[rule])
@@ -151,7 +154,6 @@ class Rules:
         if self._count < len(self._way):
             return
         size = len(self._way)
-        for name in ("_way", "_within", "_fixed", "announced"):
+        for name, fill in (("_way", 0), ("_within", 0), ("_fixed", 0), ("announced", -1), ("source_of", -1)):
             old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, np.zeros(size, old.dtype)]))
-        self.source_of = np.concatenate([self.source_of, np.full(size, -1, np.int32)])
+            setattr(self, name, np.concatenate([old, np.full(size, fill, old.dtype)]))

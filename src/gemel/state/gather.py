@@ -15,7 +15,7 @@ from gemel.state.layout import Layout
 from gemel.state.now import Updates, plain
 from gemel.state.selection import Resolved
 from gemel.state.table import Column, Table
-from gemel.twin import Form, Quality, series_of
+from gemel.twin import PROPERTY_BITS, Form, Quality
 
 __all__ = ["Gathered", "gather", "updates_of"]
 
@@ -77,7 +77,7 @@ def _of_chunk(column: Column, chunk: int, rows: NDArray[np.int64], rules: Rules,
 
 def updates_of(parts: Sequence[Gathered], ids: Any, now: int) -> Updates:
     """The gathered cells as one `Updates`; `ids` maps twin numbers to ids."""
-    series = [np.asarray(series_of(part.numbers, part.column.ref.number)) for part in parts]
+    series = [(part.numbers << PROPERTY_BITS) | part.column.ref.number for part in parts]
     names: list[tuple[str, str]] = []
     values: list[Any] = []
     for part in parts:
@@ -85,21 +85,22 @@ def updates_of(parts: Sequence[Gathered], ids: Any, now: int) -> Updates:
         names += [(id, name) for id in ids(part.numbers.tolist())]
         values += plain_values(part.column, part.cells["value"], part.cells["quality"])
     deadline = _joined([part.deadline for part in parts], np.int64)
+    times = {name: _joined([part.cells[name] for part in parts], np.int64) for name in ("time", "recorded", "changed")}
     return Updates(
-        _joined(series, np.int64),
-        names,
-        values,
-        *(_joined([part.cells[name] for part in parts], np.int64) for name in ("time", "recorded", "changed")),
-        _joined([part.cells["quality"] for part in parts], np.uint8),
-        _joined([part.cells["position"] for part in parts], np.int64),
-        np.where(deadline <= now, deadline, 0),
+        series=_joined(series, np.int64),
+        names=names,
+        value=values,
+        quality=_joined([part.cells["quality"] for part in parts], np.uint8),
+        position=_joined([part.cells["position"] for part in parts], np.int64),
+        stale_since=np.where(deadline <= now, deadline, 0),
+        **times,
     )
 
 
 def plain_values(column: Column, value: NDArray[Any], quality: NDArray[np.uint8]) -> list[Any]:
     """Cells' values as users of the library see them."""
     if column.ref.form is Form.NUMBER:
-        listed = value.tolist()
+        listed: list[Any] = value.tolist()
         for i in np.flatnonzero(quality == Quality.UNAVAILABLE):
             listed[i] = None
         return listed

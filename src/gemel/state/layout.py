@@ -25,6 +25,8 @@ class Layout:
         self.tables: list[Table] = []
         self.by_type: dict[str, Table] = {}
         self.columns: list[Column] = []
+        self.is_condition: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        """By column index."""
         self._column_of: NDArray[np.int32] = np.full(1024, -1, np.int32)  # by property number
         self._table_of: NDArray[np.int32] = np.zeros(0, np.int32)  # by column index
         self._home_table: NDArray[np.int32] = np.full(1024, -1, np.int32)  # by twin number
@@ -87,6 +89,7 @@ class Layout:
         self.columns.append(column)
         table.columns[ref.number] = column
         self._table_of = np.append(self._table_of, np.int32(table.index))
+        self.is_condition = np.append(self.is_condition, column.condition)
         self._column_of = _grown(self._column_of, ref.number, -1)
         self._column_of[ref.number] = column.index
 
@@ -141,6 +144,12 @@ class Layout:
         if row is None and self.know_twin(number):
             row = self.row(column.table, number)
         return None if row is None else (column, row)
+
+    def types_of(self, series: NDArray[np.int64]) -> set[str]:
+        """The types that these series' properties belong to."""
+        numbers = np.unique(series & (MAX_PROPERTIES - 1)).tolist()
+        refs = (self.directory.property(number) for number in numbers)
+        return {ref.type_id for ref in refs if ref is not None}
 
     def places(self, series: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """(column index int32[n], row int32[n]); column -1 where the directory knows no such series."""

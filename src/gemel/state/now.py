@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gemel.state.condition import Conditions
 from gemel.twin import Kind, Quality
 
-__all__ = ["Now", "Update", "Updates", "plain"]
+__all__ = ["NOTHING", "Now", "Update", "Updates", "joined", "plain"]
 
 
 class Now(msgspec.Struct, frozen=True):
@@ -99,3 +99,31 @@ class Updates:
                     since or None,
                 ),
             )
+
+
+NOTHING = Updates(
+    series=np.zeros(0, np.int64),
+    names=(),
+    value=(),
+    time=np.zeros(0, np.int64),
+    recorded=np.zeros(0, np.int64),
+    changed=np.zeros(0, np.int64),
+    quality=np.zeros(0, np.uint8),
+    position=np.zeros(0, np.int64),
+    stale_since=np.zeros(0, np.int64),
+)
+
+
+def joined(parts: list[Updates]) -> Updates:
+    """Several updates one after the other."""
+    if len(parts) < 2:
+        return parts[0] if parts else NOTHING
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("series", "time", "recorded", "changed", "quality", "position", "stale_since")
+    }
+    return Updates(
+        names=[name for part in parts for name in part.names],
+        value=[value for part in parts for value in part.value],
+        **arrays,
+    )

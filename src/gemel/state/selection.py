@@ -63,12 +63,19 @@ class Resolved:
         inside = self.allowed.take(property_, mode="clip") & (property_ < len(self.allowed))
         return inside & self.has_twins(series >> PROPERTY_BITS)
 
+    def without(self, twins: set[int]) -> Resolved:
+        """The same without these twins."""
+        if not twins:
+            return self
+        left = self.numbers[~np.isin(self.numbers, np.fromiter(twins, np.int64))]
+        return Resolved(left, self.allowed, self.wide)
+
     def has_twins(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         """bool[n]: which twins are selected."""
         if not len(self.numbers):
             return np.zeros(len(numbers), np.bool_)
         found = np.searchsorted(self.numbers, numbers)
-        return self.numbers.take(found, mode="clip") == numbers
+        return np.equal(self.numbers.take(found, mode="clip"), numbers)
 
 
 def resolve(selection: Selection, directory: Directory, composition: Composition | None) -> Resolved:

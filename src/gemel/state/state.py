@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gemel.clock import Clock
 from gemel.errors import InvalidQuery
 from gemel.registry import Directory, Entry
-from gemel.state.broadcast import Broadcast
-from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS, Cells
-from gemel.state.delta import Delta, Gap
-from gemel.state.fold import Accepted, Batch, Plan, apply, batch_of, fold_condition, plan
-from gemel.state.freshness import Rules
-from gemel.state.gather import Gathered, gather, plain_values, updates_of
-from gemel.state.layout import Layout
-from gemel.state.now import Now, Updates, plain
-from gemel.state.selection import Composition, Resolved, Selection, resolve
-from gemel.state.subscription import Folded, Subscription, joined, wake
+from gemel.state.backfill import backfill
+from gemel.state.broadcast import offer, wake
+from gemel.state.cells import CHUNK_ROWS
+from gemel.state.core import Core
+from gemel.state.folding import fold_block
+from gemel.state.now import Now, plain
+from gemel.state.selection import Composition, Selection
+from gemel.state.subscription import Subscription, Swept
 from gemel.state.table import Column
-from gemel.twin import MAX_PROPERTIES, PROPERTY_BITS, Block, Change, Position, Quality, series_of
+from gemel.state.turns import changes_of
+from gemel.state.watch import Turned
+from gemel.twin import PROPERTY_BITS, Block, Change, ConnectorSpec, Position, Quality, series_of
 
 __all__ = ["State"]
-
-_REGISTRY = frozenset({"twin", "type", "link", "plant"})
 
 
 class State:
     """Columnar tables, one per twin type; see docs/concepts/state.md.
 
-    One thread folds; any thread reads. A read sees whole blocks only. `lock` guards all of it and is held for
-    microseconds to a few milliseconds.
+    One thread folds; any thread reads. A read sees whole blocks only.
     """
 
     def __init__(
@@ -49,128 +42,37 @@ class State:
         twins are made of twins, for selections of parts."""
         self.directory = directory
         self.clock = clock
-        self.lock = threading.RLock()
-        self.position: Position = 0
-        """Everything up to it is folded."""
-        self.registry_revision = 0
-        """Rises with every block that changed types, twins or links."""
-        self._blocks = blocks
-        self._composition = composition
-        self._layout = Layout(directory)
-        self._rules = Rules()
-        self._broadcast = Broadcast()
-        self._layout.sync()
+        self._core = Core(directory, clock, blocks, composition)
+        self._untold: list[Turned] = []
 
-    # --- writing -----------------------------------------------------------------------------------------------
+    @property
+    def position(self) -> Position:
+        """Everything up to it is folded."""
+        return self._core.position
+
+    def wait(self, position: Position, timeout_s: float) -> bool:
+        """Wait until `position` is folded; False if it was not within `timeout_s` seconds."""
+        with self._core.lock:
+            return self._core.moved.wait_for(lambda: self._core.position >= position, timeout_s)
 
     def fold(self, block: Block) -> None:
-        """Take in a block of the journal; a block that was folded before has no effect. Writer's thread only."""
-        if block.last <= self.position:
-            return
-        if block.changes:
-            with self.lock:
-                self._follow(block.changes)
-        batches, conditions = self._batches(block)
-        plans = [p for batch in batches if (p := plan(batch, self._layout)) is not None]
-        with self.lock:
-            accepted = [p.accepted for p in plans]
-            types = set()
-            for ready in plans:
-                types |= self._apply(ready, block.recorded)
-            for batch in conditions:
-                accepted.append(self._fold_conditions(batch, block.recorded))
-                types |= {self._layout.columns[i].table.type_id for i in set(batch.column.tolist())}
-            self.position = block.last
-            waiters = self._tell(block, accepted, types) if len(self._broadcast) else []
-        wake(waiters)
+        """Take in a block of the journal; one that was folded before has no effect.
 
-    def _batches(self, block: Block) -> tuple[list[Batch], list[Batch]]:
-        """The block's readings, those of conditions apart."""
-        batches, conditions = [], []
-        for frame in block.frames.values():
-            with self.lock:
-                batch = batch_of(frame, block.first, self._layout)
-            is_condition = np.fromiter((c.condition for c in self._layout.columns), np.bool_)
-            if len(batch) and is_condition.any() and (found := is_condition[batch.column]).any():
-                conditions.append(batch.only(found))
-                batch = batch.only(~found)
-            if len(batch):
-                batches.append(batch)
-        return batches, conditions
-
-    def _apply(self, ready: Plan, recorded: int) -> set[str]:
-        types = set()
-        for column, _cells, _rows, _piece in apply(ready, recorded):
-            types.add(column.table.type_id)
-        return types
-
-    def _fold_conditions(self, batch: Batch, recorded: int) -> Accepted:
-        columns = self._layout.columns
-        kept, values, changed = [], [], []
-        for i in range(len(batch)):
-            row = int(batch.row[i])
-            cells = columns[batch.column[i]].writable(row >> CHUNK_BITS)
-            low = row & (CHUNK_ROWS - 1)
-            reading = (batch.value[i], int(batch.time[i]), int(batch.position[i]))
-            fold_condition(cells, low, reading, recorded)
-            kept.append((int(batch.series[i]), int(cells.time[low]), int(cells.quality[low]), reading[2]))
-            values.append(cells.value[low])
-            changed.append(int(cells.changed[low]))
-        table = np.array(kept, np.int64).reshape(-1, 4)
-        value = np.empty(len(values), object)
-        value[:] = values
-        return Accepted(
-            table[:, 0],
-            table[:, 1],
-            value,
-            table[:, 2].astype(np.uint8),
-            table[:, 3],
-            np.array(changed, np.int64),
-            np.ones(len(values), np.bool_),
-        )
-
-    def _follow(self, changes: Iterable[Change]) -> None:
-        """Carry tables along with what the registry says changed."""
-        moved = False
-        for change in changes:
-            area, _, _what = change.kind.partition(".")
-            if area not in _REGISTRY:
-                continue
-            moved = True
-            if area == "type":
-                self._layout.know_type(change.subject)
-            elif area == "twin" and (entry := self.directory.twin(change.subject)) is not None:
-                self._layout.know_twin(entry.number)
-        if moved:
-            self.registry_revision += 1
-
-    def _tell(self, block: Block, accepted: list[Accepted], types: set[str]) -> list[Any]:
-        folded = Folded(block.first, block.last, block.recorded, accepted, block.changes)
-        if any(change.kind.partition(".")[0] in _REGISTRY for change in block.changes):
-            readers: Iterable[Subscription] = self._broadcast.everyone()
-        else:
-            twins = [part.series[part.last] >> PROPERTY_BITS for part in accepted]
-            about = [e.number for c in block.changes if (e := self.directory.twin(c.subject)) is not None]
-            twins.append(np.array(about, np.int64))
-            readers = self._broadcast.interested(np.concatenate(twins), types)
-        waiters = []
-        for reader in readers:
-            reader._offer(folded)
-            if (waiter := reader._take_waiter()) is not None:
-                waiters.append(waiter)
-        return waiters
+        For one thread only. The directory must know what the block's changes made (`Registry.committed` comes first).
+        """
+        fold_block(block, self._core)
 
     # --- reading -----------------------------------------------------------------------------------------------
 
     def twin(self, entry: Entry) -> dict[str, Now]:
-        """What every reported property of a twin is now, by name."""
+        """What every property of a twin is now, by name; those that were never reported are left out."""
         now = self.clock.now()
         found: dict[str, Now] = {}
-        with self.lock:
+        with self._core.lock:
             for name, ref in entry.properties.items():
                 if name != ref.property.name:
                     continue  # an earlier name
-                place = self._layout.place(series_of(entry.number, ref.number))
+                place = self._core.layout.place(series_of(entry.number, ref.number))
                 if place is not None and (one := self._now(*place, now)) is not None:
                     found[name] = one
         return found
@@ -181,8 +83,8 @@ class State:
         if ref is None:
             return None
         now = self.clock.now()
-        with self.lock:
-            place = self._layout.place(series_of(entry.number, ref.number))
+        with self._core.lock:
+            place = self._core.layout.place(series_of(entry.number, ref.number))
             return None if place is None else self._now(*place, now)
 
     def _now(self, column: Column, row: int, now: int) -> Now | None:
@@ -191,143 +93,73 @@ class State:
         if cells is None or not (position := int(cells.position[low])):
             return None
         quality = Quality(int(cells.quality[low]))
-        value = None if quality is Quality.UNAVAILABLE else plain(cells.value[low], column.ref.property.kind)
-        deadline = self._deadline(column, cells, slice(low, low + 1))
-        stale = int(deadline[0]) <= now
-        return Now(
-            value,
-            int(cells.time[low]),
-            int(cells.recorded[low]),
-            int(cells.changed[low]),
-            quality,
-            position,
-            not stale,
-            int(deadline[0]) if stale else None,
-        )
+        value: Any = None if quality is Quality.UNAVAILABLE else plain(cells.value[low], column.ref.property.kind)
+        deadline = self._core.watch.deadline(column, cells, low)
+        stale = deadline <= now
+        times = int(cells.time[low]), int(cells.recorded[low]), int(cells.changed[low])
+        return Now(value, *times, quality, position, not stale, deadline if stale else None)
 
-    def _deadline(self, column: Column, cells: Cells, rows: Any) -> NDArray[np.int64]:
-        rule = column.rule if cells.rule is None else cells.rule[rows]
-        return self._rules.deadline(rule, cells.time[rows], cells.recorded[rows])
+    # --- freshness ---------------------------------------------------------------------------------------------
 
-    # --- subscriptions -----------------------------------------------------------------------------------------
+    def bind(self, spec: ConnectorSpec) -> None:
+        """Take the freshness of what a connector brings. Later changes of connectors come with the blocks."""
+        with self._core.lock:
+            self._core.watch.bind(spec)
+
+    def heartbeat(self, source: str, now: int) -> None:
+        """All values that the source brings are confirmed; its connection stands."""
+        with self._core.lock:
+            self._core.watch.rules.set_found(source, now)
+
+    def lost(self, source: str, now: int) -> None:
+        """The connection to the source is lost: what it brings as changes is stale from now on."""
+        with self._core.lock:
+            self._core.watch.rules.set_lost(source, now)
+        self._look(now)
+
+    def found(self, source: str, now: int) -> None:
+        """The connection to the source stands again."""
+        with self._core.lock:
+            self._core.watch.rules.set_found(source, now)
+        self._look(now)
+
+    def sweep(self, now: int) -> list[Change]:
+        """Find what became stale or fresh again, tell the subscribers, and return it as changes to be journaled.
+
+        To be called every second, and after `lost` and `found`, by one thread. `freshness.lost` and
+        `freshness.regained` have a twin as subject and the properties in the body; of a source or type that turns
+        with more than a thousand twins at once there is one change with their count.
+        """
+        self._look(now)
+        with self._core.lock:
+            turned, self._untold = self._untold, []
+        return changes_of(turned, now, self._core.layout)
+
+    def _look(self, now: int) -> None:
+        core = self._core
+        with core.lock:
+            turned = core.watch.sweep(now)
+            self._untold += [one for one in turned if not one.first]
+            waiters = []
+            for one in turned if len(core.broadcast) else ():
+                types = core.layout.types_of(one.series)
+                readers = core.broadcast.interested(one.series >> PROPERTY_BITS, types)
+                waiters += offer(readers, swept=Swept(one.series, one.stale_since))
+        wake(waiters)
+
+    # --- following ---------------------------------------------------------------------------------------------
 
     def subscribe(
         self, selection: Selection, *, after: Position | None = None, rate_hz: float | None = None
     ) -> Subscription:
         """Follow a selection: from a snapshot, or from what came after a position. Close it when done.
 
-        Raises UnknownTwin, UnknownType, InvalidQuery (a position that is not reached yet, no journal to backfill from).
+        Raises UnknownTwin, UnknownType, InvalidQuery (a position that is not reached yet, no journal to read from).
         """
-        if after is not None and self._blocks is None:
+        if after is None:
+            return Subscription(self._core, selection, rate_hz=rate_hz)
+        if self._core.blocks is None:
             raise InvalidQuery("this state was given no journal to read from; subscribe without a position")
-        if after is not None and not 0 <= after <= self.position:
+        if not 0 <= after <= self.position:
             raise InvalidQuery(f"position {after} is not between 0 and {self.position}; subscribe without it")
-        return Subscription(self, selection, after=after, rate_hz=rate_hz)
-
-    def _register(self, reader: Subscription) -> tuple[Resolved, int, Position]:
-        with self.lock:
-            resolved = resolve(reader.selection, self.directory, self._composition)
-            self._broadcast.add(reader, resolved)
-            return resolved, self.registry_revision, self.position
-
-    def _reregister(self, reader: Subscription) -> tuple[Resolved, int]:
-        resolved, revision, _ = self._register(reader)
-        return resolved, revision
-
-    def _unregister(self, reader: Subscription) -> None:
-        with self.lock:
-            self._broadcast.remove(reader)
-
-    def _gather(self, chosen: Resolved, after: Position) -> list[Gathered]:
-        return gather(self._layout, self._rules, chosen, after)
-
-    def _updates(self, parts: Sequence[Gathered]) -> Updates:
-        return updates_of(parts, self.directory.ids, self.clock.now())
-
-    def _updates_of_block(self, folded: Folded, chosen: Resolved, after: Position) -> Updates:
-        """The accepted readings of a block that are selected and above a position."""
-        parts = []
-        for part in folded.accepted:
-            wanted = np.flatnonzero(chosen.holds(part.series) & (part.position > after))
-            if len(wanted):
-                parts.append(self._updates_of_part(part, wanted, folded.recorded))
-        return joined(parts)
-
-    def _updates_of_part(self, part: Accepted, wanted: NDArray[np.int64], recorded: int) -> Updates:
-        series = part.series[wanted]
-        with self.lock:
-            column_of, row = self._layout.places(series)
-        values: list[Any] = [None] * len(wanted)
-        deadline = np.zeros(len(wanted), np.int64)
-        told = np.full(len(wanted), recorded)
-        for index in np.unique(column_of).tolist():
-            if index < 0:
-                continue
-            column = self._layout.columns[index]
-            which = np.flatnonzero(column_of == index)
-            chosen = wanted[which]
-            for i, value in zip(which, plain_values(column, part.value[chosen], part.quality[chosen]), strict=True):
-                values[i] = value
-            rule = self._rule_of(column, row[which])
-            deadline[which] = self._rules.deadline(rule, part.time[chosen], told[which])
-        return Updates(
-            series,
-            self._names(series.tolist()),
-            values,
-            part.time[wanted],
-            told,
-            part.changed[wanted],
-            part.quality[wanted],
-            part.position[wanted],
-            np.where(deadline <= self.clock.now(), deadline, 0),
-        )
-
-    def _rule_of(self, column: Column, rows: NDArray[np.int32]) -> NDArray[np.int32] | int:
-        with self.lock:
-            found = np.full(len(rows), column.rule, np.int32)
-            for i, row in enumerate(rows.tolist()):
-                cells = column.cells(row)
-                if cells is not None and cells.rule is not None:
-                    found[i] = cells.rule[row & (CHUNK_ROWS - 1)]
-        return found
-
-    def _names(self, series: Iterable[int]) -> list[tuple[str, str]]:
-        listed = list(series)
-        ids = self.directory.ids([one >> PROPERTY_BITS for one in listed])
-        names = []
-        for one, id in zip(listed, ids, strict=True):
-            ref = self.directory.property(one & (MAX_PROPERTIES - 1))
-            names.append((id, ref.property.name if ref is not None else ""))
-        return names
-
-    def _concerns(self, change: Change, chosen: Resolved) -> bool:
-        entry = self.directory.twin(change.subject)
-        return entry is not None and bool(chosen.has_twins(np.array([entry.number], np.int64))[0])
-
-    def _backfill(self, reader: Subscription, after: Position, until: Position) -> Iterator[Delta]:
-        """What the journal has of positions in (after, until], as deltas; a gap where it no longer has all."""
-        assert self._blocks is not None
-        reached = after
-        for block in self._blocks(after):
-            if block.first > until:
-                break
-            if block.first > reached + 1:
-                yield Delta(block.first - 1, gap=Gap(reached, block.first - 1))
-            reached = block.last
-            delta = self._delta_of(reader, block, after)
-            if delta:
-                yield delta
-        if reached < until:
-            yield Delta(until, gap=Gap(reached, until))
-
-    def _delta_of(self, reader: Subscription, block: Block, after: Position) -> Delta:
-        """A block of the journal as it is, late readings and all; `changed` is each reading's own time."""
-        batches, _conditions = self._batches(block)
-        chosen = reader._resolved
-        accepted = [
-            Accepted(b.series, b.time, b.value, b.quality, b.position, b.time, np.ones(len(b), np.bool_))
-            for b in batches
-        ]
-        folded = Folded(block.first, block.last, block.recorded, accepted, block.changes)
-        values = self._updates_of_block(folded, chosen, after)
-        return Delta(block.last, values, events=reader._happenings([folded], after))
+        return Subscription(self._core, selection, after=after, rate_hz=rate_hz, backfill=backfill)

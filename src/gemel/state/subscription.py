@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.state.delta import NOTHING, Delta, Gap, Happening, Transition
+from gemel.state.broadcast import Waiter, wake
+from gemel.state.delta import Delta, Gap, Happening, Transition
 from gemel.state.fold import Accepted
-from gemel.state.now import Updates
+from gemel.state.now import joined
 from gemel.state.selection import Resolved, Selection
+from gemel.state.updates import names_of, updates_of_block
 from gemel.twin import Change, Position
 
 if TYPE_CHECKING:
-    from gemel.state.state import State
+    from gemel.state.core import Core
+
+Backfill = Callable[["Subscription", "Core", Position, Position], Iterator[Delta]]
 
 __all__ = ["Folded", "Subscription", "Swept"]
 
@@ -61,17 +65,26 @@ class Subscription:
     """
 
     def __init__(
-        self, state: State, selection: Selection, *, after: Position | None = None, rate_hz: float | None = None
+        self,
+        core: Core,
+        selection: Selection,
+        *,
+        after: Position | None = None,
+        rate_hz: float | None = None,
+        backfill: Backfill | None = None,
     ) -> None:
+        """Use `State.subscribe`."""
         self.selection = selection
         self.latest_only = rate_hz is not None
         self.delivered: Position = 0
         """Everything of the selection up to this position has been delivered."""
-        self._state = state
+        self.ended_before: frozenset[int] = self._already_ended(core)
+        """Twins that were asked for by id although their service had ended already."""
+        self._core = core
         self._pause_s = 1.0 / rate_hz if rate_hz else 0.0
         self._due = 0.0
         self._ready = threading.Condition(threading.Lock())
-        self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
+        self._waiter: Waiter | None = None
         self._closed = False
         self._signalled = True
         self._queue: deque[Folded] = deque()
@@ -80,10 +93,14 @@ class Subscription:
         self._overflowed = False
         self._snapshot = after is None
         self._backfill: Iterator[Delta] | None = None
-        self._resolved, self._revision, start = state._register(self)
-        if after is not None:
-            self.delivered = after
-            self._backfill = state._backfill(self, after, start)
+        self.resolved, self._revision, start = core.register(self)
+        if after is not None and backfill is not None:
+            self.delivered = start
+            self._backfill = backfill(self, core, after, start)
+
+    def _already_ended(self, core: Core) -> frozenset[int]:
+        asked = (core.directory.twin(id) for id in self.selection.twins)
+        return frozenset(entry.number for entry in asked if entry is not None and entry.number in core.retired)
 
     # --- the fold's side: called with the state's lock, never waits ---------------------------------------------
 
@@ -107,7 +124,7 @@ class Subscription:
             self._signalled = True
             self._ready.notify_all()
 
-    def _take_waiter(self) -> tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None:
+    def _take_waiter(self) -> Waiter | None:
         with self._ready:
             waiter, self._waiter = self._waiter, None
             return waiter
@@ -116,7 +133,7 @@ class Subscription:
 
     def get(self, timeout: float | None = None) -> Delta | None:
         """The next delta; None when `timeout` seconds passed without one, or the subscription is closed."""
-        clock = self._state.clock
+        clock = self._core.clock
         end = None if timeout is None else clock.monotonic() + timeout
         while True:
             if delta := self._next():
@@ -138,7 +155,7 @@ class Subscription:
 
     async def __anext__(self) -> Delta:
         while not self._closed:
-            if (pause := self._due - self._state.clock.monotonic()) > 0:
+            if (pause := self._due - self._core.clock.monotonic()) > 0:
                 await asyncio.sleep(pause)
             if self._backfill is not None:
                 delta = await asyncio.to_thread(self._next)
@@ -157,7 +174,7 @@ class Subscription:
 
     def close(self) -> None:
         """End it; whoever waits is woken."""
-        self._state._unregister(self)
+        self._core.unregister(self)
         with self._ready:
             self._closed = True
             self._ready.notify_all()
@@ -179,7 +196,7 @@ class Subscription:
                 self.delivered = max(self.delivered, delta.position)
                 return delta
             self._backfill = None
-        now_s = self._state.clock.monotonic()
+        now_s = self._core.clock.monotonic()
         if now_s < self._due:
             return None
         with self._ready:
@@ -194,32 +211,34 @@ class Subscription:
         return delta
 
     def _build(self) -> Delta:
-        state = self._state
+        core = self._core
         gone: list[str] = []
         added: Resolved | None = None
-        changed = state.registry_revision != self._revision
+        changed = core.registry_revision != self._revision
         if changed:
             gone, added = self._follow_registry()
         before = self.delivered
-        with state.lock:
-            position = state.position
+        with core.lock:
+            position = core.position
             queue, swept, overflowed = self._taken()
             snapshot = self._snapshot or overflowed
             whole = snapshot or self.latest_only
-            cells = state._gather(self._resolved, 0 if snapshot else before) if whole else []
+            cells = core.gather(self.resolved, 0 if snapshot else before) if whole else []
             if added is not None and not snapshot:
-                cells += state._gather(added, 0)
+                cells += core.gather(added, 0)
         self._snapshot = False
         self.delivered = position
-        values = [state._updates(cells)] if cells else []
+        values = [core.updates(cells)] if cells else []
         if not whole:
-            values += [u for folded in queue if len(u := state._updates_of_block(folded, self._resolved, before))]
+            with core.lock:
+                place = (core.layout, core.watch, core.clock.now())
+                values += [updates_of_block(f.accepted, f.recorded, self.resolved, before, place) for f in queue]
         return Delta(
             position,
             joined(values),
             snapshot=snapshot,
             transitions=self._transitions(swept),
-            events=[] if snapshot else self._happenings(queue, before),
+            events=[] if snapshot else self.happenings(queue, before),
             gone=gone,
             registry_changed=changed,
             gap=Gap(before, position) if overflowed else None,
@@ -236,62 +255,36 @@ class Subscription:
 
     def _follow_registry(self) -> tuple[list[str], Resolved | None]:
         """Resolve the selection anew; returns ids of twins that left, and those that came."""
-        before = self._resolved
-        self._resolved, self._revision = self._state._reregister(self)
-        now = self._resolved
+        before = self.resolved
+        self.resolved, self._revision, _ = self._core.register(self)
+        now = self.resolved
         left = np.setdiff1d(before.numbers, now.numbers, assume_unique=True)
         came = np.setdiff1d(now.numbers, before.numbers, assume_unique=True)
         added = Resolved(came, now.allowed, None) if len(came) else None
-        return self._state.directory.ids(left.tolist()), added
+        return self._core.directory.ids(left.tolist()), added
 
-    def _happenings(self, queue: list[Folded], before: Position) -> list[Happening]:
+    def happenings(self, queue: list[Folded], before: Position) -> list[Happening]:
+        """Changes of selected twins above a position."""
         if not self.selection.events:
             return []
         return [
             Happening(folded.first + change.ordinal, change)
             for folded in queue
             for change in folded.changes
-            if folded.first + change.ordinal > before and self._state._concerns(change, self._resolved)
+            if folded.first + change.ordinal > before and self._concerns(change)
         ]
+
+    def _concerns(self, change: Change) -> bool:
+        entry = self._core.directory.twin(change.subject)
+        return entry is not None and bool(self.resolved.has_twins(np.array([entry.number], np.int64))[0])
 
     def _transitions(self, swept: list[Swept]) -> list[Transition]:
         latest: dict[int, int] = {}
         for one in swept:
-            chosen = self._resolved.holds(one.series)
+            chosen = self.resolved.holds(one.series)
             latest.update(zip(one.series[chosen].tolist(), one.stale_since[chosen].tolist(), strict=True))
-        names = self._state._names(latest)
+        names = names_of(latest, self._core.layout)
         return [
             Transition(twin, name, series, since == 0, since or None)
             for (series, since), (twin, name) in zip(latest.items(), names, strict=True)
         ]
-
-
-def joined(parts: list[Updates]) -> Updates:
-    """Several updates one after the other."""
-    if len(parts) < 2:
-        return parts[0] if parts else NOTHING
-    arrays: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("series", "time", "recorded", "changed", "quality", "position", "stale_since")
-    }
-    return Updates(
-        names=[name for part in parts for name in part.names],
-        value=[value for part in parts for value in part.value],
-        **arrays,
-    )
-
-
-def wake(waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]]) -> None:
-    """Wake the event loops' readers, with one call per loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for loop, future in waiters:
-        by_loop.setdefault(loop, []).append(future)
-    for loop, futures in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, futures)
-
-
-def _resolve(futures: list[asyncio.Future[None]]) -> None:
-    for future in futures:
-        if not future.done():
-            future.set_result(None)

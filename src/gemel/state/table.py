@@ -45,7 +45,7 @@ class Column:
         cells = self.chunks[chunk]
         if cells is None:
             cells = Cells(self.ref.form, 0)
-        ready = cells.writable(rows)
+        ready = cells.writable(rows, self.rule)
         self.chunks[chunk] = ready
         return ready
 
@@ -100,7 +100,7 @@ class Table:
         self.free.append(row)
         for column in self.columns.values():
             if column.cells(row) is not None:
-                column.writable(row >> CHUNK_BITS).clear(row & (CHUNK_ROWS - 1))
+                column.writable(row >> CHUNK_BITS).clear(row & (CHUNK_ROWS - 1), column.rule)
 
     def rename(self, refs: Iterable[PropertyRef]) -> None:
         """Take today's names and generations from the type."""
