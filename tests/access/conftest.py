@@ -56,6 +56,6 @@ def writer(database: Database) -> Writer:
 
 @pytest.fixture
 def gate(database: Database, clock: SteppedClock, writer: Writer) -> Iterator[Gate]:
-    gate = Gate(database, writer, clock)
+    gate = Gate(database, clock, writer)
     yield gate
     gate.close()
