@@ -56,6 +56,6 @@ def writer(database: Database) -> Writer:
 
 @pytest.fixture
 def gate(database: Database, clock: SteppedClock, writer: Writer) -> Iterator[Gate]:
-    gate = Gate(database, clock, writer)
+    gate = Gate(database, writer, clock)
     yield gate
     gate.close()

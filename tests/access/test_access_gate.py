@@ -132,7 +132,7 @@ class Stuck:
 
 
 def test_without_room_in_the_audit_log_nothing_is_done(database, clock) -> None:  # type: ignore[no-untyped-def]
-    gate = Gate(database, clock, Stuck())
+    gate = Gate(database, Stuck(), clock)
     for _ in range(QUEUE + 1):  # one is on its way, the rest wait
         gate.require(someone(Role.ENGINEER), "configure", PRESS)
     with pytest.raises(Overloaded):

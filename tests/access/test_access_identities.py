@@ -216,7 +216,7 @@ def test_everything_survives_a_restart(gate: Gate, database, clock, writer) -> N
     ada = gate.accounts.add("Ada", GOOD, "engineer")
     _, token = gate.tokens.add("t", "viewer", owner=ada.id)
     session = gate.sessions.start(ada)
-    again = Gate(database, clock, writer)
+    again = Gate(database, writer, clock)
     assert again.accounts.verify("Ada", GOOD).id == ada.id
     assert again.tokens.principal(token).owner == ada.id
     assert again.sessions.principal(session)[0].id == ada.id
@@ -224,7 +224,7 @@ def test_everything_survives_a_restart(gate: Gate, database, clock, writer) -> N
 
 def test_a_read_only_folder_knows_people_and_changes_none(gate: Gate, database, clock) -> None:  # type: ignore[no-untyped-def]
     gate.accounts.add("Ada", GOOD, "engineer")
-    readers = Gate(database, clock)
+    readers = Gate(database, None, clock)
     assert readers.accounts.verify("Ada", GOOD).name == "Ada"
     with pytest.raises(Conflict, match="read-only"):
         readers.accounts.add("Bob", GOOD, "viewer")

@@ -31,8 +31,8 @@ class Gate:
     def __init__(
         self,
         database: Database,
+        writer: Writer | None,
         clock: Clock,
-        writer: Writer | None = None,
         *,
         position: Callable[[], int] = lambda: 0,
         policies: Policies | None = None,
