@@ -22,6 +22,7 @@ LEVELS = [
     ["access"],
     ["intake"],
     ["connectors"],
+    ["folder"],
     ["platform"],
     ["server"],
     ["demo"],

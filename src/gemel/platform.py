@@ -5,108 +5,102 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import filelock
 import msgspec
 import pyarrow as pa
+from sqlalchemy import Connection
 
 from gemel.access import Gate
 from gemel.clock import Clock, Moment, WallClock, moment
-from gemel.connectors import Supervisor
+from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
-from gemel.errors import FolderInUse, InvalidInput, UnknownTwin
-from gemel.history import History, Range
+from gemel.errors import UnknownTwin
+from gemel.folder import Folder
+from gemel.history import History
 from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
 from gemel.journal import SqlJournal, Verification
-from gemel.registry import Page, Plan, Plant, Registry, TwinQuery, TwinSpec, load_plant
+from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant
 from gemel.state import Now, Selection, State, Subscription
-from gemel.twin import Change, Position, Quality, Reading, Twin, TwinType
+from gemel.twin import Block, Change, Page, Plant, Position, Quality, Reading, Twin, TwinSpec, TwinType, parse_plant
 
-__all__ = ["Platform", "Settings"]
+__all__ = ["Document", "Platform"]
+
+Document = Plant | Mapping[str, Any] | str | Path | Sequence[Path]
+"""A plant: as values, as plain data, as YAML or JSON text, or as files and folders."""
 
 SWEEP_EVERY_S = 1.0
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`gemel.yaml` in the folder: what the operator of a platform may choose. All of it has a default."""
-
-    name: str = "Gemel"
-    time_zone: str = "UTC"
-    database: str = ""
-    """SQLAlchemy URL of registry and journal; empty: SQLite in the folder."""
-    catalogue: str = ""
-    """DuckLake catalogue of the history (`postgres:…`); empty: SQLite in the folder."""
-
-
 class Platform:
-    """One folder, open. Every verb may be called from any thread."""
+    """One folder, open. Every verb may be called from any thread; close it, or use it in a `with`."""
 
-    def __init__(self, folder: Path, settings: Settings, clock: Clock, lock: filelock.FileLock) -> None:
+    def __init__(self, folder: Folder, clock: Clock) -> None:
         """Use `Platform.open`."""
         self.folder = folder
-        self.settings = settings
         self.clock = clock
-        self._lock = lock
-        self._stopping = threading.Event()
-        self.database = Database(settings.database or f"sqlite:///{folder / 'gemel.sqlite'}")
-        self.database.migrate()
-        self.registry = Registry(self.database, clock)
-        self.journal = SqlJournal(self.database)
-        self.state = State(self.registry.directory, clock)
-        self.history = History(
-            folder / "history", self.journal, self.registry.directory, clock, catalogue_url=settings.catalogue or None
-        )
-        self._restore()
-        self.intake = Intake(self.journal, self.registry, clock, after_commit=[self.state.fold])
-        self.gate = Gate(self.database, self.intake, clock)
-        self.supervisor = Supervisor(self.intake, clock)
-        self.supervisor.apply(self.registry.connectors())
-        self._sweeper = threading.Thread(target=self._sweep, name="gemel-freshness", daemon=True)
-        self._sweeper.start()
+        self._opened = ExitStack()
+        with ExitStack() as opened:
+            opened.callback(folder.release)
+            settings = folder.settings()
+            self.database = Database(settings.database or f"sqlite:///{folder.path / 'gemel.sqlite'}")
+            opened.callback(self.database.close)
+            self.database.migrate()
+            self.registry = Registry(self.database, clock)
+            self.journal = SqlJournal(self.database)
+            self.state = State(
+                self.registry.directory, clock, blocks=self.journal.blocks, composition=_Composition(self.registry)
+            )
+            for spec in self.registry.connectors():
+                self.state.bind(spec)
+            for block in self.journal.blocks():
+                self.state.fold(block)
+            self.history = History(
+                folder.path / "history",
+                self.journal,
+                self.registry.directory,
+                clock,
+                catalogue_url=settings.catalogue or None,
+            )
+            opened.callback(self.history.close)
+            followers = [self.state.fold, self._follow]
+            self.intake = Intake(self.journal, self.registry, clock, after_commit=followers, sources=self.state)
+            opened.callback(self.intake.close)
+            self.gate = Gate(self.database, clock, self.intake, position=lambda: self.state.position)
+            opened.callback(self.gate.close)
+            self.supervisor = Supervisor(self.intake, clock, self.registry)
+            opened.callback(self.supervisor.close)
+            self._rewired = threading.Event()
+            self._closing = threading.Event()
+            self._housekeeper = threading.Thread(target=self._keep_house, name="gemel-house", daemon=True)
+            self._housekeeper.start()
+            opened.callback(self._housekeeper.join)
+            opened.callback(self._closing.set)
+            opened.callback(self._rewired.set)
+            self._rewire()
+            self._opened = opened.pop_all()
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Self:
-        """Open the folder, making it if it is new. Raises FolderInUse with the owner's process id."""
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock, owner = filelock.FileLock(folder / "gemel.lock"), folder / "gemel.owner"
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            who = owner.read_text() if owner.exists() else "another process"
-            raise FolderInUse(
-                f"{folder} is open in {who}; connect to it with gemel.connect(url), or stop it first"
-            ) from None
-        try:
-            owner.write_text(f"process {os.getpid()}")
-            return cls(folder, _settings(folder), clock or WallClock(), lock)
-        except BaseException:
-            lock.release()
-            raise
+        """Open the folder, making it if it is new. Raises FolderInUse with the process that has it."""
+        return cls(Folder.take(path), clock or WallClock())
 
     def close(self) -> None:
-        """Stop taking in, make everything durable, let the folder go."""
-        self._stopping.set()
-        self.supervisor.close()
-        self.gate.close()
-        self.intake.close()
-        self.history.close()
-        self._sweeper.join()
-        self.database.close()
-        self._lock.release()
+        """Stop taking in, make everything durable, let the folder go. Safe to call again."""
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     # what is known
@@ -124,27 +118,31 @@ class Platform:
 
     def put_type(self, type: TwinType) -> Position:
         """Create the type or evolve it; twins, history and readers go on."""
-        return self._change(lambda tx: self.registry.put_type(tx, type))
+        return self.change(lambda tx: self.registry.put_type(tx, type))
 
-    def twins(self, query: TwinQuery | None = None) -> Page[Twin]:
-        return self.registry.search(query or TwinQuery())
+    def twins(self, q: str = "", **query: str | bool | Iterable[str]) -> Page[Twin]:
+        """Search by anything known; the parameters are those of `TwinQuery.parse`. Raises InvalidQuery."""
+        texts = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
+        return self.registry.search(TwinQuery.parse({"q": q, **texts}))
 
     def twin(self, id: str) -> Twin:
         return self.registry.twin(id)
 
     def put_twin(self, spec: TwinSpec, *, if_revision: int | None = None) -> Position:
-        return self._change(lambda tx: self.registry.put_twin(tx, spec, if_revision=if_revision))
+        """Create the twin or change what is declared of it. Raises RevisionConflict."""
+        return self.change(lambda tx: self.registry.put_twin(tx, spec, if_revision=if_revision))
 
-    def plan(self, document: Plant | str | Path | Mapping[str, Any]) -> Plan:
-        """What `apply` would do."""
-        return self.registry.plan(load_plant(document))
+    def plan(self, document: Document, *, prune: bool = False) -> Plan:
+        """What `apply` would do. Raises InvalidDocument with every fault and its place."""
+        return self.registry.plan(_plant(document), prune=prune)
 
-    def apply(self, document: Plant | str | Path | Mapping[str, Any], *, dry_run: bool = False) -> Plan:
-        """Make the platform as the plant document says, in one step; returns the difference it made."""
-        plan = self.plan(document)
-        if not dry_run and not plan.is_empty:
-            self._change(lambda tx: self.registry.apply(tx, plan))
-            self.supervisor.apply(self.registry.connectors())
+    def apply(self, document: Document, *, dry_run: bool = False, prune: bool = False) -> Plan:
+        """Make the platform as the document says, in one step; returns the difference that it made."""
+        plan = self.plan(document, prune=prune)
+        if plan and not dry_run:
+            for stage in self.registry.stages(plan):
+                self.change(stage)
+            self.change(lambda tx: self.registry.apply(tx, plan))
         return plan
 
     # the now
@@ -153,25 +151,31 @@ class Platform:
         """All values of the twin as they are now."""
         return self.state.twin(self._entry(twin))
 
-    def write(
-        self, twin: str, property: str, value: Any, *, time: Moment | None = None, unit: str = "", quality: Quality = Quality.GOOD
-    ) -> Position:
+    def write(self, twin: str, property: str, value: Any, *, time: Moment | None = None, unit: str = "") -> Position:
         """Report one value; returns its position once it is on stable storage. Raises InvalidValue and the like."""
-        reported = Reported(
-            twin=twin, property=property, value=value, time=None if time is None else moment(time), unit=unit, quality=quality
+        told = Reported(
+            twin=twin,
+            property=property,
+            value=value,
+            time=None if time is None else moment(time),
+            unit=unit,
+            quality=Quality.UNAVAILABLE if value is None else Quality.GOOD,
         )
-        return self.intake.submit("library", [Message(readings=[reported])], strict=True).result().last
+        return self.intake.submit("library", [Message(readings=[told])], strict=True).result().last
 
     def ingest(self, messages: Sequence[Message], *, source: str = "library") -> Receipt:
-        """Hand in messages; returns after they are on stable storage, with what was refused and why."""
+        """Hand in messages; returns when they are on stable storage, with what was refused and why."""
         return self.intake.submit(source, messages).result()
 
-    def subscribe(self, selection: Selection, *, after: Position | None = None, rate_hz: float | None = None) -> Subscription:
+    def subscribe(
+        self, selection: Selection, *, after: Position | None = None, rate_hz: float | None = None
+    ) -> Subscription:
+        """A snapshot, then every change; from a position on with `after`."""
         return self.state.subscribe(selection, after=after, rate_hz=rate_hz)
 
     def query(self, sql: str, *, limit: int = 100_000) -> pa.Table:
         """A SELECT over live.<type>, history.*, twins and links. Raises InvalidQuery."""
-        return self.state.sql(sql, self.history.sql_relations() | self.registry.sql_relations(), limit=limit)
+        raise NotImplementedError
 
     # the past
 
@@ -179,14 +183,10 @@ class Platform:
         """The whole twin as it was at an instant."""
         return self.history.twin(twin, moment(time))
 
-    def range(
-        self, twin: str, property: str, start: Moment, end: Moment, *, points: int | None = None, method: str = "minmax", unit: str | None = None
-    ) -> Range:
-        return self.history.range(twin, property, moment(start), moment(end), points=points, method=method, unit=unit)
-
     # health and proof
 
     def quarantined(self, **query: Any) -> Page[Quarantined]:
+        """What was not accepted, the newest first."""
         return self.intake.quarantined(**query)
 
     def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Verification:
@@ -195,34 +195,58 @@ class Platform:
 
     # inside
 
-    def _change(self, work: Callable[[Any], Iterable[Change]]) -> Position:
-        def run(tx: Any) -> tuple[None, Sequence[Change]]:
-            return None, list(work(tx))
+    def change(self, work: Callable[[Connection], Sequence[Change]], *, actor: str = "") -> Position:
+        """Do `work` (a mutator of the registry) in the writer's transaction; returns the position after it."""
+        return self.intake.transact(lambda tx: (None, work(tx)), actor=actor).result()[1]
 
-        future: Future[tuple[None, Position]] = self.intake.transact(run)
-        return future.result()[1]
-
-    def _entry(self, twin: str) -> Any:
+    def _entry(self, twin: str) -> Entry:
         entry = self.registry.directory.twin(twin)
         if entry is None:
-            raise UnknownTwin(f"there is no twin {twin!r:.100}; look for it with twins(), or create it with apply()")
+            raise UnknownTwin(f"there is no twin {twin!r:.160}; look for it with twins(), or create it with apply()")
         return entry
 
-    def _restore(self) -> None:
-        """Bring the state to the journal's head: from the history's latest keyframe, then the blocks after it."""
-        for block in self.journal.blocks():
-            self.state.fold(block)
+    def _follow(self, block: Block) -> None:
+        if any(change.kind.startswith("connector.") for change in block.changes):
+            self._rewired.set()
 
-    def _sweep(self) -> None:
-        while not self._stopping.wait(SWEEP_EVERY_S):
+    def _rewire(self) -> None:
+        self.supervisor.apply(self.registry.connectors())
+
+    def _keep_house(self) -> None:
+        """Freshness, and connectors as declared; apart from the writer, which must never wait for them."""
+        while not self._closing.is_set():
+            if self._rewired.wait(SWEEP_EVERY_S) and not self._closing.is_set():
+                self._rewired.clear()
+                self._rewire()
             self.state.sweep(self.clock.now())
 
 
-def _settings(folder: Path) -> Settings:
-    path = folder / "gemel.json"
-    if not path.exists():
-        return Settings()
-    try:
-        return msgspec.convert(json.loads(path.read_text()), Settings)
-    except (ValueError, msgspec.ValidationError) as error:
-        raise InvalidInput(f"{path}: {error}") from error
+class _Composition:
+    """How twins are made of twins, for selections of parts."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def parts(self, twin: str, depth: int | None) -> Iterable[str]:
+        return [part.id for _, part in self._registry.parts(twin, depth=depth)]
+
+    def roots(self, type_id: str) -> Iterator[str]:
+        query = TwinQuery(roots=True, type=type_id, limit=1000)
+        while True:
+            page = self._registry.search(query)
+            yield from (twin.id for twin in page.items)
+            if not page.next:
+                return
+            query = msgspec.structs.replace(query, cursor=page.next)
+
+
+def _plant(document: Document) -> Plant:
+    if isinstance(document, Plant):
+        return document
+    if isinstance(document, str):
+        return parse_plant(document)
+    if isinstance(document, Path):
+        return load_plant(document)
+    if isinstance(document, Mapping):
+        return parse_plant(msgspec.json.encode(document))
+    return load_plant(*document)

@@ -6,6 +6,7 @@ interval to K gives 4.5, as a reading 277.65. Parsing and factors come from `ucu
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ Number = TypeVar("Number", float, NDArray[np.float64])
 def _registry() -> Any:
     from ucumvert import PintUcumRegistry  # 0.5 s to import: only who converts pays
 
-    return PintUcumRegistry()
+    return PintUcumRegistry(non_int_type=Decimal)  # 28 digits: 104 [degF] is 40 Cel, not 39.999
 
 
 @lru_cache(maxsize=4096)
@@ -31,7 +32,7 @@ def _quantity(code: str) -> Any:
     if not code or len(code) > 64:
         raise InvalidUnit(f"{code!r:.80} is not a UCUM code; write for example mm, Cel, r/min as /min, or 1 for none")
     if code == "1":
-        return _registry().Quantity(1.0, "dimensionless")
+        return _registry().Quantity(Decimal(1), "dimensionless")
     try:
         return _registry().from_ucum(code)
     except Exception as error:  # ucumvert raises several unrelated classes
@@ -64,13 +65,14 @@ def affine(source: str, target: str, *, interval: bool = False) -> Affine:
         raise InvalidUnit(f"{source!r} cannot be converted to {target!r}: they measure different things")
     ureg = _registry()
 
-    def at(x: float) -> float:
-        return float(ureg.Quantity(x * here.magnitude, here.units).to(there.units).magnitude / there.magnitude)
+    def at(x: int) -> Decimal:
+        told = ureg.Quantity(Decimal(x) * Decimal(here.magnitude), here.units).to(there.units)
+        return Decimal(told.magnitude) / Decimal(there.magnitude)
 
-    zero, one, two = at(0.0), at(1.0), at(2.0)
-    if abs((two - one) - (one - zero)) > 1e-9 * max(1.0, abs(two)):
+    zero, one, two = at(0), at(1), at(2)
+    if abs((two - one) - (one - zero)) > Decimal("1e-9") * max(Decimal(1), abs(two)):
         raise InvalidUnit(f"{source!r} to {target!r} is not linear; convert it before it is handed in")
-    return Affine((one - zero, 0.0 if interval else zero))
+    return Affine((float(one - zero), 0.0 if interval else float(zero)))
 
 
 def convert(value: Number, source: str, target: str, *, interval: bool = False) -> Number:

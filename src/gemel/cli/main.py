@@ -1,0 +1,64 @@
+"""The commands' root: global options, and errors as sentences."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import gemel
+from gemel.cli import operate, registry, values
+from gemel.cli.show import output
+from gemel.cli.target import target
+from gemel.errors import GemelError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gemel",
+    help="Digital twins of machines: live, with their whole history, verifiable.",
+    epilog="Start with `gemel demo`, or with `gemel apply plant.yaml` and `gemel serve`.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(gemel.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    at: Annotated[
+        str, typer.Option("--at", envvar="GEMEL_AT", help="The plant: a folder, or the URL of a server.")
+    ] = "plant",
+    token: Annotated[
+        str | None, typer.Option("--token", help="API token for a URL; better in the environment as GEMEL_TOKEN.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    target.at, target.token, output.json = at, token, json
+
+
+for group in (operate, registry, values):
+    group.add_to(app)
+
+
+def main() -> None:
+    """Entry point of the `gemel` program; exit code 1 for a deliberate error, 2 for a wrong command line."""
+    try:
+        app()
+    except GemelError as error:
+        output.error(error)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader (head, less) has gone: nothing more to say
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,192 @@
+"""What is known: types, twins, links; declared with `apply`, made with `import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.tree import Tree
+
+from gemel.cli.show import output
+from gemel.cli.target import target
+from gemel.errors import InvalidInput
+
+__all__ = ["add_to"]
+
+importing = typer.Typer(no_args_is_help=True, help="Make types, twins and bindings from what a machine says of itself.")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Twins")(apply)
+    app.add_typer(importing, name="import", rich_help_panel="Twins")
+    for command in (twins, twin, types, schema):
+        app.command(rich_help_panel="Twins")(command)
+
+
+def apply(
+    files: Annotated[
+        list[Path], typer.Argument(exists=True, help="Plant documents (YAML or JSON), or folders of them.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also retire what an earlier apply declared and these do not.")
+    ] = False,
+) -> None:
+    """Make the plant as the documents say; show the difference.
+
+    Example: gemel apply plant.yaml --dry-run
+    """
+    with target.open(create=not dry_run) as plant:
+        plan = plant.apply([*files], dry_run=dry_run, prune=prune)
+        if output.json:
+            output.value(plan.to_dict())
+        elif plan.is_empty:
+            output.console.print("Nothing to change: the plant is as the documents say.")
+        else:
+            output.console.print(str(plan), markup=False)
+            output.console.print(
+                "[dim]Nothing was changed (--dry-run).[/dim]" if dry_run else "[green]✓[/green] Applied."
+            )
+
+
+@importing.command("mtconnect")
+def import_mtconnect(
+    source: Annotated[str, typer.Argument(help="Devices.xml, or the URL of an agent (its /probe).")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the plant document here (YAML).")] = None,
+    only: Annotated[list[str] | None, typer.Option("--device", help="Only this device (may repeat).")] = None,
+    now: Annotated[bool, typer.Option("--apply", help="Apply it at once.")] = False,
+) -> None:
+    """Types and twins of every device of an MTConnect model: composition, units, bindings.
+
+    Example: gemel import mtconnect Devices.xml -o shop.yaml
+    """
+    from gemel.connectors.mtconnect import import_devices
+
+    document = import_devices(_read(source), devices=only)
+    _imported(document, out, now)
+
+
+@importing.command("opcua")
+def import_opcua(
+    url: Annotated[str, typer.Argument(help="opc.tcp://host:port/…")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the plant document here (YAML).")] = None,
+    now: Annotated[bool, typer.Option("--apply", help="Apply it at once.")] = False,
+) -> None:
+    """Browse an OPC UA server and propose a type, a twin and bindings.
+
+    Example: gemel import opcua opc.tcp://127.0.0.1:4840 -o press.yaml
+    """
+    import asyncio
+
+    from gemel.connectors.opcua import propose
+
+    _imported(asyncio.run(propose(url)), out, now)
+
+
+def twins(
+    query: Annotated[str, typer.Argument(help="Part of an id, name, serial number or alias.")] = "",
+    type: Annotated[str | None, typer.Option(help="Only of this type.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only at this life-cycle stage.")] = None,
+    linked: Annotated[
+        str | None, typer.Option(help="Linked so: part_of:line-1, or part_of*:line-1 at any depth.")
+    ] = None,
+    roots: Annotated[bool, typer.Option("--roots", help="Only twins that are part of no other.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 200,
+) -> None:
+    """Find twins.
+
+    Examples: gemel twins mazak · gemel twins --type linear_axis --linked 'part_of*:mazak01'
+    """
+    asked: dict[str, Any] = {"q": query, "type": type, "stage": stage, "linked": linked, "roots": roots, "limit": limit}
+    with target.open() as plant:
+        page = plant.twins(**{key: value for key, value in asked.items() if value})
+        rows = [msgspec.to_builtins(twin) for twin in page.items]
+    output.rows("", rows, ["id", "name", "types", "serial", "stage"], empty="No twin fits; see all with `gemel twins`.")
+    if page.next and not output.json:
+        output.note(f"more than {limit}; narrow the search, or raise --limit")
+
+
+def twin(
+    id: Annotated[str, typer.Argument(help="Id or alias.")],
+    depth: Annotated[int, typer.Option(help="How many levels of parts.")] = 3,
+) -> None:
+    """One twin: who it is, its values now, its parts."""
+    with target.open() as plant:
+        known, now, tree = plant.twin(id), plant.now(id), plant.tree(id, depth=depth)
+        if output.json:
+            output.value({"twin": known, "now": now, "parts": tree})
+            return
+        output.console.print(
+            f"[bold]{known.name or known.id}[/bold]  [dim]{known.id} · {', '.join(known.types)} · {known.stage}[/dim]"
+        )
+        if now:
+            from gemel.cli.values import print_now
+
+            print_now(now, {})
+        if tree["parts"]:
+            output.console.print(_branch(tree, Tree(f"[bold]{known.id}[/bold]")))
+
+
+def types(
+    id: Annotated[str, typer.Argument(help="Show this type in full.")] = "",
+    version: Annotated[int | None, typer.Option(help="An earlier version of it.")] = None,
+) -> None:
+    """Twin types, or one of them with its properties."""
+    with target.open() as plant:
+        if not id:
+            rows = [
+                {"id": t.id, "version": t.version, "title": t.title, "properties": len(t.properties)}
+                for t in plant.types()
+            ]
+            output.rows(
+                "", rows, ["id", "version", "title", "properties"], empty="No types yet; `gemel apply plant.yaml`."
+            )
+            return
+        found = msgspec.to_builtins(plant.type(id, version))
+    if output.json:
+        output.value(found)
+        return
+    output.console.print(f"[bold]{found['title'] or id}[/bold]  [dim]{id} · version {found['version']}[/dim]")
+    columns = ["name", "kind", "unit", "minimum", "maximum", "normal", "values", "deprecated"]
+    output.rows("", found["properties"], columns, empty="It has no properties.")
+
+
+def schema(document: Annotated[str, typer.Argument(help="plant or twin-type")] = "plant") -> None:
+    """The JSON Schema of a document, for editors and checks."""
+    from gemel.registry import plant_schema, twin_type_schema
+
+    schemas = {"plant": plant_schema, "twin-type": twin_type_schema}
+    if document not in schemas:
+        raise InvalidInput(f"there is no schema {document!r}; there are: {', '.join(schemas)}")
+    output.value(schemas[document]())
+
+
+def _read(source: str) -> bytes:
+    if source.startswith(("http://", "https://")):
+        import httpx
+
+        return httpx.get(source, follow_redirects=True, timeout=30).raise_for_status().content
+    return Path(source).read_bytes()
+
+
+def _imported(document: Any, out: Path | None, now: bool) -> None:
+    from gemel.registry import to_yaml
+
+    text = to_yaml(document)
+    if out:
+        out.write_text(text)
+        output.done(f"{out}: look at it, then `gemel apply {out}`", file=str(out))
+    if now:
+        with target.open(create=True) as plant:
+            plan = plant.apply(document)
+            output.console.print(str(plan), markup=False)
+    if not out and not now:
+        output.console.print(text, markup=False, end="")
+
+
+def _branch(node: dict[str, Any], tree: Tree) -> Tree:
+    for part in node["parts"]:
+        _branch(part, tree.add(f"{part['id']} [dim]{', '.join(part['types'])}[/dim]"))
+    return tree

@@ -1,0 +1,236 @@
+"""The now and the past: read, write, watch, query, export, load."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from gemel.cli.show import output
+from gemel.cli.target import target
+from gemel.clock import SECOND, WallClock, parse_time
+from gemel.errors import InvalidTime
+
+__all__ = ["add_to", "print_now"]
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (now, write, watch, history, at, events, query, export, load):
+        app.command(rich_help_panel="Values")(command)
+
+
+def moment_of(text: str) -> int:
+    """A time as people write it: RFC 3339, `now`, or back from now: 90s, 15m, 8h, 3d, 2w."""
+    if text == "now":
+        return WallClock().now()
+    if back := re.fullmatch(r"-?(\d+(?:\.\d+)?)([smhdw])", text):
+        seconds = float(back[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[back[2]]
+        return WallClock().now() - round(seconds * SECOND)
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        return round(dt.datetime.fromisoformat(text).astimezone().timestamp()) * SECOND
+    try:
+        return parse_time(text)
+    except InvalidTime as error:
+        raise InvalidTime(f"{error.detail}; or 15m, 8h, 3d (back from now), or a date") from None
+
+
+Time = Annotated[str, typer.Option(help="RFC 3339, a date, `now`, or back from now: 15m, 8h, 3d.")]
+
+
+def now(
+    twin: Annotated[str, typer.Argument(help="Id or alias.")],
+    property: Annotated[str, typer.Argument(help="Only this one.")] = "",
+) -> None:
+    """The values of a twin as they are now, with their freshness.
+
+    Example: gemel now mazak01.x position_actual
+    """
+    with target.open() as plant:
+        values = plant.now(twin)
+        if property:
+            values = {property: values[property]} if property in values else {}
+        if output.json:
+            output.value(values)
+        else:
+            print_now(values, {})
+
+
+def write(
+    twin: str,
+    property: str,
+    value: Annotated[str, typer.Argument(help="A number, true/false, text, or JSON.")],
+    unit: Annotated[str, typer.Option(help="UCUM code of the value, when it is not the property's own.")] = "",
+    time: Annotated[str, typer.Option(help="When it was so; default now.")] = "",
+) -> None:
+    """Report one value; returns when it is on stable storage.
+
+    Example: gemel write press-7 oil_temperature 104 --unit '[degF]'
+    """
+    try:
+        parsed: Any = msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        parsed = value
+    with target.open() as plant:
+        position = plant.write(twin, property, parsed, unit=unit, time=moment_of(time) if time else None)
+    output.done(f"{twin}.{property} = {value} at position {position:,}", position=position)
+
+
+def watch(
+    twin: Annotated[str, typer.Argument(help="Id or alias.")],
+    depth: Annotated[int, typer.Option(help="How many levels of parts too.")] = 0,
+) -> None:
+    """Follow a twin's values as they change; stop with Ctrl-C."""
+    with target.open() as plant:
+        for change in plant.watch(twin, depth=depth):
+            if output.json:
+                output.value(change)
+            else:
+                output.console.print(
+                    f"[dim]{output.time(change['time'])}[/dim] {change['twin']} [bold]{change['property']}[/bold] "
+                    f"{output.cell(change['value'])}"
+                )
+
+
+def history(
+    twin: str,
+    property: str,
+    start: Time = "8h",
+    end: Time = "now",
+    points: Annotated[int, typer.Option(min=1, max=100_000)] = 60,
+    method: Annotated[str, typer.Option(help="minmax, mean, last, lttb or raw.")] = "mean",
+    unit: Annotated[str, typer.Option(help="UCUM code to read it in.")] = "",
+) -> None:
+    """One property over time: a picture in the terminal, or the points with --json.
+
+    Example: gemel history mazak01.c load --start 2d
+    """
+    with target.open() as plant:
+        series = plant.range(
+            twin, property, moment_of(start), moment_of(end), points=points, method=method, unit=unit or None
+        )
+        found = series.to_dict()
+    if output.json:
+        output.value(found)
+        return
+    columns = found["columns"]
+    values = next((columns[name] for name in ("value", "mean", "last") if name in columns), [])
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if not values:
+        output.console.print("[dim]Nothing was recorded in that range.[/dim]")
+    elif len(numbers) < len([v for v in values if v is not None]):
+        for moment, value in zip(columns["time"], values, strict=True):
+            output.console.print(f"[dim]{output.time(moment)}[/dim]  {output.cell(value)}")
+    else:
+        low, high = min(numbers), max(numbers)
+        span = (high - low) or 1.0
+        line = "".join(" " if v is None else SPARKS[round((v - low) / span * (len(SPARKS) - 1))] for v in values)
+        output.console.print(f"{line}\n[dim]{low:,.4g} … {high:,.4g} {found['unit']} · {found['method']}[/dim]")
+
+
+def at(twin: str, time: Annotated[str, typer.Argument(help="RFC 3339, or back from now: 8h.")]) -> None:
+    """A whole twin as it was at a past instant.
+
+    Example: gemel at mazak01.c 2d
+    """
+    with target.open() as plant:
+        readings = plant.at(twin, moment_of(time))
+        if output.json:
+            output.value(readings)
+            return
+        rows = [
+            {"property": name, "value": r.value, "since": output.time(r.time), "quality": r.quality.name.lower()}
+            for name, r in readings.items()
+        ]
+    output.rows("", rows, ["property", "value", "since", "quality"], empty="Nothing was known of it then.")
+
+
+def events(
+    twin: Annotated[str, typer.Argument(help="Only of this twin.")] = "",
+    start: Time = "1d",
+    end: Time = "now",
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+) -> None:
+    """What happened: events, conditions, changes of the plant."""
+    with target.open() as plant:
+        page = plant.events(twin=twin or None, start=moment_of(start), end=moment_of(end), limit=limit)
+        rows = [msgspec.to_builtins(event) for event in page.items]
+    if not output.json:
+        rows = [row | {"time": output.time(row["time"])} for row in rows]
+    output.rows("", rows, ["time", "twin", "kind", "body"], empty="Nothing happened in that time.")
+
+
+def query(sql: str, limit: Annotated[int, typer.Option(min=1)] = 1000) -> None:
+    """SQL over live.<type>, history.*, twins and links (DuckDB's dialect, read only).
+
+    Example: gemel query "SELECT twin, load FROM live.linear_axis WHERE load > 80"
+    """
+    with target.open() as plant:
+        table = plant.query(sql, limit=limit)
+    output.rows("", table.to_pylist(), table.column_names, empty="No rows.")
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write; .csv, .parquet or .arrow decides the format.")],
+    twin: Annotated[list[str], typer.Option("--twin", help="Which twin (may repeat).")],
+    property: Annotated[list[str] | None, typer.Option("--property", help="Only these (may repeat).")] = None,
+    start: Time = "1d",
+    end: Time = "now",
+) -> None:
+    """Write history to a file.
+
+    Example: gemel export loads.parquet --twin mazak01.c --property load --start 7d
+    """
+    with target.open() as plant, output.progress(f"Exporting to {file}") as bars:
+        bar = bars.add_task("", total=None)
+        rows = plant.export(
+            file,
+            twins=twin,
+            properties=property,
+            start=moment_of(start),
+            end=moment_of(end),
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+        )
+    output.done(f"{file}: {rows:,} rows", file=str(file), rows=rows)
+
+
+def load(
+    file: Annotated[Path, typer.Argument(exists=True, help="CSV or Parquet.")],
+    twin: Annotated[str, typer.Option(help="The twin, or the column that names it as @column.")] = "@twin",
+    property: Annotated[str, typer.Option(help="The property, or @column.")] = "@property",
+    time: Annotated[str, typer.Option(help="The column with the time.")] = "time",
+    value: Annotated[str, typer.Option(help="The column with the value.")] = "value",
+) -> None:
+    """Load years of history from a file at once; loading the same file again changes nothing.
+
+    Example: gemel load 2024.parquet --twin press-7 --property oil_temperature --time ts --value t_oil
+    """
+    with target.open() as plant, output.progress(f"Loading {file.name}") as bars:
+        bar = bars.add_task("", total=None)
+        loaded = plant.load(
+            file,
+            {"twin": twin, "property": property, "time": time, "value": value},
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+        )
+    output.done(f"{file}: {loaded.rows:,} rows, {loaded.refused:,} refused", rows=loaded.rows, refused=loaded.refused)
+
+
+def print_now(values: dict[str, Any], units: dict[str, str]) -> None:
+    rows = []
+    for name, value in sorted(values.items()):
+        state = "fresh" if value.fresh else "[yellow]stale[/yellow]"
+        rows.append(
+            {
+                "property": name,
+                "value": value.value,
+                "unit": units.get(name, ""),
+                "since": output.time(value.time),
+                "state": state,
+            }
+        )
+    output.rows("", rows, ["property", "value", "unit", "since", "state"], empty="No values yet.")

@@ -1,0 +1,78 @@
+"""The documentation tells the truth: its examples run, and everything a user can set or call has its heading."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+import gemel.errors
+from gemel.cli import app
+from gemel.errors import GemelError
+from gemel.registry import load_plant
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+
+
+def blocks(language: str) -> list[pytest.param]:
+    """Every block of a language; one that starts with `# needs …` is told apart by that line."""
+    return [
+        pytest.param(text, id=f"{page.relative_to(ROOT)}:{number}")
+        for page in PAGES
+        for number, (name, text) in enumerate(BLOCK.findall(page.read_text()))
+        if name == language
+    ]
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_examples_run(code, tmp_path):
+    if code.startswith("# needs "):
+        compile(code, "example", "exec")
+        pytest.skip(code.splitlines()[0].removeprefix("# "))
+    environment = {**os.environ, "PYTHONWARNINGS": "error::DeprecationWarning:__main__"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for line, printed in zip(re.findall(r"print\(.*\)  # (.*)", code), done.stdout.splitlines(), strict=False):
+        assert line.split(",")[0] in printed
+
+
+@pytest.mark.parametrize("document", [block for block in blocks("yaml") if block.values[0].lstrip().startswith("gemel: 1")])
+def test_plant_documents_are_valid(document):
+    assert load_plant(document).gemel == 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page):
+    for target in LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), f"{page} links to {target}"
+
+
+def commands(group: typer.core.TyperGroup, prefix: str = "gemel") -> list[str]:
+    found = []
+    for name, command in group.commands.items():
+        found += commands(command, f"{prefix} {name}") if hasattr(command, "commands") else [f"{prefix} {name}"]
+    return found
+
+
+def test_every_command_has_its_heading():
+    page = (ROOT / "docs/reference/cli.md").read_text()
+    for command in commands(typer.main.get_command(app)):
+        assert f"`{command}`" in page, f"{command} is not in docs/reference/cli.md"
+
+
+def test_every_error_code_has_its_line():
+    page = (ROOT / "docs/reference/errors.md").read_text()
+
+    def codes(error: type[GemelError]) -> set[str]:
+        return {error.code}.union(*(codes(below) for below in error.__subclasses__()))
+
+    missing = sorted(code for code in codes(gemel.errors.GemelError) if f"`{code}`" not in page)
+    assert not missing
