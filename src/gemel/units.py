@@ -69,9 +69,13 @@ def affine(source: str, target: str, *, interval: bool = False) -> Affine:
         told = ureg.Quantity(Decimal(x) * Decimal(here.magnitude), here.units).to(there.units)
         return Decimal(told.magnitude) / Decimal(there.magnitude)
 
-    zero, one, two = at(0), at(1), at(2)
+    not_linear = InvalidUnit(f"{source!r} to {target!r} is not linear; convert it before it is handed in")
+    try:
+        zero, one, two = at(0), at(1), at(2)
+    except (TypeError, ArithmeticError) as error:  # pint has no logarithm of a Decimal, as decibels would need
+        raise not_linear from error
     if abs((two - one) - (one - zero)) > Decimal("1e-9") * max(Decimal(1), abs(two)):
-        raise InvalidUnit(f"{source!r} to {target!r} is not linear; convert it before it is handed in")
+        raise not_linear
     return Affine((float(one - zero), 0.0 if interval else float(zero)))
 
 
