@@ -17,7 +17,7 @@ from pathlib import Path
 from gemel.clock import Clock, WallClock, parse_time, to_rfc3339
 from gemel.connectors.mtconnect.shdr import split_fields
 from gemel.connectors.replay.pace import Pace
-from gemel.connectors.replay.shdr_log import first_moment, read_lines, timed_lines
+from gemel.connectors.replay.shdr_log import busiest_moment, first_moment, read_lines, timed_lines
 
 __all__ = ["AdapterServer", "main", "play"]
 
@@ -33,6 +33,7 @@ class AdapterServer:
         self._current: dict[tuple[str, str], str] = {}
         self._clients: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._arrived = asyncio.Event()
         self.connections = 0
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
@@ -83,11 +84,21 @@ class AdapterServer:
         for at in range(1, len(fields) - 1, 2):
             self._current[fields[at], ""] = f"{fields[0]}|{fields[at]}|{fields[at + 1]}"
 
+    async def drained(self) -> None:
+        """Return when somebody is connected and has taken what was told."""
+        while not self._clients:
+            self._arrived.clear()
+            await self._arrived.wait()
+        for writer in list(self._clients):
+            with contextlib.suppress(OSError):
+                await writer.drain()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         if self._current:
             writer.write(("\n".join(self._current.values()) + "\n").encode())
         self._clients.add(writer)
+        self._arrived.set()
         try:
             while line := await reader.readline():
                 if line.strip().upper() == b"* PING":
@@ -114,14 +125,14 @@ async def play(server: AdapterServer, paths: Sequence[Path], pace: Pace, clock: 
         if wait_s > 0 or len(due) >= 1_000:
             server.tell(due)
             due = []
-            await asyncio.sleep(wait_s)
+            await (asyncio.sleep(wait_s) if pace.speed > 0 else server.drained())
         due.append(f"{to_rfc3339(pace.told(time))}|{rest}")
     server.tell(due)
 
 
 async def _run(options: argparse.Namespace) -> None:
     clock = WallClock()
-    begin = parse_time(options.begin) if options.begin else first_moment(options.log)
+    begin = _begin(options.begin, options.log)
     server = AdapterServer(period_ms=options.period_ms)
     port = await server.start(options.host, options.port)
     sys.stdout.write(f"listening on {options.host}:{port}\n")
@@ -133,15 +144,23 @@ async def _run(options: argparse.Namespace) -> None:
             await asyncio.Event().wait()  # the log has ended; the adapter stays, as one whose machine stands still
 
 
+def _begin(told: str, paths: Sequence[Path]) -> int:
+    if told == "busiest":
+        return busiest_moment(paths)
+    return parse_time(told) if told else first_moment(paths)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m gemel.connectors.mtconnect.adapter", description=__doc__)
     parser.add_argument("log", nargs="+", type=Path, help="SHDR logs, .gz or plain, played one after the other")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7878, help="0: any free one; it is printed")
-    parser.add_argument("--speed", type=float, default=1.0, help="seconds of the log in a second; 0: all at once")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="seconds of the log in a second; 0: all at once, unshifted"
+    )
     parser.add_argument("--shift", choices=["now", "none"], default="now", help="tell times as if it happened now")
-    parser.add_argument("--from", dest="begin", default="", help="moment of the log to begin at (RFC 3339)")
+    parser.add_argument("--from", dest="begin", default="", help="moment of the log (RFC 3339), or: busiest")
     parser.add_argument("--loop", action="store_true", help="begin again when the log ends")
     parser.add_argument("--period-ms", type=int, default=10_000, help="heartbeat period that PONG tells")
     with contextlib.suppress(KeyboardInterrupt):

@@ -16,21 +16,18 @@ class Pace:
     start: int
     anchor: int
     speed: float = 1.0
-    """Seconds of the log in a second of the clock; 0: as fast as it goes."""
+    """Seconds of the log in a second of the clock; 0: all at once, with the times that it has."""
     shift: bool = True
     """Whether times are told as moments of the clock (so that the log seems to happen now)."""
 
     def due(self, time: int) -> int:
         """When the log's moment `time` is to be told, by the clock."""
-        return self.anchor + self._scaled(time)
+        return self.anchor + round((time - self.start) / self.speed) if self.speed > 0 else self.anchor
 
     def told(self, time: int) -> int:
         """What to tell as its time."""
-        return self.anchor + self._scaled(time) if self.shift else time
+        return self.due(time) if self.shift and self.speed > 0 else time
 
     def wait_s(self, time: int, now: int) -> float:
         """Seconds from `now` until `time` is due; 0 when it is late, or speed is 0."""
         return max(0.0, (self.due(time) - now) / SECOND) if self.speed > 0 else 0.0
-
-    def _scaled(self, time: int) -> int:
-        return round((time - self.start) / self.speed) if self.speed > 0 else time - self.start

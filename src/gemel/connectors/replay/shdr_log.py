@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ from gemel.clock import SECOND
 from gemel.connectors.mtconnect.shdr import TimeReader
 from gemel.errors import InvalidInput, InvalidTime
 
-__all__ = ["first_moment", "read_lines", "timed_lines"]
+__all__ = ["busiest_moment", "first_moment", "read_lines", "timed_lines"]
 
 DAY = 86_400 * SECOND
 _HEAD = 1_000
@@ -61,3 +62,13 @@ def first_moment(paths: Iterable[Path]) -> int:
     if moment < 0:
         raise InvalidInput(f"log {', '.join(map(str, paths))} holds no line with a time")
     return moment
+
+
+def busiest_moment(paths: Iterable[Path], window_s: int = 900) -> int:
+    """The minute with which the window of most lines begins: where a demonstration best starts."""
+    minute = 60 * SECOND
+    counts = Counter(time // minute for time, _ in timed_lines(read_lines(paths)))
+    if not counts:
+        raise InvalidInput(f"log {', '.join(map(str, paths))} holds no line with a time")
+    width = max(1, window_s // 60)
+    return minute * max(sorted(counts), key=lambda first: sum(counts[first + n] for n in range(width)))
