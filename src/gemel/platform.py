@@ -72,7 +72,7 @@ class Platform:
             followers = [self.state.fold, self._follow]
             self.intake = Intake(self.journal, self.registry, clock, after_commit=followers, sources=self.state)
             opened.callback(self.intake.close)
-            self.gate = Gate(self.database, clock, self.intake, position=lambda: self.state.position)
+            self.gate = Gate(self.database, self.intake, clock, position=lambda: self.state.position)
             opened.callback(self.gate.close)
             self.supervisor = Supervisor(self.intake, clock, self.registry)
             opened.callback(self.supervisor.close)
