@@ -1,0 +1,205 @@
+"""The outermost layer: who asks and where from, headers of every answer, problems, counting, logging."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+
+from gemel.access import Principal, Role
+from gemel.errors import Denied, GemelError, Unauthenticated
+from gemel.server.call import Call
+from gemel.server.idempotency import Remembered
+from gemel.server.options import API
+from gemel.server.problems import told
+from gemel.server.services import Services
+
+__all__ = ["Edge", "cookie_name", "set_cookie"]
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+SLOW_S = 1.0
+SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        b"worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+]
+_INTERFACE = (f"{API}/", "/healthz", "/readyz", "/metrics")
+_log = structlog.get_logger("gemel.server")
+
+
+def cookie_name(secure: bool) -> str:
+    """Over TLS the name itself makes browsers insist on Secure, this host and the root path."""
+    return "__Host-gemel_session" if secure else "gemel_session"
+
+
+def set_cookie(call: Call, secret: str) -> None:
+    """Send the session's secret, or take it back with an empty one."""
+    secure = "; Secure" if call.secure else ""
+    age = "" if secret else "; Max-Age=0"
+    call.cookies.append(f"{cookie_name(call.secure)}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{age}".encode())
+
+
+class Edge:
+    """Wraps the application. What it raises or lets through raises no further: every request gets an answer."""
+
+    def __init__(self, app: Any, services: Services) -> None:
+        self._app = app
+        self._services = services
+        self._clock = services.platform.clock
+        self._remembered = Remembered(services)
+        self._demo = Principal(
+            id="demo", kind="Demo", role=Role.ADMINISTRATOR, loopback=services.options.is_loopback, ambient=True
+        )
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Any, receive: Any, send: Any) -> None:
+        services, started = self._services, self._clock.monotonic()
+        call = scope["gemel"] = self._call(scope)
+        call.position = services.platform.state.position
+        interface = scope["path"].startswith(_INTERFACE)
+
+        async def answer(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                call.status = message["status"]
+                headers = [*message["headers"], *SECURITY]
+                if interface:
+                    headers.append((b"gemel-position", str(call.position).encode()))
+                headers.extend((b"set-cookie", cookie) for cookie in call.cookies)
+                message["headers"] = headers
+            await send(message)
+
+        try:
+            if not interface:
+                await services.pages(scope, answer, call)
+                return
+            headers = dict(scope["headers"])
+            self._identify(call, scope, headers)
+            if scope["method"] not in SAFE:
+                self._check_origin(call, scope, headers)
+            if b"at_position=" in scope["query_string"]:
+                await services.wait_for(parse_qs(scope["query_string"].decode("latin-1"))["at_position"][-1])
+                call.position = services.platform.state.position
+            key = headers.get(b"idempotency-key")
+            if key is not None and scope["method"] not in SAFE and call.principal is not None:
+                await self._remembered.answer(self._app, scope, receive, answer, key.decode("latin-1"))
+            else:
+                await self._app(scope, receive, answer)
+        except Exception as error:
+            if call.status:
+                _log.error("an answer broke off", path=scope["path"], error=repr(error))
+                raise
+            await send_problem(error, scope, answer)
+        finally:
+            self._count(scope, call, self._clock.monotonic() - started)
+
+    async def _websocket(self, scope: Any, receive: Any, send: Any) -> None:
+        call = scope["gemel"] = self._call(scope)
+        headers = dict(scope["headers"])
+        try:
+            self._identify(call, scope, headers)
+            self._check_origin(call, scope, headers)
+            _ = call.who
+        except GemelError as error:
+            status, problem_headers, body = told(error, scope["path"])
+            await receive()
+            await send({"type": "websocket.http.response.start", "status": status, "headers": problem_headers})
+            await send({"type": "websocket.http.response.body", "body": body})
+            return
+        await self._app(scope, receive, send)
+
+    def _call(self, scope: Any) -> Call:
+        client = scope.get("client")
+        return Call(self._services, address=client[0] if client else "", secure=scope.get("scheme") in {"https", "wss"})
+
+    def _identify(self, call: Call, scope: Any, headers: dict[bytes, bytes]) -> None:
+        """Find out who asks. Bad tokens raise Unauthenticated; a cookie that ended counts as none."""
+        gate = self._services.platform.gate
+        given = headers.get(b"authorization")
+        if given is not None:
+            scheme, _, secret = given.decode("latin-1").partition(" ")
+            if scheme.lower() != "bearer" or not secret:
+                raise Unauthenticated("this way to sign in is not known; send Authorization: Bearer <token>")
+            call.principal = gate.tokens.principal(secret.strip())
+            return
+        cookie = headers.get(b"cookie")
+        if cookie is not None:
+            call.cookie = _cookie(cookie.decode("latin-1"), cookie_name(call.secure))
+        if call.cookie:
+            try:
+                call.principal, fresh = gate.sessions.principal(call.cookie)
+            except Unauthenticated:
+                set_cookie(call, "")
+            else:
+                if fresh is not None:
+                    call.cookie = fresh
+                    if scope["type"] == "http":
+                        set_cookie(call, fresh)
+                return
+        if self._services.options.demo:
+            # A page of another name that resolves to this machine must not be taken for the person who sits at it.
+            host = urlsplit("//" + headers.get(b"host", b"").decode("latin-1")).hostname
+            if host in LOOPBACK_NAMES:
+                call.principal = self._demo
+
+    def _check_origin(self, call: Call, scope: Any, headers: dict[bytes, bytes]) -> None:
+        """What a browser sends by itself (a cookie, the demo) counts only from our own pages. Raises Denied."""
+        origin = headers.get(b"origin")
+        ambient = call.principal is not None and call.principal.ambient
+        if origin is None:
+            if headers.get(b"sec-fetch-site", b"same-origin") not in {b"same-origin", b"none"}:
+                raise Denied(
+                    "this comes from a page of another site; only Gemel's own pages may do it", policy="same-origin"
+                )
+            if ambient and call.cookie and scope["type"] == "http":
+                raise Denied(
+                    "a request with a session cookie needs an Origin header; programs use a token", policy="same-origin"
+                )
+            return
+        given = origin.decode("latin-1")
+        host = headers.get(b"host", b"").decode("latin-1")
+        own = f"{'https' if call.secure else 'http'}://{host}"
+        if given.lower() == own.lower() or given in self._services.options.origins:
+            return
+        raise Denied(
+            f"this comes from {given:.100}, not from Gemel's own pages at {own:.100}; "
+            "behind a proxy, name the public address with --origin",
+            policy="same-origin",
+        )
+
+    def _count(self, scope: Any, call: Call, seconds: float) -> None:
+        route = scope.get("path_template") or ("web" if call.status else "none")
+        self._services.metrics.answered(scope["method"], route, call.status, seconds)
+        if call.status >= 500 or seconds > SLOW_S:
+            _log.warning(
+                "request", method=scope["method"], path=scope["path"], status=call.status, ms=round(seconds * 1000, 1)
+            )
+
+
+async def send_problem(error: BaseException, scope: Any, send: Any) -> None:
+    """Answer with the problem document of an error."""
+    status, headers, body = told(error, scope["path"])
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _cookie(header: str, name: str) -> str:
+    for part in header.split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return ""

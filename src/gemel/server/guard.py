@@ -1,0 +1,62 @@
+"""Every route declares what it does to what; one guard asks the gate, before anything of the request is read.
+
+A handler says `opt=needs("read", "Twin")`. What declares nothing is refused: a forgotten declaration shows at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+
+from gemel.access import Action, Principal, Resource, ResourceKind
+from gemel.errors import Denied, UnknownTwin
+from gemel.server.call import Call, call_of
+
+__all__ = ["PUBLIC", "SELF", "guard", "needs", "require_twin"]
+
+PUBLIC: dict[str, Any] = {"action": "public"}
+"""Open to everybody: it tells nothing of the plant."""
+SELF: dict[str, Any] = {"action": "self"}
+"""Open to whoever is signed in, about themselves."""
+
+
+def needs(action: str, kind: str = "Platform", *, id_in: str = "") -> dict[str, Any]:
+    """What a route needs: an action on a kind of thing, whose id is the path parameter `id_in`."""
+    return {"action": Action(action), "kind": ResourceKind(kind), "id_in": id_in}
+
+
+def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Raises Unauthenticated, Denied, or UnknownTwin; returns when the gate said yes."""
+    declared = handler.opt.get("action")
+    if declared == "public":
+        return
+    call = call_of(connection)
+    who = call.who
+    if declared == "self":
+        return
+    if declared is None:
+        raise Denied(f"{connection.scope['path']:.200} declares no action, so nobody may use it")
+    name = str(connection.path_params.get(handler.opt["id_in"], "")) if handler.opt["id_in"] else ""
+    kind: ResourceKind = handler.opt["kind"]
+    detail = f"{connection.scope.get('method', 'WEBSOCKET')} {connection.scope['path']:.200}"
+    if kind is ResourceKind.TWIN and name:
+        require_twin(call, who, declared, name, detail=detail)
+    else:
+        call.services.platform.gate.require(who, declared, Resource(kind, name), detail=detail)
+
+
+def require_twin(call: Call, who: Principal, action: str, twin: str, *, detail: str = "") -> None:
+    """Ask the gate about one twin, by id or alias; a twin that may not be read looks like one that is not there."""
+    platform = call.services.platform
+    entry = platform.registry.directory.twin(twin)
+    missing = UnknownTwin(f"there is no twin {twin!r:.100}; look for it with GET /twins?q=", twin=twin[:128])
+    if entry is None:
+        platform.gate.require(who, action, Resource(ResourceKind.TWIN, twin), missing=missing, detail=detail)
+        if action != Action.CONFIGURE:
+            raise missing
+        return
+    platform.gate.require(
+        who, action, Resource(ResourceKind.TWIN, entry.id, entry.types), missing=missing, detail=detail
+    )

@@ -1,0 +1,130 @@
+"""Small things that the routes share: pages, revisions, times, bodies, waiting for the writer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from litestar import Request
+from litestar.params import Parameter
+from litestar.response import Response
+
+from gemel.clock import parse_time
+from gemel.errors import InvalidInput, WrongMediaType
+from gemel.server.call import Call, call_of
+from gemel.server.encode import dumps
+from gemel.twin import Page, Position
+
+__all__ = [
+    "ARROW",
+    "Cursor",
+    "Limit",
+    "Req",
+    "change",
+    "cursor_of",
+    "decoded",
+    "etag",
+    "if_match",
+    "json",
+    "media_type",
+    "page_of",
+    "time_or",
+]
+
+T = TypeVar("T")
+Req = Request[Any, Any, Any]
+ARROW = "application/vnd.apache.arrow.stream"
+Limit = Annotated[int, Parameter(ge=1, le=1000, description="How many at most.")]
+Cursor = Annotated[str, Parameter(max_length=2000, description="`next` of the page before; empty for the first.")]
+
+
+def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """A JSON answer."""
+    return Response(dumps(value), status_code=status, media_type="application/json", headers=headers)
+
+
+def media_type(request: Req) -> str:
+    """The body's form, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def decoded(request: Req, kind: type[T], *, optional: bool = False) -> T:
+    """The JSON body as `kind`. Raises InvalidInput with the place of the fault, WrongMediaType, TooLarge."""
+    given = media_type(request)
+    if given not in {"", "application/json", "text/json"} and not given.endswith("+json"):
+        raise WrongMediaType(f"this takes application/json, not {given:.80}")
+    body = await request.body()
+    if not body and optional:
+        return kind()
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"the body does not fit: {error!s:.300}") from error
+
+
+def cursor_of(*place: Any) -> str:
+    """An opaque place in a list."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def place_of(cursor: str, kind: type[T]) -> T | None:
+    """The place that `cursor_of` made a cursor of; None for an empty one. Raises InvalidInput."""
+    if not cursor:
+        return None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(text, type=kind)
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        raise InvalidInput(f"cursor {cursor!r:.40} is not one of ours; take `next` of the page before") from error
+
+
+def page_of(items: Iterable[T], limit: int, cursor: str, key: Callable[[T], str]) -> Page[T]:
+    """A page of a list that is short enough to be sorted here."""
+    after = place_of(cursor, tuple[str])
+    left = sorted((item for item in items if after is None or key(item) > after[0]), key=key)
+    chosen = left[:limit]
+    return Page(chosen, cursor_of(key(chosen[-1])) if len(left) > limit else None)
+
+
+def etag(revision: int) -> dict[str, str]:
+    return {"ETag": f'"{revision}"'}
+
+
+def if_match(request: Req) -> int | None:
+    """The revision that the caller has read; None without If-Match or with `*`. Raises InvalidInput."""
+    given = request.headers.get("if-match")
+    if given is None or given.strip() == "*":
+        return None
+    text = given.strip().removeprefix("W/").strip('"')
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise InvalidInput(f'If-Match: {given:.40} is not a revision; send the ETag that was read, like "12"')
+    return int(text)
+
+
+def unchanged(request: Req, revision: int) -> bool:
+    """The caller has this revision already (If-None-Match)."""
+    return request.headers.get("if-none-match", "").removeprefix("W/") == f'"{revision}"'
+
+
+def time_or(text: str | None, default: int) -> int:
+    """An RFC 3339 time of a query parameter. Raises InvalidTime."""
+    return default if not text else parse_time(text.replace(" ", "+"))
+
+
+async def done(request: Req, future: Future[T]) -> T:
+    """The result of a room's future."""
+    return await call_of(request).services.bridge.result(future)
+
+
+async def change(request: Req, work: Callable[[Any], Sequence[Any]]) -> Position:
+    """Carry out a change in the writer's transaction; the answer is at the position it got."""
+    call: Call = call_of(request)
+    intake = call.services.platform.intake
+    future = intake.transact(lambda tx: (None, work(tx)), actor=call.who.id)
+    _, position = await call.services.bridge.result(future)
+    call.position = max(call.position, position)
+    return int(position)

@@ -1,0 +1,20 @@
+"""The routes, a file for each noun."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gemel.server.routes import access, connectors, ingest, journal, now, site, twins, types
+
+__all__ = ["ROUTES"]
+
+ROUTES: list[Any] = [
+    *site.ROUTES,
+    *access.ROUTES,
+    *types.ROUTES,
+    *twins.ROUTES,
+    *now.ROUTES,
+    *ingest.ROUTES,
+    *connectors.ROUTES,
+    *journal.ROUTES,
+]

@@ -1,0 +1,59 @@
+"""The journal's head, and the proof that it is whole."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import get, post
+
+from gemel.server.call import call_of
+from gemel.server.encode import rfc3339
+from gemel.server.guard import needs
+from gemel.server.http import Req
+from gemel.server.options import API
+
+__all__ = ["ROUTES"]
+
+
+class HeadView(msgspec.Struct):
+    """The end of the journal: `hash` stands for everything up to `position`."""
+
+    sequence: int
+    position: int
+    hash: str
+    recorded: str | None
+
+
+class VerificationView(msgspec.Struct):
+    """What was found when every hash was computed again."""
+
+    ok: bool
+    blocks: int
+    position: int
+    damaged: int | None
+    """Sequence of the first block that is not as it was written."""
+    reason: str
+    witnessed: int
+    """Up to here another party's word holds it."""
+
+
+@get(f"{API}/journal/head", opt=needs("read", "Journal"), tags=["journal"], summary="Hash and position of the end")
+async def head(request: Req) -> HeadView:
+    found = call_of(request).services.platform.journal.head()
+    recorded = rfc3339(found.recorded) if found.sequence else None
+    return HeadView(found.sequence, found.position, found.hash.hex(), recorded)
+
+
+@post(
+    f"{API}/journal/verify",
+    opt=needs("operate", "Journal"),
+    status_code=200,
+    tags=["journal"],
+    summary="Compute every hash again",
+)
+async def verify(request: Req) -> VerificationView:
+    services = call_of(request).services
+    found = await services.slow.run(services.platform.journal.verify)
+    return VerificationView(found.ok, found.blocks, found.position, found.damaged, found.reason, found.witnessed)
+
+
+ROUTES = [head, verify]

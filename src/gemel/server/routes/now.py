@@ -1,0 +1,134 @@
+"""What twins are now: one twin, with its parts, one property; and writing one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get, put
+from litestar.params import Parameter
+
+from gemel.clock import moment
+from gemel.errors import UnknownProperty
+from gemel.intake import Message, Reported
+from gemel.registry import Entry
+from gemel.server.call import Call, call_of
+from gemel.server.encode import Value, quality_of, value_of
+from gemel.server.guard import needs, require_twin
+from gemel.server.http import Req, decoded, done
+from gemel.server.options import API
+from gemel.twin import Quality
+
+__all__ = ["ROUTES"]
+
+
+class NowView(msgspec.Struct):
+    """All values of a twin, read at one position."""
+
+    position: int
+    values: dict[str, Value]
+    parts: dict[str, dict[str, Value]] | None = None
+    """With `depth`: the values of its parts, by twin id."""
+
+
+class Write(msgspec.Struct, forbid_unknown_fields=True):
+    """A value to report."""
+
+    value: Any
+    time: str | int | None = None
+    """When it was so: RFC 3339, or microseconds since the epoch; null: now."""
+    unit: str = ""
+    """UCUM code it is told in; empty: the property's."""
+    quality: str | int = "good"
+
+
+class Written(msgspec.Struct):
+    """It is on stable storage."""
+
+    position: int
+    accepted: int
+    repeated: int
+
+
+def entry_for(call: Call, twin: str) -> Entry:
+    """The directory's entry of a twin that the guard has let through."""
+    entry = call.services.platform.registry.directory.twin(twin)
+    if entry is None:  # it was removed between the guard and here
+        require_twin(call, call.who, "read", twin)
+        raise AssertionError("require_twin raises for a twin that is not there")
+    return entry
+
+
+@get(f"{API}/twins/{{twin:str}}/now", opt=needs("read", "Twin", id_in="twin"), tags=["now"], summary="All live values")
+async def now_of(
+    request: Req, twin: str, depth: Annotated[int, Parameter(ge=0, le=32, description="Levels of parts.")] = 0
+) -> NowView:
+    call = call_of(request)
+    platform = call.services.platform
+    entry = entry_for(call, twin)
+    with platform.state.lock:
+        values = platform.state.twin(entry)
+        call.position = platform.state.position
+    parts = await call.services.slow.run(_parts_now, call, entry.id, depth) if depth else None
+    return NowView(call.position, {name: value_of(one) for name, one in values.items()}, parts)
+
+
+def _parts_now(call: Call, twin: str, depth: int) -> dict[str, dict[str, Value]]:
+    platform = call.services.platform
+    found: dict[str, dict[str, Value]] = {}
+    for _, part in platform.registry.parts(twin, depth=depth):
+        entry = platform.registry.directory.twin(part.id)
+        if entry is not None:
+            found[part.id] = {name: value_of(one) for name, one in platform.state.twin(entry).items()}
+    return found
+
+
+@get(
+    f"{API}/twins/{{twin:str}}/now/{{name:str}}",
+    opt=needs("read", "Twin", id_in="twin"),
+    tags=["now"],
+    summary="One live value",
+)
+async def property_now(request: Req, twin: str, name: str) -> Value:
+    call = call_of(request)
+    entry = entry_for(call, twin)
+    found = call.services.platform.state.property(entry, name)
+    if found is None:
+        known = name in entry.properties
+        raise UnknownProperty(
+            f"{entry.id}.{name:.80} has not been reported yet"
+            if known
+            else f"{entry.id} has no property {name!r:.80}; GET /twins/{entry.id}/now lists them",
+            twin=entry.id,
+            property=name[:80],
+        )
+    return value_of(found)
+
+
+@put(
+    f"{API}/twins/{{twin:str}}/now/{{name:str}}",
+    opt=needs("write", "Twin", id_in="twin"),
+    tags=["now"],
+    summary="Report one value; answers when it is on stable storage",
+)
+async def write(request: Req, twin: str, name: str) -> Written:
+    call = call_of(request)
+    given = await decoded(request, Write)
+    reported = Reported(
+        twin=twin,
+        property=name,
+        value=given.value,
+        time=None if given.time is None else moment(given.time),
+        unit=given.unit,
+        quality=Quality.GOOD if given.quality == "good" else quality_of(given.quality),
+    )
+    who = call.who.id
+    receipt = await done(
+        request,
+        call.services.platform.intake.submit(f"http:{who}", [Message(readings=[reported])], strict=True, actor=who),
+    )
+    call.position = receipt.last
+    return Written(receipt.last, receipt.accepted, receipt.repeated)
+
+
+ROUTES = [now_of, property_now, write]

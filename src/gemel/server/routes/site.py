@@ -1,0 +1,130 @@
+"""The place, the caller, and whether the server is well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import get
+from litestar.response import Response
+
+import gemel
+from gemel.errors import NotFound
+from gemel.server.call import call_of
+from gemel.server.encode import rfc3339
+from gemel.server.guard import PUBLIC, SELF, needs
+from gemel.server.http import Req, json
+from gemel.server.openapi import docs_page
+from gemel.server.options import API
+
+__all__ = ["ROUTES"]
+
+
+class Me(msgspec.Struct):
+    """Who asks."""
+
+    id: str
+    name: str
+    kind: str
+    """user, token or demo."""
+    role: str
+    roles: list[str]
+    """The role and all below it: viewer, operator, engineer, administrator."""
+    demo: bool
+    """True: nobody signed in; this is the demonstration on this machine."""
+    expires: str | None
+
+
+class SiteView(msgspec.Struct):
+    """The place that this platform runs for."""
+
+    name: str
+    time_zone: str
+    """IANA name; people see times in it."""
+    version: str
+    position: int
+    revision: int
+    """Rises when types, twins or links change."""
+    demo: bool
+    now: str
+
+
+@get(f"{API}/me", opt=SELF, tags=["access"], summary="Who am I")
+async def me(request: Req) -> Me:
+    call = call_of(request)
+    who, gate = call.who, call.services.platform.gate
+    name = {"User": gate.accounts.name(who.id), "Demo": "Demo"}.get(who.kind, who.id)
+    return Me(
+        id=who.id,
+        name=name,
+        kind=who.kind.lower(),
+        role=str(who.role),
+        roles=who.role.includes(),
+        demo=who.kind == "Demo",
+        expires=None if who.expires is None else rfc3339(who.expires),
+    )
+
+
+@get(f"{API}/site", opt=needs("read"), tags=["site"], summary="Name, time zone, version, position")
+async def site(request: Req) -> SiteView:
+    call = call_of(request)
+    platform = call.services.platform
+    known = await call.services.slow.run(platform.registry.site)
+    return SiteView(
+        name=known.name or "Gemel",
+        time_zone=known.time_zone,
+        version=gemel.__version__,
+        position=call.position,
+        revision=platform.registry.directory.revision,
+        demo=call.services.options.demo,
+        now=rfc3339(platform.clock.now()),
+    )
+
+
+@get(f"{API}/schemas/{{name:str}}", opt=PUBLIC, tags=["types"], summary="JSON Schema of twin types and plants")
+async def schema(name: str) -> Response[bytes]:
+    found = _schemas().get(name)
+    if found is None:
+        raise NotFound(f"there is no schema {name!r:.80}; there are {', '.join(_schemas())}")
+    return Response(msgspec.json.encode(found), media_type="application/schema+json")
+
+
+def _schemas() -> dict[str, Any]:
+    return {}
+
+
+@get(f"{API}/openapi.json", opt=PUBLIC, tags=["site"], summary="This interface as OpenAPI 3.1")
+async def openapi(request: Req) -> Response[bytes]:
+    return json(request.app.openapi_schema.to_schema())
+
+
+@get(f"{API}/docs", opt=PUBLIC, tags=["site"], summary="This interface for people")
+async def docs(request: Req) -> Response[bytes]:
+    page = docs_page(request.app.openapi_schema.to_schema())
+    return Response(page, media_type="text/html; charset=utf-8")
+
+
+@get("/healthz", opt=PUBLIC, tags=["health"], summary="The process lives")
+async def healthz() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@get("/readyz", opt=PUBLIC, tags=["health"], summary="It can take requests")
+async def readyz(request: Req) -> Response[bytes]:
+    services = call_of(request).services
+    ready = not services.stopping.is_set() and await services.waiting.run(services.is_well)
+    return json({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)
+
+
+@get("/metrics", opt=needs("read"), tags=["health"], summary="For Prometheus")
+async def metrics(request: Req) -> Response[bytes]:
+    services = call_of(request).services
+    platform, gauges = services.platform, services.metrics
+    gauges.position.labels("state").set(platform.state.position)
+    gauges.position.labels("history").set(platform.history.position)
+    gauges.position.labels("journal").set(platform.journal.head().position)
+    gauges.twins.set(len(platform.registry.directory))
+    return Response(services.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+ROUTES = [me, site, schema, openapi, docs, healthz, readyz, metrics]

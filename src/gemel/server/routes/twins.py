@@ -1,0 +1,296 @@
+"""Twins, their parts and links."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import delete, get, patch, post, put
+from litestar.params import Parameter
+from litestar.response import Response
+
+from gemel.clock import parse_time
+from gemel.errors import InvalidInput, NotFound, RevisionConflict
+from gemel.registry import TwinQuery
+from gemel.server.call import Call, call_of
+from gemel.server.encode import LinkView, TwinView, Value, link_view, twin_view, value_of
+from gemel.server.guard import needs
+from gemel.server.http import Cursor, Limit, Req, change, decoded, etag, if_match, json, time_or, unchanged
+from gemel.server.options import API
+from gemel.server.search import search
+from gemel.twin import Link, Page, Twin, TwinSpec
+
+__all__ = ["ROUTES"]
+
+READ_ONE = needs("read", "Twin", id_in="twin")
+CONFIGURE_ONE = needs("configure", "Twin", id_in="twin")
+INCLUDES = {"now", "headline", "links"}
+PATCHED = {"name", "description", "serial", "types", "aliases", "attributes", "stage"}
+ATTEMPTS = 5
+AT = Annotated[str | None, Parameter(description="A past instant, RFC 3339.")]
+
+
+class PartsView(msgspec.Struct):
+    """A twin and what it is made of."""
+
+    id: str
+    name: str
+    types: tuple[str, ...]
+    slot: str
+    stage: str
+    parts: list[PartsView]
+
+
+@get(f"{API}/twins", opt=needs("read"), tags=["twins"], summary="Search twins")
+async def twins(
+    request: Req,
+    q: Annotated[str, Parameter(max_length=200, description="Part of the id, an alias, the serial or the name.")] = "",
+    type: Annotated[str, Parameter(max_length=200)] = "",
+    stage: Annotated[str, Parameter(max_length=40)] = "",
+    serial: Annotated[str, Parameter(max_length=200)] = "",
+    alias: Annotated[str, Parameter(max_length=200)] = "",
+    attribute: Annotated[list[str] | None, Parameter(description="key:value; may repeat.")] = None,
+    property: Annotated[
+        list[str] | None, Parameter(description="A name, or a condition on the live value: oil_temperature>80.")
+    ] = None,
+    linked: Annotated[
+        list[str] | None, Parameter(description="part_of:line-1; part_of*:line-1 for any depth; may repeat.")
+    ] = None,
+    roots: Annotated[bool, Parameter(description="Only what is part of nothing.")] = False,
+    retired: Annotated[bool, Parameter(description="Also retired ones.")] = False,
+    include: Annotated[str, Parameter(max_length=100, description="now, headline, links; with commas.")] = "",
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> Page[TwinView]:
+    """All conditions must hold; twins come in order of their ids."""
+    call = call_of(request)
+    wanted = {part.strip() for part in include.split(",") if part.strip()}
+    if wanted - INCLUDES:
+        raise InvalidInput(f"include={include:.60} is not understood; use {', '.join(sorted(INCLUDES))}")
+    query = TwinQuery.parse(
+        {
+            "q": q,
+            "type": type,
+            "stage": stage,
+            "serial": serial,
+            "alias": alias,
+            "attribute": attribute or [],
+            "property": property or [],
+            "linked": linked or [],
+            "roots": str(roots).lower(),
+            "retired": str(retired).lower(),
+            "limit": str(limit),
+            "cursor": cursor,
+        }
+    )
+    return await call.services.slow.run(_found, call, query, wanted)
+
+
+def _found(call: Call, query: TwinQuery, wanted: set[str]) -> Page[TwinView]:
+    page = search(call.services.platform, call.who, query)
+    return Page([_with(call, twin, wanted) for twin in page.items], page.next)
+
+
+def _with(call: Call, twin: Twin, wanted: set[str]) -> TwinView:
+    platform = call.services.platform
+    links = [link_view(link) for link in platform.registry.links(twin.id)] if "links" in wanted else None
+    now: dict[str, Value] | None = None
+    headline: dict[str, Value] | None = None
+    entry = platform.registry.directory.twin(twin.id) if wanted & {"now", "headline"} else None
+    if entry is not None:
+        values = {name: value_of(one) for name, one in platform.state.twin(entry).items()}
+        if "headline" in wanted:
+            shown = {name for name, ref in entry.properties.items() if ref.property.headline}
+            headline = {name: value for name, value in values.items() if name in shown}
+        if "now" in wanted:
+            now = values
+    return twin_view(twin, links=links, now=now, headline=headline)
+
+
+@post(f"{API}/twins", opt=needs("configure"), tags=["twins"], summary="Create a twin")
+async def add_twin(request: Req) -> Response[bytes]:
+    """The body is a twin as a plant document declares it: `{id, types, name, serial, part_of, links, …}`."""
+    call = call_of(request)
+    registry = call.services.platform.registry
+    spec = await decoded(request, TwinSpec)
+    await change(request, lambda tx: registry.put_twin(tx, spec, if_revision=0))
+    view = await call.services.slow.run(_one, call, spec.id)
+    headers = {**etag(view.revision), "Location": f"{API}/twins/{view.id}"}
+    return json(view, status=201, headers=headers)
+
+
+@get(f"{API}/twins/{{twin:str}}", opt=READ_ONE, tags=["twins"], summary="One twin, with its links")
+async def twin_of(request: Req, twin: str) -> Response[bytes]:
+    call = call_of(request)
+    view = await call.services.slow.run(_one, call, twin)
+    if unchanged(request, view.revision):
+        return Response(b"", status_code=304, headers=etag(view.revision))
+    return json(view, headers=etag(view.revision))
+
+
+def _one(call: Call, twin: str) -> TwinView:
+    return _with(call, call.services.platform.registry.twin(twin), {"links"})
+
+
+@patch(f"{API}/twins/{{twin:str}}", opt=CONFIGURE_ONE, tags=["twins"], summary="Change a twin")
+async def change_twin(request: Req, twin: str) -> Response[bytes]:
+    """A JSON merge patch (RFC 7396) of name, description, serial, types, aliases, attributes, stage."""
+    call = call_of(request)
+    registry = call.services.platform.registry
+    given = await decoded(request, dict[str, Any])
+    unknown = given.keys() - PATCHED
+    if unknown:
+        raise InvalidInput(f"{', '.join(sorted(unknown))!r:.100} cannot be patched; use {', '.join(sorted(PATCHED))}")
+    read = if_match(request)
+    for attempt in range(ATTEMPTS):
+        before = await call.services.slow.run(registry.twin, twin)
+        spec = _patched(before, given)
+        wanted = before.revision if read is None else read
+        try:
+            await change(request, lambda tx, s=spec, r=wanted: registry.put_twin(tx, s, if_revision=r))  # type: ignore[misc]
+            break
+        except RevisionConflict:  # without If-Match the patch is applied to what somebody else made meanwhile
+            if read is not None or attempt == ATTEMPTS - 1:
+                raise
+    view = await call.services.slow.run(_one, call, twin)
+    return json(view, headers=etag(view.revision))
+
+
+def _patched(twin: Twin, given: dict[str, Any]) -> TwinSpec:
+    document: dict[str, Any] = {
+        "id": twin.id,
+        "types": list(twin.types),
+        "name": twin.name,
+        "description": twin.description,
+        "serial": twin.serial,
+        "aliases": list(twin.aliases),
+        "attributes": dict(twin.attributes),
+    }
+    for name, value in given.items():
+        if name == "attributes" and isinstance(value, dict):
+            document[name] = _merged(document[name], value)
+        elif value is None:
+            document.pop(name, None)
+        else:
+            document[name] = value
+    try:
+        return msgspec.convert(document, TwinSpec)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"the patched twin does not fit: {error}") from error
+
+
+def _merged(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """RFC 7396: null removes the member."""
+    merged = dict(before)
+    for name, value in given.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict) and isinstance(merged.get(name), dict):
+            merged[name] = _merged(merged[name], value)
+        else:
+            merged[name] = value
+    return merged
+
+
+@delete(f"{API}/twins/{{twin:str}}", opt=CONFIGURE_ONE, status_code=204, tags=["twins"], summary="Retire a twin")
+async def remove_twin(request: Req, twin: str) -> None:
+    """Its links end; its history stays; its id is never used again."""
+    call = call_of(request)
+    registry, read = call.services.platform.registry, if_match(request)
+    if read is not None:
+        found = await call.services.slow.run(registry.twin, twin)
+        if found.revision != read:
+            raise RevisionConflict(
+                f"{twin} is at revision {found.revision}, not {read}; read it again and retry", revision=found.revision
+            )
+    await change(request, lambda tx: registry.remove_twin(tx, twin))
+
+
+@get(f"{API}/twins/{{twin:str}}/parts", opt=READ_ONE, tags=["twins"], summary="What it is made of")
+async def parts(
+    request: Req,
+    twin: str,
+    depth: Annotated[int | None, Parameter(ge=1, le=64, description="Levels; all if left out.")] = None,
+    at: AT = None,
+) -> PartsView:
+    services = call_of(request).services
+    moment = None if at is None else time_or(at, 0)
+    return await services.slow.run(_tree, services.platform.registry, twin, depth, moment)
+
+
+def _tree(registry: Any, twin: str, depth: int | None, at: int | None) -> PartsView:
+    def view(one: Twin, slot: str) -> PartsView:
+        return PartsView(one.id, one.name, one.types, slot, str(one.stage), [])
+
+    root = view(registry.twin(twin), "")
+    known = {root.id: root}
+    links: list[tuple[Link, Twin]] = registry.parts(twin, depth=depth, at=at)
+    for link, part in links:  # nearest first, so the whole is known before its parts
+        shown = known.setdefault(part.id, view(part, link.slot))
+        if link.target in known:
+            known[link.target].parts.append(shown)
+    return root
+
+
+@get(f"{API}/twins/{{twin:str}}/links", opt=READ_ONE, tags=["twins"], summary="Typed links from and to it")
+async def links(
+    request: Req,
+    twin: str,
+    kind: Annotated[str | None, Parameter(max_length=128)] = None,
+    direction: Annotated[str, Parameter(pattern="^(out|in|both)$", description="out, in or both.")] = "both",
+    at: AT = None,
+) -> Page[LinkView]:
+    services = call_of(request).services
+    moment = None if at is None else time_or(at, 0)
+    found = await services.slow.run(services.platform.registry.links, twin, kind=kind, direction=direction, at=moment)
+    return Page([link_view(link) for link in found])
+
+
+class NewLink(msgspec.Struct, forbid_unknown_fields=True):
+    """How the link is; all of it may be left out."""
+
+    slot: str = ""
+    since: str | None = None
+    """RFC 3339; null: from now on."""
+
+
+@put(
+    f"{API}/twins/{{twin:str}}/links/{{kind:str}}/{{target:str}}",
+    opt=CONFIGURE_ONE,
+    tags=["twins"],
+    summary="Link it to another twin",
+)
+async def put_link(request: Req, twin: str, kind: str, target: str) -> LinkView:
+    registry = call_of(request).services.platform.registry
+    given = await decoded(request, NewLink, optional=True)
+    since = None if given.since is None else parse_time(given.since)
+    await change(request, lambda tx: registry.put_link(tx, kind, twin, target, slot=given.slot, since=since))
+    found = await call_of(request).services.slow.run(registry.links, twin, kind=kind, direction="out")
+    aimed = registry.directory.twin(target)
+    name = target if aimed is None else aimed.id
+    held = [link for link in found if link.target == name and (not given.slot or link.slot == given.slot)]
+    if not held:
+        raise NotFound(f"the link {kind:.80} from {twin:.80} to {target:.80} begins later; ask with ?at=")
+    return link_view(held[-1])
+
+
+@delete(
+    f"{API}/twins/{{twin:str}}/links/{{kind:str}}/{{target:str}}",
+    opt=CONFIGURE_ONE,
+    status_code=204,
+    tags=["twins"],
+    summary="End a link",
+)
+async def end_link(
+    request: Req,
+    twin: str,
+    kind: str,
+    target: str,
+    until: Annotated[str | None, Parameter(description="RFC 3339; now if left out.")] = None,
+) -> None:
+    registry = call_of(request).services.platform.registry
+    moment = None if until is None else time_or(until, 0)
+    await change(request, lambda tx: registry.end_link(tx, kind, twin, target, until=moment))
+
+
+ROUTES = [twins, add_twin, twin_of, change_twin, remove_twin, parts, links, put_link, end_link]

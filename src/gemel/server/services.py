@@ -1,0 +1,80 @@
+"""What all requests share."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemel.errors import GemelError, InvalidInput, NotYet
+from gemel.server.bridge import Bridge, Slow
+from gemel.server.metrics import Metrics
+from gemel.server.options import Options
+from gemel.server.pages import Pages
+
+if TYPE_CHECKING:
+    from gemel.platform import Platform
+
+__all__ = ["Services"]
+
+WAIT_S = 10.0
+
+
+class Services:
+    """The platform, and what the server adds to it. Made before the event loop; `started` is called in it."""
+
+    def __init__(self, platform: Platform, options: Options) -> None:
+        self.platform = platform
+        self.options = options
+        self.metrics = Metrics()
+        self.slow = Slow(options.slow_at_once)
+        self.waiting = Slow(32)
+        """Threads that only wait: for a position, for a password's hash."""
+        self.pages = Pages(options.web or Path(str(resources.files("gemel.server") / "web")))
+        self.bridge: Bridge
+        self.stopping: asyncio.Event
+        self.port = options.port
+        """The one in use, once the server listens."""
+
+    def started(self) -> None:
+        """Take the running event loop."""
+        self.bridge = Bridge(asyncio.get_running_loop())
+        self.stopping = asyncio.Event()
+
+    async def wait_for(self, wanted: str) -> None:
+        """Wait until the state has reached a position. Raises NotYet after ten seconds, InvalidInput."""
+        if not wanted.isascii() or not wanted.isdecimal() or len(wanted) > 18:
+            raise InvalidInput(
+                f"at_position={wanted:.40} is not a position; use a whole number, as Gemel-Position has it"
+            )
+        position, platform = int(wanted), self.platform
+        if platform.state.position >= position:
+            return
+        if not await self.waiting.run(self._reached, position):
+            raise NotYet(
+                f"position {position} was not reached within {WAIT_S:.0f} s; this platform is at "
+                f"{platform.state.position}",
+                position=platform.state.position,
+                retry_after_s=1.0,
+            )
+
+    def _reached(self, position: int) -> bool:
+        """Wait in a thread: for the journal first, then for the writer to have folded what it holds."""
+        if not self.platform.journal.wait(position, WAIT_S):
+            return False
+        if self.platform.state.position < position:  # the writer folds in order: its next answer comes after the fold
+            self.platform.intake.transact(lambda _tx: (None, ())).result(WAIT_S)
+        return self.platform.state.position >= position
+
+    def is_well(self) -> bool:
+        """Whether the journal's writer takes work; costs one empty transaction."""
+        try:
+            self.platform.intake.transact(lambda _tx: (None, ())).result(WAIT_S)
+        except (GemelError, TimeoutError):
+            return False
+        return True
+
+    def close(self) -> None:
+        self.slow.close()
+        self.waiting.close()
