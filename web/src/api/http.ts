@@ -1,0 +1,76 @@
+/** HTTP calls of the screens: JSON in and out, problems (RFC 9457) as `ApiError`, pages followed to their end. */
+
+import type { Page } from "./model";
+
+export const BASE = "/api/v1";
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    detail: string,
+  ) {
+    super(detail);
+  }
+}
+
+type Query = Record<string, string | number | boolean | null | undefined>;
+
+export function address(path: string, query: Query = {}): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined && value !== "") search.set(key, String(value));
+  }
+  const text = search.toString();
+  return BASE + path + (text ? `?${text}` : "");
+}
+
+export const twinPath = (id: string): string => `/twins/${encodeURIComponent(id)}`;
+
+async function call<T>(path: string, init: RequestInit, query?: Query): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(address(path, query), { credentials: "same-origin", ...init });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError(0, "unreachable", String(error));
+  }
+  const text = await answer.text();
+  let body: unknown = null;
+  try {
+    body = text ? JSON.parse(text) : null;
+  } catch {
+    if (answer.ok) throw new ApiError(answer.status, "not_json", text.slice(0, 200));
+  }
+  if (!answer.ok) {
+    const problem = (body ?? {}) as { code?: string; detail?: string; title?: string };
+    const detail = problem.detail ?? problem.title ?? answer.statusText;
+    throw new ApiError(answer.status, problem.code ?? String(answer.status), detail);
+  }
+  return body as T;
+}
+
+export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> =>
+  call<T>(path, signal ? { signal } : {}, query);
+
+export const post = <T>(path: string, body: unknown): Promise<T> =>
+  call<T>(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+
+export const remove = <T>(path: string): Promise<T> => call<T>(path, { method: "DELETE" });
+
+/** A list's items, whether it is paged or plain. */
+export function itemsOf<T>(answer: Page<T> | T[]): T[] {
+  return Array.isArray(answer) ? answer : answer.items;
+}
+
+/** All pages of a list, at most `limit` items. */
+export async function all<T>(path: string, query: Query = {}, limit = 5000): Promise<T[]> {
+  const found: T[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Page<T> | T[] = await get<Page<T> | T[]>(path, { limit: 500, ...query, cursor });
+    found.push(...itemsOf(page));
+    cursor = Array.isArray(page) ? null : page.next;
+  } while (cursor && found.length < limit);
+  return found;
+}

@@ -1,0 +1,136 @@
+/** The shapes of docs/reference/http.md, as far as the screens use them. Times over HTTP are RFC 3339 text. */
+
+export type Kind = "number" | "integer" | "boolean" | "text" | "enumeration" | "array" | "object" | "condition";
+export type QualityName = "good" | "uncertain" | "bad" | "unavailable";
+/** By the number that the live socket sends. */
+export const QUALITIES: readonly QualityName[] = ["good", "uncertain", "bad", "unavailable"];
+
+export interface PropertyType {
+  name: string;
+  kind: Kind;
+  unit: string;
+  title: string;
+  description: string;
+  minimum: number | null;
+  maximum: number | null;
+  normal: [number, number] | null;
+  values: string[];
+  semantic_id: string;
+  freshness: { mode: "samples" | "changes"; within_s: number } | null;
+  writable: boolean;
+  headline: boolean;
+  aliases: string[];
+  deprecated: string;
+  generation: number;
+}
+
+export interface TwinType {
+  id: string;
+  version: number;
+  title: string;
+  description: string;
+  purpose: string;
+  semantic_id: string;
+  properties: PropertyType[];
+  commands: { name: string; title: string; description: string; input: PropertyType[]; output: PropertyType[] }[];
+  events: { name: string; title: string; description: string; fields: PropertyType[]; severity: string }[];
+  slots: { name: string; type: string; title: string; minimum: number; maximum: number | null }[];
+}
+
+export interface Link {
+  kind: string;
+  source: string;
+  target: string;
+  slot: string;
+}
+
+export interface Twin {
+  id: string;
+  name: string;
+  description: string;
+  types: string[];
+  serial: string;
+  stage: string;
+  aliases: string[];
+  attributes: Record<string, unknown>;
+  revision: number;
+  links?: Link[];
+}
+
+export interface Part {
+  id: string;
+  name: string;
+  types: string[];
+  slot: string;
+  stage: string;
+  parts: Part[];
+}
+
+export interface Condition {
+  level: "warning" | "fault";
+  code?: string;
+  severity?: string;
+  qualifier?: string;
+  text?: string;
+  since?: string;
+}
+
+export interface Series {
+  unit: string;
+  method: string;
+  resolution_s: number | null;
+  columns: {
+    time: number[];
+    value?: unknown[];
+    min?: (number | null)[];
+    max?: (number | null)[];
+    mean?: (number | null)[];
+    last?: unknown[];
+  };
+  gaps: [number, number][];
+}
+
+export interface HappenedEvent {
+  position: number;
+  time: string | number;
+  twin: string;
+  kind: string;
+  body: Record<string, unknown>;
+}
+
+export interface Connector {
+  id: string;
+  kind: string;
+  enabled: boolean;
+  settings: Record<string, unknown>;
+  bindings: { address: string; twin: string; property: string }[];
+  health: {
+    state: string;
+    rate: number | null;
+    lag_s: number | null;
+    errors: number | null;
+    last_seen: string | null;
+    detail: string;
+  } | null;
+}
+
+export interface Site {
+  name: string;
+  time_zone: string;
+  version: string;
+  position: number;
+  demo: boolean;
+  now: string;
+}
+
+export interface Me {
+  id: string;
+  name: string;
+  roles: string[];
+  demo: boolean;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}

@@ -1,0 +1,65 @@
+/** Who reads, where: the signed-in person, the site, and the twin types that the screens draw by. */
+
+import { all, ApiError, get, post, remove } from "../api/http";
+import type { Me, PropertyType, Site, TwinType } from "../api/model";
+import { reader } from "../i18n/index.svelte";
+import { live } from "./live.svelte";
+
+class Session {
+  state = $state<"starting" | "signed-out" | "ready" | "unreachable">("starting");
+  me = $state.raw<Me | null>(null);
+  site = $state.raw<Site | null>(null);
+  types = $state.raw<ReadonlyMap<string, TwinType>>(new Map());
+  /** Rises when types, twins or links changed: pages read again. */
+  revision = $state(0);
+
+  async start(): Promise<void> {
+    try {
+      this.me = await get<Me>("/me");
+      this.site = await get<Site>("/site");
+      reader.zone = this.site.time_zone || "UTC";
+      await this.readTypes();
+      this.state = "ready";
+      live.client.onRegistry(() => void this.readTypes().then(() => this.revision++));
+      live.client.start();
+    } catch (error) {
+      if (error instanceof ApiError && (error.status === 401 || error.status === 403)) this.state = "signed-out";
+      else {
+        this.state = "unreachable";
+        setTimeout(() => void this.start(), 2000);
+      }
+    }
+  }
+
+  async signIn(name: string, password: string): Promise<void> {
+    await post("/session", { name, password });
+    this.state = "starting";
+    await this.start();
+  }
+
+  async signOut(): Promise<void> {
+    await remove("/session");
+    location.assign("/");
+  }
+
+  /** Property types of a twin of these types, first declaration wins. */
+  properties(types: readonly string[]): PropertyType[] {
+    const found = new Map<string, PropertyType>();
+    for (const id of types) {
+      for (const property of this.types.get(id)?.properties ?? []) {
+        if (!found.has(property.name)) found.set(property.name, property);
+      }
+    }
+    return [...found.values()];
+  }
+
+  typeTitle(id: string): string {
+    return this.types.get(id)?.title || id;
+  }
+
+  private async readTypes(): Promise<void> {
+    this.types = new Map((await all<TwinType>("/types")).map((type) => [type.id, type]));
+  }
+}
+
+export const session = new Session();

@@ -1,0 +1,78 @@
+/** What an overview shows of a machine: where in its parts the state, the headline values and the conditions are. Pure. */
+
+import type { Part, PropertyType, Twin } from "../api/model";
+
+/** One property of the machine or of one of its parts. */
+export interface Ref {
+  twin: string;
+  part: string;
+  property: PropertyType;
+}
+
+export interface Machine {
+  twin: Twin;
+  state: Ref | null;
+  program: Ref | null;
+  headlines: Ref[];
+  conditions: Ref[];
+  /** All twins it consists of, itself first. */
+  twins: string[];
+}
+
+const STATE_NAMES = ["execution", "state", "machine_state", "status", "program_status", "mode"];
+const MOST_HEADLINES = 6;
+
+export function flatten(part: Part): Part[] {
+  return [part, ...part.parts.flatMap(flatten)];
+}
+
+export function machineOf(twin: Twin, tree: Part, propertiesOf: (types: readonly string[]) => PropertyType[]): Machine {
+  const parts = flatten(tree);
+  const refs = parts.flatMap((part) =>
+    propertiesOf(part.types).map((property) => ({ twin: part.id, part: part.id === twin.id ? "" : part.name || part.id, property })),
+  );
+  const shown = refs.filter((ref) => ref.property.headline && !ref.property.deprecated);
+  const words = shown.filter(({ property }) => property.kind === "enumeration" || property.kind === "text");
+  const named = (name: string): Ref | undefined => words.find((ref) => ref.property.name === name);
+  const state = STATE_NAMES.map(named).find(Boolean) ?? words.find((ref) => ref.property.kind === "enumeration") ?? null;
+  const program = words.find((ref) => ref !== state && ref.property.name === "program") ?? null;
+  const rest = shown.filter((ref) => ref !== state && ref !== program && ref.property.kind !== "condition");
+  return {
+    twin,
+    state,
+    program,
+    headlines: oneOfEach(rest).slice(0, MOST_HEADLINES),
+    conditions: refs.filter((ref) => ref.property.kind === "condition"),
+    twins: parts.map((part) => part.id),
+  };
+}
+
+/** Counts and speeds first; of equal properties of several parts (the load of each axis) only the first. */
+function oneOfEach(refs: Ref[]): Ref[] {
+  const rank = ({ property }: Ref): number => (/part_count/.test(property.name) ? 0 : /velocity|feedrate|speed/.test(property.name) ? 1 : 2);
+  const seen = new Set<string>();
+  return refs
+    .filter(({ property }) => !seen.has(property.name) && seen.add(property.name))
+    .sort((a, b) => rank(a) - rank(b));
+}
+
+/** A root that only holds others (a site, a hall, a line): its types have no properties, or machines are located in it. */
+export function isPlace(twin: Twin, properties: PropertyType[], targets: ReadonlySet<string>): boolean {
+  return properties.length === 0 || targets.has(twin.id);
+}
+
+export interface Group<T> {
+  place: Twin | null;
+  members: T[];
+}
+
+/** Machines by the place they are located in (or part of); those without one come last. */
+export function groups<T extends { twin: Twin }>(machines: readonly T[], places: readonly Twin[]): Group<T>[] {
+  const of = (machine: T): string | undefined =>
+    machine.twin.links?.find((link) => link.source === machine.twin.id && places.some((place) => place.id === link.target))?.target;
+  const found = places
+    .map((place): Group<T> => ({ place, members: machines.filter((machine) => of(machine) === place.id) }))
+    .filter((group) => group.members.length > 0);
+  const other = machines.filter((machine) => of(machine) === undefined);
+  return other.length ? [...found, { place: null, members: other }] : found;
+}

@@ -1,0 +1,10 @@
+/** Names of properties and kinds as people read them. */
+
+const SHORT = new Set(["cnc", "nc", "plc", "id", "rpm", "url", "opc", "ip", "no"]);
+
+/** `position_actual` → "Position actual"; `FEED_HOLD` → "Feed hold". */
+export function humanise(name: string): string {
+  const words = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(/[_.\s-]+/g, " ").trim().toLowerCase().split(" ");
+  const text = words.map((word) => (SHORT.has(word) ? word.toUpperCase() : word)).join(" ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
