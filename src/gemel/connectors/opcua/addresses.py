@@ -4,14 +4,20 @@ every connection, because servers may number their namespaces anew at every star
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from asyncua import ua
 
 from gemel.errors import InvalidInput
 
-__all__ = ["check_address", "portable", "resolve_address"]
+__all__ = ["check_address", "node_id", "portable", "resolve_address"]
 
 _FORM = "write it like ns=2;s=Press.Oil, ns=3;i=1001 or nsu=http://maker.example/press;s=Press.Oil"
+
+
+def node_id(identifier: Any, namespace: Any = 0) -> ua.NodeId:
+    """A node id of plain values; the library's own types for them (Int16, String …) only annotate."""
+    return ua.NodeId(identifier, namespace)
 
 
 def check_address(address: str) -> None:

@@ -1,0 +1,172 @@
+"""Engineering units of OPC UA (UNECE Recommendation 20 codes) and UCUM.
+
+A unit's id is its UNECE code read as a number: "CEL" is 0x43454C. OPC 10000-8, 5.6.3.
+"""
+
+from __future__ import annotations
+
+from asyncua import ua
+
+from gemel.errors import InvalidUnit
+from gemel.units import check_unit
+
+__all__ = ["eu_information", "ucum_of", "unit_id"]
+
+UNECE = "http://www.opcfoundation.org/UA/units/un/cefact"
+
+_UCUM = {
+    "C62": "1",
+    "P1": "%",
+    "MTR": "m",
+    "MMT": "mm",
+    "CMT": "cm",
+    "KMT": "km",
+    "4H": "um",
+    "INH": "[in_i]",
+    "FOT": "[ft_i]",
+    "MTS": "m/s",
+    "2M": "cm/s",
+    "C16": "mm/s",
+    "KMH": "km/h",
+    "2X": "m/min",
+    "H81": "mm/min",
+    "MSK": "m/s2",
+    "SEC": "s",
+    "C26": "ms",
+    "B98": "us",
+    "MIN": "min",
+    "HUR": "h",
+    "DAY": "d",
+    "ANN": "a",
+    "HTZ": "Hz",
+    "KHZ": "kHz",
+    "MHZ": "MHz",
+    "RPM": "/min",
+    "RPS": "/s",
+    "C97": "rad/s",
+    "2A": "rad/s",
+    "DD": "deg",
+    "C81": "rad",
+    "E96": "deg/s",
+    "CEL": "Cel",
+    "KEL": "K",
+    "FAH": "[degF]",
+    "PAL": "Pa",
+    "KPA": "kPa",
+    "MPA": "MPa",
+    "A97": "hPa",
+    "BAR": "bar",
+    "MBR": "mbar",
+    "PS": "[psi]",
+    "KGM": "kg",
+    "GRM": "g",
+    "TNE": "t",
+    "LBR": "[lb_av]",
+    "KGS": "kg/s",
+    "E93": "kg/h",
+    "KMQ": "kg/m3",
+    "NEW": "N",
+    "B47": "kN",
+    "NU": "N.m",
+    "MTK": "m2",
+    "MMK": "mm2",
+    "MTQ": "m3",
+    "LTR": "L",
+    "MLT": "mL",
+    "MQH": "m3/h",
+    "L2": "L/min",
+    "E32": "L/h",
+    "G51": "L/s",
+    "MQS": "m3/s",
+    "AMP": "A",
+    "4K": "mA",
+    "VLT": "V",
+    "2Z": "mV",
+    "KVT": "kV",
+    "OHM": "Ohm",
+    "WTT": "W",
+    "KWT": "kW",
+    "MAW": "MW",
+    "D46": "V.A",
+    "KVA": "kV.A",
+    "D44": "var",
+    "KVR": "kvar",
+    "JOU": "J",
+    "KJO": "kJ",
+    "WHR": "W.h",
+    "KWH": "kW.h",
+    "MWH": "MW.h",
+    "FAR": "F",
+    "81": "H",
+    "D33": "T",
+    "LUX": "lx",
+    "2N": "dB",
+    "59": "[ppm]",
+    "Q30": "[pH]",
+    "B15": "J/kg",
+}
+_SYMBOLS = {
+    "°C": "Cel",
+    "C": "Cel",
+    "°F": "[degF]",
+    "K": "K",
+    "rpm": "/min",
+    "1/min": "/min",
+    "r/min": "/min",
+    "U/min": "/min",
+    "°": "deg",
+    "µm": "um",
+    "μm": "um",
+    "µs": "us",
+    "m/s²": "m/s2",
+    "m/s^2": "m/s2",
+    "Nm": "N.m",
+    "N·m": "N.m",
+    "l/min": "L/min",
+    "kWh": "kW.h",
+    "Wh": "W.h",
+    "Ω": "Ohm",
+    "VA": "V.A",
+    "kVA": "kV.A",
+    "m³": "m3",
+    "m³/h": "m3/h",
+    "psi": "[psi]",
+    "in": "[in_i]",
+    "inch": "[in_i]",
+    "ppm": "[ppm]",
+    "pH": "[pH]",
+    "": "",
+}
+_CODES = {ucum: code for code, ucum in reversed(_UCUM.items())}
+
+
+def unit_id(code: str) -> int:
+    """The number that stands for a UNECE code of up to three characters."""
+    return int.from_bytes(code.encode("ascii"), "big")
+
+
+def ucum_of(unit: ua.EUInformation) -> str:
+    """The UCUM code of an engineering unit; empty when it is not known."""
+    identifier = int(unit.UnitId or 0)
+    if 0 < identifier < 1 << 24:
+        code = identifier.to_bytes(3, "big").lstrip(b"\0").decode("ascii", "replace").strip()
+        if code in _UCUM:
+            return _UCUM[code]
+    symbol = (unit.DisplayName.Text or "").strip() if unit.DisplayName is not None else ""
+    if symbol in _SYMBOLS:
+        return _SYMBOLS[symbol]
+    try:
+        return check_unit(symbol)
+    except InvalidUnit:
+        return ""
+
+
+def eu_information(ucum: str) -> ua.EUInformation:
+    """The engineering unit of a UCUM code; one without a UNECE code has its symbol alone."""
+    code = _CODES.get(ucum, "")
+    return ua.EUInformation(
+        NamespaceUri=UNECE if code else "http://unitsofmeasure.org",
+        UnitId=unit_id(code) if code else -1,
+        DisplayName=ua.LocalizedText(ucum),
+        Description=ua.LocalizedText(code or ucum),
+    )
