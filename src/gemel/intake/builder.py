@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from gemel.twin import VALUE_TYPES, Block, Change, Form, Frame
 
-__all__ = ["BlockBuilder", "Chunk", "Columns", "Mark"]
+__all__ = ["FORMS", "SLOT", "BlockBuilder", "Chunk", "Columns", "Mark"]
 
+FORMS = tuple(Form)
+SLOT = {form: slot for slot, form in enumerate(FORMS)}
+"""Columns are kept by the number of their form."""
 _CODES = {Form.NUMBER: "d", Form.INTEGER: "q"}
 
 
@@ -76,8 +79,8 @@ class Mark:
 
     count: int
     changes: int
-    rows: dict[Form, int]
-    frames: dict[Form, int]
+    rows: list[int]
+    frames: list[int]
 
 
 class BlockBuilder:
@@ -85,56 +88,57 @@ class BlockBuilder:
 
     def __init__(self) -> None:
         self.count = 0
-        self.bytes = 0
-        self.columns = {form: Columns(form) for form in Form}
+        self.columns = [Columns(form) for form in FORMS]
         self.changes: list[Change] = []
-        self._frames: dict[Form, list[Frame]] = {form: [] for form in Form}
+        self._frames: list[list[Frame]] = [[] for _ in FORMS]
 
     def change(self, change: Change) -> None:
         self.changes.append(msgspec.structs.replace(change, ordinal=self.count))
         self.count += 1
 
     def chunks(self, chunks: list[Chunk]) -> None:
-        """Add the readings of one submission that came as columns."""
+        """Add the readings of one submission that came as columns; `close` first."""
         for chunk in chunks:
             if not len(chunk.series):
                 continue
-            self._close(chunk.form)
+            slot = SLOT[chunk.form]
             ordinal = (chunk.order + self.count).astype(np.uint32)
             frame = Frame(chunk.form, chunk.series, chunk.time, chunk.value, chunk.quality, ordinal)
-            self._frames[chunk.form].append(frame)
+            self._frames[slot].append(frame)
         self.count += sum(len(chunk.series) for chunk in chunks)
 
-    def _close(self, form: Form) -> None:
-        if len(self.columns[form]):
-            self._frames[form].append(self.columns[form].frame())
-            self.columns[form] = Columns(form)
+    def close(self) -> None:
+        """Turn what was added reading by reading into frames."""
+        for slot in range(len(FORMS)):
+            self._close(slot)
+
+    def _close(self, slot: int) -> None:
+        columns = self.columns[slot]
+        if len(columns):
+            self._frames[slot].append(columns.frame())
+            self.columns[slot] = Columns(columns.form)
 
     def mark(self) -> Mark:
-        return Mark(
-            self.count,
-            len(self.changes),
-            {form: len(columns) for form, columns in self.columns.items()},
-            {form: len(frames) for form, frames in self._frames.items()},
-        )
+        rows = [len(columns) for columns in self.columns]
+        return Mark(self.count, len(self.changes), rows, [len(frames) for frames in self._frames])
 
     def back_to(self, mark: Mark) -> None:
         """Forget what was added since `mark`."""
         self.count = mark.count
         del self.changes[mark.changes :]
-        for form, parts in self._frames.items():
-            length, kept = mark.rows[form], mark.frames[form]
+        for slot, parts in enumerate(self._frames):
+            length, kept = mark.rows[slot], mark.frames[slot]
             if len(parts) > kept:  # the columns were closed since, with exactly the rows they had
                 del parts[kept + (1 if length else 0) :]
-                self.columns[form] = Columns(form)
+                self.columns[slot] = Columns(FORMS[slot])
             else:
-                self.columns[form].cut(length)
+                self.columns[slot].cut(length)
 
     def block(self, sequence: int, first: int, recorded: int) -> Block:
         frames = {}
-        for form in Form:
-            self._close(form)
-            parts = self._frames[form]
+        self.close()
+        for slot, form in enumerate(FORMS):
+            parts = self._frames[slot]
             if parts:
                 frames[form] = parts[0] if len(parts) == 1 else _joined(form, parts)
         return Block(sequence, first, recorded, frames, tuple(self.changes))

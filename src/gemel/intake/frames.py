@@ -171,6 +171,7 @@ def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
     )
     chunks, good = _chunks(batch, _told(batch, taker.window(item.source), taker.now), codes, found)
     rest = np.flatnonzero(~good)
+    taker.close_columns()
     builder.chunks(chunks)
     outcome.accepted = sum(len(chunk.series) for chunk in chunks)
     if len(rest):
@@ -179,7 +180,7 @@ def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
             if item.strict and outcome.quarantined:
                 raise error_of(outcome.problems[0])
         except GemelError:
-            builder.back_to(mark)
+            taker.back_to(mark)
             raise
     outcome.end = builder.count
     return outcome

@@ -17,6 +17,8 @@ from gemel.intake.base import Message
 __all__ = ["Answer", "FairQueue", "Item", "size_of_messages"]
 
 READING_BYTES = 64
+AT_ONCE = 32
+"""Submissions of one source that are taken in its turn."""
 
 
 def size_of_messages(messages: Sequence[Message]) -> int:
@@ -118,22 +120,24 @@ class FairQueue:
             taken: list[Item] = []
             size = 0
             turn, of = self._turn, self._of
-            while turn and size < max_bytes:
+            while turn and size < max_bytes and not (taken and taken[-1].alone):
                 source = turn[0]
-                waiting = of[source]
-                if waiting[0].alone and taken:
-                    break
-                item = waiting.popleft()
-                taken.append(item)
-                size += item.size
+                waiting, before = of[source], len(taken)
+                if taken and waiting[0].alone:
+                    break  # its turn is the next, by itself
+                own = 0
+                while waiting and len(taken) - before < AT_ONCE and size + own < max_bytes:
+                    if taken and (waiting[0].alone or taken[-1].alone):
+                        break
+                    taken.append(waiting.popleft())
+                    own += taken[-1].size
+                size += own
+                turn.popleft()
                 if waiting:
-                    self._bytes_of[source] -= item.size
-                    turn.rotate(-1)
+                    self._bytes_of[source] -= own
+                    turn.append(source)
                 else:
                     del of[source], self._bytes_of[source]
-                    turn.popleft()
-                if item.alone:
-                    break
             self._bytes -= size
             self._count -= len(taken)
             return taken

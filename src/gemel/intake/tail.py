@@ -8,11 +8,12 @@ first asked for, for all sources together, as the journal does not say which sou
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gemel.intake.builder import BlockBuilder, Columns
-from gemel.twin import Block, Change, Form
+from gemel.intake.builder import FORMS, BlockBuilder, Columns
+from gemel.twin import Block, Change
 
 __all__ = ["Repeats", "Tails", "event_key", "reading_key"]
 
@@ -20,7 +21,7 @@ MAX_PER_SOURCE = 16_384
 """Readings per form kept of each source, at least; twice as many at most."""
 MAX_SOURCES = 4_096
 
-Lengths = dict[Form, int]
+Lengths = tuple[list[int], int]
 
 
 def reading_key(series: int, time: int, value: Any) -> int:
@@ -51,50 +52,49 @@ class _Tail:
     __slots__ = ("events", "keys", "rows")
 
     def __init__(self) -> None:
-        self.rows: dict[Form, _Rows] = {}
+        self.rows = [_Rows() for _ in FORMS]
         self.events: list[int] = []
         self.keys: set[int] = set()
 
-    def extend(self, form: Form, columns: Columns, start: int, end: int) -> None:
-        rows = self.rows.get(form)
-        if rows is None:
-            rows = self.rows[form] = _Rows()
+    def extend(self, slot: int, columns: Columns, start: int, end: int) -> None:
+        rows = self.rows[slot]
         rows.series.extend(columns.series[start:end])
         rows.time.extend(columns.time[start:end])
         rows.value.extend(columns.value[start:end])
         if columns.nulls and columns.nulls[-1] >= start:
             shift = len(rows.value) - end
-            for row in columns.nulls:
-                if row >= start:
+            for row in columns.nulls[bisect_left(columns.nulls, start) :]:
+                if row < end:
                     rows.value[row + shift] = None
 
-    def lengths(self) -> tuple[Lengths, int]:
-        return {form: len(rows.series) for form, rows in self.rows.items()}, len(self.events)
+    def lengths(self) -> Lengths:
+        return [len(rows.series) for rows in self.rows], len(self.events)
 
-    def cut(self, lengths: tuple[Lengths, int]) -> None:
-        for form, rows in self.rows.items():
-            length = lengths[0].get(form, 0)
+    def cut(self, lengths: Lengths) -> None:
+        for rows, length in zip(self.rows, lengths[0], strict=True):
             del rows.series[length:], rows.time[length:], rows.value[length:]
         del self.events[lengths[1] :]
         self._rehash()
 
     def trim(self) -> None:
-        over = [rows for rows in self.rows.values() if len(rows.series) > 2 * MAX_PER_SOURCE]
-        for rows in over:
-            del rows.series[:-MAX_PER_SOURCE], rows.time[:-MAX_PER_SOURCE], rows.value[:-MAX_PER_SOURCE]
+        over = False
+        for rows in self.rows:
+            if len(rows.series) > 2 * MAX_PER_SOURCE:
+                del rows.series[:-MAX_PER_SOURCE], rows.time[:-MAX_PER_SOURCE], rows.value[:-MAX_PER_SOURCE]
+                over = True
         if len(self.events) > 2 * MAX_PER_SOURCE:
             del self.events[:-MAX_PER_SOURCE]
-            over.extend(self.rows.values())
-        if over:
+            over = True
+        if over and self.keys:
             self._rehash()
 
     def _rehash(self) -> None:
         self.keys = set()
-        for rows in self.rows.values():
+        for rows in self.rows:
             rows.hashed = 0
 
     def hashed(self) -> set[int]:
-        for rows in self.rows.values():
+        for rows in self.rows:
             at = rows.hashed
             if at < len(rows.series):
                 self.keys.update(map(reading_key, rows.series[at:], rows.time[at:], rows.value[at:]))
@@ -124,13 +124,16 @@ class Tails:
         self._recover = recover
         self._recovered: set[int] | None = None
         self._of: dict[str, _Tail] = {}
-        self._before: dict[str, tuple[Lengths, int]] = {}
+        self._before: dict[str, Lengths] = {}
+        self._spans: list[tuple[str, int, int]] = []
+        self._at = [0] * len(FORMS)
 
     def begin(self) -> None:
         """A new block begins: what was taken so far is durable."""
         for source in self._before:
             self._of[source].trim()
         self._before.clear()
+        self._at = [0] * len(FORMS)
         while len(self._of) > MAX_SOURCES:
             del self._of[next(iter(self._of))]
 
@@ -142,18 +145,39 @@ class Tails:
             self._before[source] = tail.lengths()
         return tail
 
-    def took(self, source: str, builder: BlockBuilder, start: Lengths) -> None:
-        """The rows that `builder` got since its columns had the lengths `start` came from `source`."""
-        tail = self._tail(source)
-        for form, columns in builder.columns.items():
-            if len(columns.ordinal) > start[form]:
-                tail.extend(form, columns, start[form], len(columns.ordinal))
+    def took(self, source: str, start: int, end: int) -> None:
+        """The readings with ordinals in [start, end) came from `source`."""
+        spans = self._spans
+        if spans and spans[-1][0] == source and spans[-1][2] == start:
+            spans[-1] = (source, spans[-1][1], end)
+        else:
+            spans.append((source, start, end))
 
     def took_event(self, source: str, key: int) -> None:
         self._tail(source).events.append(key)
 
-    def repeats(self, source: str) -> Repeats:
+    def flush(self, builder: BlockBuilder) -> None:
+        """Copy the rows of all spans; before the builder's columns are closed, and before anyone asks."""
+        for source, start, end in self._spans:
+            tail = self._tail(source)
+            for slot, columns in enumerate(builder.columns):
+                ordinals = columns.ordinal
+                if not ordinals or ordinals[-1] < start:
+                    continue
+                low = bisect_left(ordinals, start, self._at[slot])
+                high = bisect_left(ordinals, end, low)
+                if high > low:
+                    tail.extend(slot, columns, low, high)
+                self._at[slot] = high
+        self._spans.clear()
+
+    def closed(self) -> None:
+        """The builder begins new columns."""
+        self._at = [0] * len(FORMS)
+
+    def repeats(self, source: str, builder: BlockBuilder) -> Repeats:
         """What `source` has sent up to now."""
+        self.flush(builder)
         if self._recovered is None:
             self._recovered = set()
             for block in self._recover():
@@ -162,6 +186,7 @@ class Tails:
 
     def forget(self) -> None:
         """The block failed: nothing of it was taken."""
+        self._spans.clear()
         for source, lengths in self._before.items():
             self._of[source].cut(lengths)
         self._before.clear()

@@ -11,17 +11,33 @@ import msgspec
 import numpy as np
 
 from gemel.errors import InvalidUnit
+from gemel.intake.builder import SLOT
 from gemel.intake.refusal import Refused
 from gemel.registry import PropertyRef
 from gemel.twin import Kind, PropertyType
 from gemel.units import Affine, affine
 
-__all__ = ["MAX_ARRAY", "MAX_DEPTH", "MAX_TEXT_BYTES", "Plan", "canonical_json", "check_text", "event_fields"]
+__all__ = [
+    "INTEGERS",
+    "MAX_ARRAY",
+    "MAX_DEPTH",
+    "MAX_INTEGER",
+    "MAX_TEXT_BYTES",
+    "NUMBERS",
+    "TEXTS",
+    "Plan",
+    "canonical_json",
+    "check_text",
+    "event_fields",
+    "shown",
+]
 
 MAX_TEXT_BYTES = 65_536
 MAX_ARRAY = 1_000_000
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
+NUMBERS, INTEGERS, TEXTS, CAREFUL = range(4)
+_WAYS = {Kind.NUMBER: NUMBERS, Kind.INTEGER: INTEGERS, Kind.TEXT: TEXTS, Kind.ENUMERATION: TEXTS}
 LEVELS = ("normal", "warning", "fault", "unavailable")
 
 _json = msgspec.json.Encoder(order="sorted")
@@ -41,7 +57,7 @@ def shown(value: object) -> str:
 class Plan:
     """One property of one twin, resolved once: where its readings go and what they may be."""
 
-    __slots__ = ("check", "form", "high", "kind", "low", "property", "series", "twin", "unit")
+    __slots__ = ("check", "form", "high", "kind", "low", "property", "series", "slot", "twin", "unit", "values", "way")
 
     def __init__(self, series: int, twin: str, ref: PropertyRef) -> None:
         self.series = series
@@ -55,6 +71,10 @@ class Plan:
         self.low = -largest if low is None else low
         self.high = largest if high is None else high
         self.check: Callable[[Plan, Any], Any] = _CHECKS[self.kind]
+        self.slot = SLOT[ref.form]
+        self.way = _WAYS.get(self.kind, CAREFUL)
+        """Which of the fast ways fits its usual values."""
+        self.values = frozenset(ref.property.values) if self.kind is Kind.ENUMERATION and ref.property.values else None
 
     def value(self, value: Any, unit: str) -> Any:
         """The canonical form of `value` told in `unit`. Raises Refused."""

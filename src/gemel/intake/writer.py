@@ -86,6 +86,7 @@ class Writer:
     def _commit(self, outcomes: list[tuple[Item, Outcome]]) -> list[tuple[Answer, Any, BaseException | None]]:
         taker, head = self._taker, self._journal.head()
         first = head.position + 1
+        taker.tails.flush(taker.builder)
         block = taker.builder.block(head.sequence + 1, first, self._clock.now())
         held = [one for _, outcome in outcomes for one in outcome.held]
 
