@@ -64,6 +64,14 @@ def stages(plan: Plan, *, busy: set[int], now: Callable[[], int]) -> Iterator[_W
 
         yield link
 
+    def survey(tx: Connection) -> list[Change]:
+        # Without new statistics PostgreSQL would search the new rows one by one for every step of a recursive query.
+        if tx.dialect.name == "postgresql":
+            tx.exec_driver_sql("ANALYZE registry_twin, registry_alias, registry_attribute, registry_link")
+        return []
+
+    yield survey
+
 
 def _cleared(busy: set[int]) -> Iterator[_Work]:
     """Take away, bit by bit, what an apply that never came to its end has staged."""

@@ -15,7 +15,7 @@ from gemel.twin.types import TwinType
 
 __all__ = ["json_schema"]
 
-_BASE = "https://gemel.dev/schemas"
+
 _ID = {"pattern": r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$"}
 _NAME = {"pattern": r"^[A-Za-z][A-Za-z0-9_]{0,63}$"}
 _ABOUT: dict[tuple[str, str], dict[str, Any]] = {
@@ -46,7 +46,7 @@ def json_schema(kind: str) -> dict[str, Any]:
         _complete(name, definition, _structs()[name])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"{_BASE}/{kind}.json",
+        "$id": f"urn:gemel:schema:{kind}:1",
         "title": {"twin-type": "Twin type", "plant": "Plant document"}[kind],
         **schema,
         "$defs": components,

@@ -1,0 +1,19 @@
+"""The registry's contract, on SQLite and on PostgreSQL."""
+
+import pytest
+
+from gemel.database import Database
+from gemel.testing.registry import RegistryContract
+
+
+class TestRegistryOnSqlite(RegistryContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestRegistryOnPostgres(RegistryContract):
+    @pytest.fixture
+    def database(self, postgres):
+        database = Database(postgres.create())
+        yield database
+        database.close()
