@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gemel.clock import Clock, WallClock, parse_time, to_rfc3339
-from gemel.connectors.mtconnect.shdr import split_fields
+from gemel.connectors.replay.known import KnownLines
 from gemel.connectors.replay.pace import Pace
 from gemel.connectors.replay.shdr_log import busiest_moment, first_moment, read_lines, timed_lines
 
@@ -30,7 +30,7 @@ class AdapterServer:
 
     def __init__(self, *, period_ms: int = 10_000) -> None:
         self._period_ms = period_ms
-        self._current: dict[tuple[str, str], str] = {}
+        self._known = KnownLines()
         self._clients: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._arrived = asyncio.Event()
@@ -56,33 +56,13 @@ class AdapterServer:
         """Send whole lines (with their times) to all that are connected."""
         told = list(lines)
         for line in told:
-            self._remember(line)
+            self._known.learn(line)
         data = ("\n".join(told) + "\n").encode() if told else b""
         for writer in list(self._clients):
             if writer.transport.get_write_buffer_size() > BACKLOG_BYTES:
                 writer.transport.abort()
             else:
                 writer.write(data)
-
-    def _remember(self, line: str) -> None:
-        fields = split_fields(line)
-        if len(fields) < 3:
-            return
-        if len(fields) == 7:  # a condition: each code that is on is a line of its own
-            item, level, code = fields[1], fields[2].upper(), fields[3]
-            if level in ("NORMAL", "UNAVAILABLE") and not code:
-                for key in [key for key in self._current if key[0] == item]:
-                    del self._current[key]
-            else:
-                self._current.pop((item, ""), None)
-            self._current.pop((item, code), None)
-            if level != "NORMAL" or not code:
-                self._current[item, code] = line
-            elif not any(key[0] == item for key in self._current):
-                self._current[item, ""] = f"{fields[0]}|{item}|NORMAL||||"
-            return
-        for at in range(1, len(fields) - 1, 2):
-            self._current[fields[at], ""] = f"{fields[0]}|{fields[at]}|{fields[at + 1]}"
 
     async def drained(self) -> None:
         """Return when somebody is connected and has taken what was told."""
@@ -95,8 +75,8 @@ class AdapterServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        if self._current:
-            writer.write(("\n".join(self._current.values()) + "\n").encode())
+        if lines := self._known.lines():
+            writer.write(("\n".join(lines) + "\n").encode())
         self._clients.add(writer)
         self._arrived.set()
         try:

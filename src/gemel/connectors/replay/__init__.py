@@ -1,3 +1,5 @@
 """Replay: logs of machines (SHDR, CSV, Parquet) played as if they happened now, or read in bulk as history."""
 
-__all__: list[str] = []
+from gemel.connectors.replay.bulk import readings_of_log
+
+__all__ = ["readings_of_log"]
