@@ -1,13 +1,35 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+
 import { svelte } from "@sveltejs/vite-plugin-svelte";
-import { defineConfig } from "vite";
+import type { Plugin, UserConfig } from "vite";
 
 // GEMEL_URL: the running platform that `npm run dev` talks to.
 const platform = process.env.GEMEL_URL ?? "http://127.0.0.1:8080";
+const folder = "../src/gemel/server/web";
 
-export default defineConfig({
-  plugins: [svelte()],
+/** Compresses once, at build time: the server sends the .br or .gz beside each file as it is. */
+function siblings(): Plugin {
+  return {
+    name: "compressed-siblings",
+    apply: "build",
+    closeBundle() {
+      for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || !/\.(js|css|html|svg)$/.test(entry.name)) continue;
+        const path = join(entry.parentPath, entry.name);
+        const body = readFileSync(path);
+        writeFileSync(`${path}.gz`, gzipSync(body, { level: 9 }));
+        writeFileSync(`${path}.br`, brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }));
+      }
+    },
+  };
+}
+
+export default {
+  plugins: [svelte(), siblings()],
   build: {
-    outDir: process.env.GEMEL_WEB_OUT ?? "../src/gemel/server/web",
+    outDir: folder,
     emptyOutDir: true,
     target: "es2023",
     assetsInlineLimit: 0,
@@ -16,4 +38,4 @@ export default defineConfig({
   },
   server: { proxy: { "/api": { target: platform, ws: true } } },
   test: { environment: "node", include: ["src/**/*.test.ts"] },
-} as Parameters<typeof defineConfig>[0]);
+} as UserConfig;
