@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from hashlib import sha256, shake_256
 
 import numpy as np
@@ -14,21 +12,12 @@ from numpy.typing import NDArray
 
 from gemel.twin import Form, Frame
 
-__all__ = ["FORM_CODES", "LeafKey", "change_leaf", "frame_leaves", "hash_leaves", "salts_of"]
+__all__ = ["FORM_CODES", "SALT_BYTES", "change_leaf", "frame_leaves", "hash_leaves", "salts_of"]
 
 SALT_BYTES = 16
 FORM_CODES: dict[Form, int] = {Form.NUMBER: 0, Form.INTEGER: 1, Form.TEXT: 2, Form.ARRAY: 3}
 _ROW = np.dtype([("time", "<i8"), ("value", "V8"), ("ordinal", "<u4"), ("quality", "u1"), ("valid", "u1")])
-_HEAD = struct.Struct("<cBqI")
-
-
-@dataclass(frozen=True, slots=True)
-class LeafKey:
-    """Which leaf: the run of a series in a form, or the change at an ordinal."""
-
-    form: Form | None = None
-    series: int = 0
-    ordinal: int = 0
+_HEAD = np.dtype([("tag", "S1"), ("form", "u1"), ("series", "<i8"), ("count", "<u4")])
 
 
 def salts_of(seed: bytes, count: int) -> bytes:
@@ -41,11 +30,11 @@ def change_leaf(change: bytes) -> bytes:
     return b"C" + change
 
 
-def frame_leaves(frame: Frame) -> Iterator[tuple[int, bytes]]:
-    """(series, canonical bytes) of each series of a frame, by ascending series; rows in order of arrival."""
+def frame_leaves(frame: Frame) -> tuple[list[int], list[bytes]]:
+    """The series of a frame, ascending, and the canonical bytes of each; rows in order of arrival."""
     count = len(frame)
     if count == 0:
-        return
+        return [], []
     order = _stable_order(frame.series)
     value = frame.value if order is None else frame.value.take(pa.array(order))
     rows = np.empty(count, dtype=_ROW)
@@ -57,22 +46,24 @@ def frame_leaves(frame: Frame) -> Iterator[tuple[int, bytes]]:
     rows["value"] = fixed.view("V8")
     series = frame.series if order is None else frame.series[order]
     starts = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1])))
-    bounds = [*starts.tolist(), count]
-    view = rows.view(np.uint8).data
-    size, code, pack = _ROW.itemsize, FORM_CODES[frame.form], _HEAD.pack
-    if tail is None:
-        for index, number in enumerate(series[starts].tolist()):
-            start, end = bounds[index], bounds[index + 1]
-            yield number, pack(b"R", code, number, end - start) + view[start * size : end * size]
-        return
-    tail_bounds = tail_at[bounds].tolist()
-    for index, number in enumerate(series[starts].tolist()):
-        start, end = bounds[index], bounds[index + 1]
-        head = pack(b"R", code, number, end - start)
-        yield (
-            number,
-            b"".join((head, view[start * size : end * size], tail[tail_bounds[index] : tail_bounds[index + 1]])),
-        )
+    bounds = np.append(starts, count)
+    heads = np.empty(len(starts), dtype=_HEAD)
+    heads["tag"], heads["form"], heads["series"], heads["count"] = (
+        b"R",
+        FORM_CODES[frame.form],
+        series[starts],
+        np.diff(bounds),
+    )
+    head, row = heads.tobytes(), rows.view(np.uint8).data
+    at = (bounds * _ROW.itemsize).tolist()
+    data = [
+        head[h : h + _HEAD.itemsize] + row[start:end]
+        for h, start, end in zip(range(0, len(head), _HEAD.itemsize), at, at[1:], strict=False)
+    ]
+    if tail is not None:
+        behind = tail_at[bounds].tolist()
+        data = [one + tail[start:end] for one, start, end in zip(data, behind, behind[1:], strict=False)]
+    return series[starts].tolist(), data
 
 
 def _stable_order(series: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -92,9 +83,9 @@ def _split_values(form: Form, value: pa.Array) -> tuple[NDArray[np.generic], mem
     """Eight bytes a row, and for text and arrays the bytes behind them with their offsets."""
     none = np.empty(0, dtype=np.int64)
     if form is Form.NUMBER:
-        return pc.fill_null(value, 0.0).to_numpy(zero_copy_only=False), None, none
+        return _without_nulls(value, 0.0), None, none
     if form is Form.INTEGER:
-        return pc.fill_null(value, 0).to_numpy(zero_copy_only=False), None, none
+        return _without_nulls(value, 0), None, none
     if form is Form.TEXT:
         filled = pc.fill_null(value, "") if value.null_count else value
         data = filled.buffers()[2]
@@ -112,6 +103,10 @@ def _split_values(form: Form, value: pa.Array) -> tuple[NDArray[np.generic], mem
     return lengths, tail.cast("B"), offsets * width
 
 
+def _without_nulls(value: pa.Array, zero: float) -> NDArray[np.generic]:
+    return (pc.fill_null(value, zero) if value.null_count else value).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
 def hash_leaves(
     frames: Mapping[Form, Frame], changes: Sequence[bytes], seed: bytes, *, skip: int = 0
 ) -> tuple[list[bytes], int]:
@@ -122,7 +117,7 @@ def hash_leaves(
     sha = sha256
     datas: list[bytes] = []
     for form in sorted(frames, key=FORM_CODES.__getitem__):
-        datas.extend([data for _, data in frame_leaves(frames[form])])
+        datas.extend(frame_leaves(frames[form])[1])
     telemetry = len(datas)
     datas.extend(change_leaf(change) for change in changes)
     salts = salts_of(seed, skip + len(datas))[skip * SALT_BYTES :]

@@ -48,10 +48,10 @@ def prove(row: Row, position: Position) -> Proof:
     for form in sorted(frames, key=FORM_CODES.__getitem__):
         frame = frames[form]
         holder = {int(s) for s in frame.series[frame.ordinal == ordinal]}
-        for series, data in frame_leaves(frame):
-            if series in holder:
-                index = len(datas)
-            datas.append(data)
+        series, found = frame_leaves(frame)
+        if holder:
+            index = len(datas) + series.index(holder.pop())
+        datas.extend(found)
     if index < 0:
         index = len(datas) + ordinal - (row.count - len(changes))
     datas.extend(change_leaf(change) for change in changes)
