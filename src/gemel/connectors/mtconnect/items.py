@@ -22,7 +22,7 @@ KindOf = Callable[[str, str], Kind | None]
 class Item:
     """A data item with its binding."""
 
-    __slots__ = ("_told", "active", "binding", "plain", "property", "read", "shape", "twin", "unit")
+    __slots__ = ("_told", "active", "binding", "kind", "plain", "property", "read", "shape", "twin", "unit")
 
     def __init__(self, binding: Binding, kind: Kind | None) -> None:
         self.binding = binding
@@ -34,12 +34,11 @@ class Item:
 
     def refresh(self, kind: Kind | None) -> None:
         """Follow a retyped property."""
+        self.kind = kind
         by_kind = Shape.CONDITION if kind is Kind.CONDITION else Shape.VALUE
         self.shape = self._told or by_kind
         self.plain = self.shape is Shape.VALUE
         self.read: Callable[[str], Any] = reader_of(kind, self.binding.scale)
-        if self.shape is Shape.MESSAGE and kind is not Kind.OBJECT:
-            self.read = str
 
     def reported(self, text: str, time: int) -> Reported:
         """The reading of one plain value."""
@@ -47,6 +46,13 @@ class Item:
         if len(text) == 11 and text.upper() == UNAVAILABLE:
             return self._now(None, time)
         return Reported(twin=self.twin, property=self.property, value=self.read(text), time=time, unit=self.unit)
+
+    def reported_message(self, code: str, text: str, time: int) -> Reported:
+        """The reading of a message: {code, text} for an object, else the text."""
+        plain = self.reported(text, time)
+        if self.kind is Kind.OBJECT and plain.value is not None:
+            return self._now({"code": code.strip(), "text": text.strip()}, time)
+        return plain
 
     def reported_condition(self, fields: Sequence[str], time: int) -> Reported:
         """The reading of a condition's `level|code|severity|qualifier|text`. Raises ValueError."""
@@ -212,11 +218,7 @@ class LineReader:
         if item.shape is Shape.TIME_SERIES and len(told) == 3:
             return item.reported(told[2], time)
         if item.shape is Shape.MESSAGE and len(told) == 2:
-            reported = item.reported(told[1], time)
-            if item.read is not str and reported.value is not None:
-                value = {"code": told[0].strip(), "text": told[1].strip()}
-                return Reported(twin=item.twin, property=item.property, value=value, time=time)
-            return reported
+            return item.reported_message(told[0], told[1], time)
         return item.reported(told[0], time)
 
     def _asset(self, fields: list[str], time: int) -> Message | None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from gemel.connectors.base import Port, Source
 from gemel.connectors.mtconnect.adapter_client import AdapterClient
 from gemel.connectors.mtconnect.address import parse_address
+from gemel.connectors.mtconnect.agent_client import AgentClient
 from gemel.connectors.mtconnect.settings import MtconnectSettings
 from gemel.twin import Binding
 
@@ -23,7 +24,8 @@ class MtconnectSource:
         """Raises InvalidInput for an address that cannot be read."""
         for binding in bindings:
             parse_address(binding.address)
-        self._source: Source = AdapterClient(settings, bindings)
+        client = AdapterClient if settings.url.startswith("shdr:") else AgentClient
+        self._source: Source = client(settings, bindings)
 
     async def run(self, port: Port) -> None:
         await self._source.run(port)
