@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
@@ -47,9 +47,10 @@ class Sessions:
         self._accounts = accounts
         self._lock = threading.Lock()
         self._known: dict[bytes, _Known] = {}
+        self._by_id: dict[str, _Known] = {}
         with store.database.read() as connection:
             for row in connection.execute(select(session)):
-                self._known[row.hash] = _Known(row.id, row.hash, row.account, row.created, row.rotated, row.seen)
+                self._keep(_Known(row.id, row.hash, row.account, row.created, row.rotated, row.seen))
         accounts.signed_out.append(self._forget_account)
 
     def start(self, account: Account) -> str:
@@ -65,32 +66,60 @@ class Sessions:
 
         self._store.write(work, actor=account.id)
         with self._lock:
-            oldest = now - LONGEST_S * SECOND
-            self._known = {hashed: one for hashed, one in self._known.items() if one.created >= oldest}
-            self._known[known.hash] = known
+            self._drop(lambda one: one.created < now - LONGEST_S * SECOND)
+            self._keep(known)
         return secret
 
-    def principal(self, secret: str) -> tuple[Principal, str | None]:
-        """Whose session this is, and a new secret when it is time to rotate (else None). Raises Unauthenticated."""
+    def _keep(self, known: _Known) -> None:
+        self._known[known.hash] = self._by_id[known.id] = known
+
+    def _drop(self, over: Callable[[_Known], bool]) -> None:
+        self._known = {hashed: one for hashed, one in self._known.items() if not over(one)}
+        self._by_id = {id: one for id, one in self._by_id.items() if not over(one)}
+
+    def id_of(self, secret: str) -> str:
+        """The session's id, for `alive`; empty when it is not known."""
+        known = self._known.get(hash_secret(secret))
+        return known.id if known is not None else ""
+
+    def alive(self, id: str) -> Principal:
+        """Whose session this is, for a connection that outlives requests. Raises Unauthenticated when it has ended."""
+        known = self._by_id.get(id)
+        if known is None:
+            raise Unauthenticated("this session has ended; sign in again")
+        return self._checked(known, self._store.clock.now())
+
+    def principal(self, secret: str, *, rotate: bool = True) -> tuple[Principal, str | None]:
+        """Whose session this is, and a new secret when it is time to rotate (else None). Raises Unauthenticated.
+
+        `rotate=False` where no cookie can be set.
+        """
         hashed, now = hash_secret(secret), self._store.clock.now()
         known = self._known.get(hashed)
         if known is None or not same(known.hash, hashed):
             raise Unauthenticated("this session is not known; sign in again")
+        who = self._checked(known, now)
+        fresh = None
+        if rotate and not known.earlier and now - known.rotated > ROTATE_S * SECOND:
+            fresh = self._rotate(known, now)
+        known.seen = now
+        return who, fresh
+
+    def _checked(self, known: _Known, now: int) -> Principal:
         account = self._accounts.find(known.account)
         ends = min(known.created + LONGEST_S * SECOND, known.seen + IDLE_S * SECOND)
         if known.earlier:
             ends = min(ends, known.rotated + GRACE_S * SECOND)
         if account is None or account.disabled or now >= ends:
-            self._forget(known)
+            with self._lock:
+                self._known.pop(known.hash, None)
+                if self._by_id.get(known.id) is known:
+                    del self._by_id[known.id]
             raise Unauthenticated("this session has ended; sign in again")
-        fresh = None
-        if not known.earlier and now - known.rotated > ROTATE_S * SECOND:
-            fresh = self._rotate(known, now)
-        known.seen = now
         # The end is coarse (the hour) so that the decisions remembered for this principal stay few.
         hour = 3600 * SECOND
         expires = min((now // hour + 2) * hour + IDLE_S * SECOND, known.created + LONGEST_S * SECOND)
-        return Principal(id=account.id, kind="User", role=account.role, expires=expires, ambient=True), fresh
+        return Principal(id=account.id, kind="User", role=account.role, expires=expires, ambient=True)
 
     def _rotate(self, known: _Known, now: int) -> str | None:
         secret = new_secret(PREFIX)
@@ -106,16 +135,12 @@ class Sessions:
             return None  # the writer is full: the next request tries again
         with self._lock:
             known.earlier, known.rotated = True, now
-            self._known[fresh.hash] = fresh
+            self._keep(fresh)
         return secret
-
-    def _forget(self, known: _Known) -> None:
-        with self._lock:
-            self._known.pop(known.hash, None)
 
     def _forget_account(self, account: str) -> None:
         with self._lock:
-            self._known = {hashed: one for hashed, one in self._known.items() if one.account != account}
+            self._drop(lambda one: one.account == account)
 
     def end(self, secret: str) -> None:
         """Sign out; nothing happens when there is no such session."""
@@ -128,5 +153,5 @@ class Sessions:
             return None, ()
 
         with self._lock:
-            self._known = {hashed: one for hashed, one in self._known.items() if one.id != known.id}
+            self._drop(lambda one: one.id == known.id)
         self._store.write(work, actor=known.account)

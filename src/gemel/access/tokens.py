@@ -83,6 +83,17 @@ class Tokens:
         known = self._known.get(hashed)
         if known is None or not same(known.hash, hashed):
             raise Unauthenticated("this token is not known; it may have been withdrawn")
+        return self._checked(known)
+
+    def alive(self, id: str) -> Principal:
+        """The principal of a token's id, for a connection that outlives requests. Raises Unauthenticated."""
+        with self._lock:
+            known = next((one for one in self._known.values() if one.token.id == id), None)
+        if known is None:
+            raise Unauthenticated("this token was withdrawn")
+        return self._checked(known)
+
+    def _checked(self, known: _Known) -> Principal:
         now = self._store.clock.now()
         who = known.principal
         if who.expires is not None and who.expires <= now:

@@ -18,7 +18,7 @@ __all__ = ["Call", "call_of"]
 class Call:
     """Kept in the ASGI scope under `gemel`; one for each request or socket."""
 
-    __slots__ = ("address", "cookie", "cookies", "position", "principal", "secure", "services", "status")
+    __slots__ = ("address", "cookie", "cookies", "position", "principal", "secure", "services", "session", "status")
 
     def __init__(self, services: Services, *, address: str = "", secure: bool = False) -> None:
         self.services = services
@@ -27,6 +27,8 @@ class Call:
         self.principal: Principal | None = None
         self.cookie = ""
         """The session's secret that came with the request; empty without one."""
+        self.session = ""
+        """Of a socket: the session's id."""
         self.cookies: list[bytes] = []
         """Set-Cookie headers of the answer."""
         self.position = 0

@@ -141,14 +141,16 @@ class Edge:
             call.cookie = _cookie(cookie.decode("latin-1"), cookie_name(call.secure))
         if call.cookie:
             try:
-                call.principal, fresh = gate.sessions.principal(call.cookie)
+                http = scope["type"] == "http"
+                call.principal, fresh = gate.sessions.principal(call.cookie, rotate=http)
+                if not http:
+                    call.session = gate.sessions.id_of(call.cookie)
             except Unauthenticated:
                 set_cookie(call, "")
             else:
                 if fresh is not None:
                     call.cookie = fresh
-                    if scope["type"] == "http":
-                        set_cookie(call, fresh)
+                    set_cookie(call, fresh)
                 return
         if self._services.options.demo:
             # A page of another name that resolves to this machine must not be taken for the person who sits at it.

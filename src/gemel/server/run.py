@@ -42,6 +42,7 @@ class _Uvicorn(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.services.stopping.set()  # streams and sockets end by themselves, so that the server need not cut them off
         await super().shutdown(sockets=sockets)
+        await self.services.stopped()
 
 
 class Server:

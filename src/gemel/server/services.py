@@ -12,6 +12,7 @@ from gemel.server.bridge import Bridge, Slow
 from gemel.server.metrics import Metrics
 from gemel.server.options import Options
 from gemel.server.pages import Pages
+from gemel.server.watch import RegistryWatch
 
 if TYPE_CHECKING:
     from gemel.platform import Platform
@@ -34,6 +35,7 @@ class Services:
         self.pages = Pages(options.web or Path(str(resources.files("gemel.server") / "web")))
         self.bridge: Bridge
         self.stopping: asyncio.Event
+        self.watch: RegistryWatch
         self.port = options.port
         """The one in use, once the server listens."""
 
@@ -41,6 +43,12 @@ class Services:
         """Take the running event loop."""
         self.bridge = Bridge(asyncio.get_running_loop())
         self.stopping = asyncio.Event()
+        self.watch = RegistryWatch(self.platform)
+
+    async def stopped(self) -> None:
+        """The event loop is about to end."""
+        self.stopping.set()
+        await self.watch.close()
 
     async def wait_for(self, wanted: str) -> None:
         """Wait until the state has reached a position. Raises NotYet after ten seconds, InvalidInput."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gemel.server.routes import access, connectors, ingest, journal, now, site, twins, types
+from gemel.server.routes import access, connectors, history, ingest, journal, now, plant, site, stream, twins, types
 
 __all__ = ["ROUTES"]
 
@@ -14,6 +14,9 @@ ROUTES: list[Any] = [
     *types.ROUTES,
     *twins.ROUTES,
     *now.ROUTES,
+    *history.ROUTES,
+    *stream.ROUTES,
+    *plant.ROUTES,
     *ingest.ROUTES,
     *connectors.ROUTES,
     *journal.ROUTES,

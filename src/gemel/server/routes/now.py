@@ -66,9 +66,7 @@ async def now_of(
     call = call_of(request)
     platform = call.services.platform
     entry = entry_for(call, twin)
-    with platform.state.lock:
-        values = platform.state.twin(entry)
-        call.position = platform.state.position
+    values = platform.state.twin(entry)
     parts = await call.services.slow.run(_parts_now, call, entry.id, depth) if depth else None
     return NowView(call.position, {name: value_of(one) for name, one in values.items()}, parts)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from litestar import get
 from litestar.response import Response
@@ -16,8 +14,11 @@ from gemel.server.guard import PUBLIC, SELF, needs
 from gemel.server.http import Req, json
 from gemel.server.openapi import docs_page
 from gemel.server.options import API
+from gemel.twin import json_schema
 
 __all__ = ["ROUTES"]
+
+SCHEMAS = ("twin-type.json", "plant.json")
 
 
 class Me(msgspec.Struct):
@@ -83,14 +84,10 @@ async def site(request: Req) -> SiteView:
 
 @get(f"{API}/schemas/{{name:str}}", opt=PUBLIC, tags=["types"], summary="JSON Schema of twin types and plants")
 async def schema(name: str) -> Response[bytes]:
-    found = _schemas().get(name)
-    if found is None:
-        raise NotFound(f"there is no schema {name!r:.80}; there are {', '.join(_schemas())}")
+    if name not in SCHEMAS:
+        raise NotFound(f"there is no schema {name!r:.80}; there are {', '.join(SCHEMAS)}")
+    found = json_schema(name.removesuffix(".json"))
     return Response(msgspec.json.encode(found), media_type="application/schema+json")
-
-
-def _schemas() -> dict[str, Any]:
-    return {}
 
 
 @get(f"{API}/openapi.json", opt=PUBLIC, tags=["site"], summary="This interface as OpenAPI 3.1")

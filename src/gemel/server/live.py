@@ -1,0 +1,299 @@
+"""The live socket: one connection for a tab, many subscriptions on it. See docs/reference/websocket.md."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from gemel.access import Resource, ResourceKind
+from gemel.errors import GemelError, InvalidInput, Overloaded, Unauthenticated
+from gemel.server.call import Call
+from gemel.server.guard import require_twin
+from gemel.state import Delta, Selection, Subscription
+
+__all__ = ["Live", "Subscribe", "messages_of"]
+
+MAX_SUBSCRIPTIONS = 64
+MAX_RATE_HZ = 50.0
+DEFAULT_RATE_HZ = 4.0
+PING_S = 10.0
+VALUES_A_FRAME = 5_000
+"""A frame holds at most so many values, so that a large snapshot does not hold up the rest."""
+_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+_decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+
+class Chosen(msgspec.Struct, forbid_unknown_fields=True):
+    """Twins by type, or those that are part of nothing."""
+
+    type: str = ""
+    roots: bool = False
+
+
+class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
+    """What a reader wants to follow."""
+
+    s: int
+    twins: list[str] | Chosen
+    depth: int | None = 0
+    properties: list[str] | None = None
+    headline: bool = False
+    rate_hz: float | None = DEFAULT_RATE_HZ
+    after: int | None = None
+    t: str = "sub"
+
+    def selection(self) -> Selection:
+        chosen = self.twins if isinstance(self.twins, Chosen) else None
+        return Selection(
+            twins=() if chosen else tuple(self.twins),  # type: ignore[arg-type]
+            type=chosen.type if chosen else "",
+            roots=chosen.roots if chosen else False,
+            depth=self.depth,
+            properties=None if self.properties is None else tuple(self.properties),
+            headline=self.headline,
+        )
+
+
+class Keys:
+    """Short integers for twin–property pairs; given once for each subscription."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
+
+    def of(self, series: int) -> tuple[int, bool]:
+        """(key, it is new) of a series."""
+        found = self._known.get(series)
+        if found is not None:
+            return found, False
+        key = self._known[series] = len(self._known)
+        return key, True
+
+
+def messages_of(delta: Delta, s: int, keys: Keys) -> Iterable[dict[str, Any]]:
+    """A delta as the protocol's messages, in the order they are sent."""
+    if delta.gap is not None:
+        yield {"t": "gap", "s": s, "from": delta.gap.after, "to": delta.gap.until}
+    values, kind = delta.values, "snap" if delta.snapshot or delta.gap is not None else "delta"
+    if len(values) or delta.snapshot:
+        yield from _values(values, {"t": kind, "s": s, "position": delta.position}, keys)
+    if delta.transitions:
+        new, items = [], []
+        for one in delta.transitions:
+            key, is_new = keys.of(one.series)
+            if is_new:
+                new.append((key, one.twin, one.property))
+            items.append((key, one.fresh, one.stale_since))
+        if new:
+            yield {"t": "keys", "s": s, "keys": new}
+        yield {"t": "fresh", "s": s, "items": items}
+    if delta.events:
+        yield {
+            "t": "event",
+            "s": s,
+            "events": [
+                {
+                    "position": one.position,
+                    "twin": one.change.subject,
+                    "kind": one.change.kind,
+                    "time": one.change.time,
+                    "body": one.change.body,
+                }
+                for one in delta.events
+            ],
+        }
+    if delta.gone:
+        yield {"t": "gone", "s": s, "twins": list(delta.gone)}
+
+
+def _values(values: Any, head: dict[str, Any], keys: Keys) -> Iterable[dict[str, Any]]:
+    times, changed, quality = values.time.tolist(), values.changed.tolist(), values.quality.tolist()
+    stale, names, plain = values.stale_since.tolist(), values.names, values.value
+    rows, new, sent = [], [], False
+    for i, series in enumerate(values.series.tolist()):
+        key, is_new = keys.of(series)
+        if is_new:
+            new.append((key, *names[i]))
+        since = stale[i]
+        rows.append((key, plain[i], times[i], changed[i], quality[i], since == 0, since or None))
+        if len(rows) == VALUES_A_FRAME:
+            if new:
+                yield {"t": "keys", "s": head["s"], "keys": new}
+            yield {**head, "values": rows}
+            rows, new, sent = [], [], True
+            head = {**head, "t": "delta"}  # the rest of a large snapshot adds to its first part
+    if new:
+        yield {"t": "keys", "s": head["s"], "keys": new}
+    if rows or not sent:
+        yield {**head, "values": rows}
+
+
+class Live:
+    """One open socket. It sends through one lock, so a slow reader holds up its own subscriptions and nothing else."""
+
+    def __init__(self, call: Call, socket: Any) -> None:
+        self._call = call
+        self._services = call.services
+        self._platform = call.services.platform
+        self._socket = socket
+        self._sending = asyncio.Lock()
+        self._tasks: dict[int, tuple[asyncio.Task[None], Subscription]] = {}
+
+    async def run(self) -> None:
+        """Until the other side, or the server, ends it."""
+        offered = self._socket.scope.get("subprotocols") or ()
+        await self._socket.accept(subprotocols="gemel.v1" if "gemel.v1" in offered else None)
+        self._services.metrics.sockets.inc()
+        helpers: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self._ping()),
+            asyncio.create_task(self._follow_registry()),
+        ]
+        try:
+            await self._hello()
+            listening = asyncio.create_task(self._listen())
+            stopping = asyncio.create_task(self._services.stopping.wait())
+            helpers += [listening, stopping]
+            done, _ = await asyncio.wait({listening, stopping, helpers[0]}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            with contextlib.suppress(Exception):  # it may be gone already
+                await self._socket.close(code=1001)
+        except Unauthenticated as error:
+            with contextlib.suppress(Exception):
+                await self._send({"t": "error", "s": None, "code": error.code, "detail": error.detail})
+                await self._socket.close(code=4401, reason=error.code)
+        finally:
+            self._services.metrics.sockets.dec()
+            subscriptions = [self._tasks.pop(s) for s in list(self._tasks)]
+            for task, subscription in subscriptions:
+                subscription.close()
+                task.cancel()
+            for task in helpers:
+                task.cancel()
+            await asyncio.gather(*helpers, *(task for task, _ in subscriptions), return_exceptions=True)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        async with self._sending:
+            await self._socket.send_bytes(_encode(message))
+
+    async def _hello(self) -> None:
+        who = self._call.who
+        await self._send(
+            {
+                "t": "hello",
+                "now": self._platform.clock.now(),
+                "position": self._platform.state.position,
+                "rev": self._platform.registry.directory.revision,
+                "demo": who.kind == "Demo",
+                "principal": {"id": who.id, "role": str(who.role)},
+            }
+        )
+
+    async def _listen(self) -> None:
+        while True:
+            frame = await self._socket.receive()
+            if frame["type"] == "websocket.disconnect":
+                return
+            number: Any = None
+            try:
+                message = _read(frame)
+                number = message.get("s")
+                await self._handle(message)
+            except GemelError as error:
+                await self._send({"t": "error", "s": number, "code": error.code, "detail": error.detail})
+
+    async def _handle(self, message: dict[str, Any]) -> None:
+        kind = message.get("t")
+        if kind == "sub":
+            await self._subscribe(message)
+        elif kind == "unsub":
+            await self._end(message.get("s"))
+        elif kind == "ping":
+            now, position = self._platform.clock.now(), self._platform.state.position
+            await self._send({"t": "pong", "n": message.get("n"), "now": now, "position": position})
+        elif kind != "pong":
+            raise InvalidInput(f"t={kind!r:.40} is not understood; use sub, unsub, ping")
+
+    async def _subscribe(self, message: dict[str, Any]) -> None:
+        try:
+            wanted = msgspec.convert(message, Subscribe)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(f"the subscription does not fit: {error}") from error
+        if len(self._tasks) >= MAX_SUBSCRIPTIONS and wanted.s not in self._tasks:
+            raise Overloaded(f"a socket carries {MAX_SUBSCRIPTIONS} subscriptions; end one, or ask for twins together")
+        if wanted.rate_hz is not None and not 0 < wanted.rate_hz <= MAX_RATE_HZ:
+            raise InvalidInput(f"rate_hz {wanted.rate_hz} is not between 0 and {MAX_RATE_HZ:g}")
+        self._permit(wanted)
+        await self._end(wanted.s)
+        subscription = await self._services.slow.run(
+            self._platform.state.subscribe, wanted.selection(), after=wanted.after, rate_hz=wanted.rate_hz
+        )
+        task = asyncio.create_task(self._deliver(wanted.s, subscription))
+        self._tasks[wanted.s] = task, subscription
+
+    def _permit(self, wanted: Subscribe) -> None:
+        who, gate = self._call.who, self._platform.gate
+        if isinstance(wanted.twins, Chosen) or not wanted.twins:
+            gate.require(who, "subscribe", Resource(ResourceKind.PLATFORM, "all twins"))
+            return
+        for twin in wanted.twins:
+            require_twin(self._call, who, "subscribe", twin)
+
+    async def _deliver(self, s: int, subscription: Subscription) -> None:
+        keys = Keys()
+        try:
+            async for delta in subscription:
+                for message in messages_of(delta, s, keys):
+                    await self._send(message)
+        except GemelError as error:
+            await self._send({"t": "error", "s": s, "code": error.code, "detail": error.detail})
+        finally:
+            subscription.close()
+
+    async def _end(self, s: Any) -> None:
+        found = self._tasks.pop(s, None) if isinstance(s, int) else None
+        if found is not None:
+            task, subscription = found
+            subscription.close()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _follow_registry(self) -> None:
+        """Tell when types, twins or links changed."""
+        watch = self._services.watch
+        seen = watch.count
+        while True:
+            seen = await watch.after(seen)
+            revision = self._platform.registry.directory.revision
+            await self._send({"t": "changed", "rev": revision, "kinds": ["types", "twins", "links"]})
+
+    async def _ping(self) -> None:
+        """Every ten seconds; also looks whether whoever reads may still do so."""
+        number = 0
+        while True:
+            await asyncio.sleep(PING_S)
+            number += 1
+            self._still_known()
+            now, position = self._platform.clock.now(), self._platform.state.position
+            await self._send({"t": "ping", "n": number, "now": now, "position": position})
+
+    def _still_known(self) -> None:
+        """Raises Unauthenticated when the token was withdrawn or the session has ended."""
+        gate, who = self._platform.gate, self._call.who
+        if who.kind == "User":
+            self._call.principal = gate.sessions.alive(self._call.session)
+        elif who.kind == "Token":
+            self._call.principal = gate.tokens.alive(who.id)
+
+
+def _read(frame: Any) -> dict[str, Any]:
+    data = frame.get("bytes")
+    if data is None:
+        raise InvalidInput("frames are binary, each one MessagePack map")
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"the frame is not a MessagePack map: {error!s:.200}") from error

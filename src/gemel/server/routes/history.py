@@ -1,0 +1,150 @@
+"""The past: a whole twin at an instant, a property over a range, its average."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from litestar import get
+from litestar.params import Parameter
+from litestar.response import Response
+
+from gemel.errors import InvalidQuery
+from gemel.history import Series
+from gemel.server.arrow import arrow, wants_arrow
+from gemel.server.call import Call, call_of
+from gemel.server.encode import Value, rfc3339, value_then
+from gemel.server.guard import needs
+from gemel.server.http import Req, json, time_or
+from gemel.server.options import API
+
+__all__ = ["END", "ROUTES", "START", "interval"]
+
+READ_ONE = needs("read", "Twin", id_in="twin")
+HOUR = 3_600_000_000
+START = Annotated[str | None, Parameter(description="RFC 3339; an hour before the end if left out.")]
+END = Annotated[str | None, Parameter(description="RFC 3339, not included; now if left out.")]
+UNIT = Annotated[str, Parameter(max_length=64, description="UCUM code; the property's own if left out.")]
+_MICROS = {"time", "start", "end"}
+
+
+class AtView(msgspec.Struct):
+    """A twin as it was at an instant."""
+
+    time: str
+    position: int
+    values: dict[str, Value]
+
+
+class AverageView(msgspec.Struct):
+    """∫ value dt over the time in which it was known, divided by that time."""
+
+    value: float | None
+    unit: str
+    covered_s: float
+    start: str
+    end: str
+    position: int
+
+
+def interval(call: Call, start: str | None, end: str | None) -> tuple[int, int]:
+    """[start, end) in microseconds; the last hour when nothing is said. Raises InvalidTime, InvalidQuery."""
+    until = time_or(end, call.services.platform.clock.now())
+    since = time_or(start, until - HOUR)
+    if since >= until:
+        raise InvalidQuery(f"the range ends at {rfc3339(until)}, before it starts at {rfc3339(since)}")
+    return since, until
+
+
+@get(f"{API}/twins/{{twin:str}}/at", opt=READ_ONE, tags=["history"], summary="The whole twin as of an instant")
+async def twin_at(request: Req, twin: str, time: Annotated[str, Parameter(description="RFC 3339.")]) -> AtView:
+    call = call_of(request)
+    moment = time_or(time, 0)
+    history = call.services.platform.history
+    found = await call.services.slow.run(history.twin, twin, moment)
+    return AtView(rfc3339(moment), call.position, {name: value_then(reading) for name, reading in found.items()})
+
+
+@get(
+    f"{API}/twins/{{twin:str}}/history/{{name:str}}",
+    opt=READ_ONE,
+    tags=["history"],
+    summary="A property over a range",
+)
+async def history_of(
+    request: Req,
+    twin: str,
+    name: str,
+    start: START = None,
+    end: END = None,
+    points: Annotated[int | None, Parameter(ge=1, le=100_000, description="About how many; all if left out.")] = None,
+    method: Annotated[
+        str | None, Parameter(max_length=20, description="minmax, mean, last, lttb, states or raw.")
+    ] = None,
+    unit: UNIT = "",
+) -> Response[bytes]:
+    """`columns`: `time` in microseconds since the epoch with `value`, or with `min, max, mean, first, last, count`.
+
+    Texts, enumerations, booleans and conditions come as `start, end, value`. `gaps`: nothing was known from–to.
+    """
+    call = call_of(request)
+    since, until = interval(call, start, end)
+    arrow_wanted = wants_arrow(request)
+    return await call.services.slow.run(
+        _range, call, (twin, name), (since, until), (points, method, unit, arrow_wanted)
+    )
+
+
+def _range(call: Call, what: tuple[str, str], when: tuple[int, int], how: tuple[Any, ...]) -> Response[bytes]:
+    points, method, unit, arrow_wanted = how
+    found = call.services.platform.history.range(*what, *when, points=points, method=method, unit=unit)
+    about = {
+        "twin": found.twin,
+        "property": found.property,
+        "kind": str(found.kind),
+        "unit": found.unit,
+        "method": str(found.method),
+        "start": rfc3339(found.start),
+        "end": rfc3339(found.end),
+        "resolution_s": found.resolution_s,
+        "position": found.position,
+        "gaps": found.gaps,
+    }
+    if arrow_wanted:
+        return arrow(_table(found, about))
+    return json({**about, "columns": {name: _listed(column) for name, column in found.columns.items()}})
+
+
+def _listed(column: Any) -> Any:
+    if isinstance(column, np.ndarray | pa.Array | pa.ChunkedArray):
+        return column.tolist() if isinstance(column, np.ndarray) else column.to_pylist()
+    return list(column)
+
+
+def _table(found: Series, about: dict[str, Any]) -> pa.Table:
+    columns = {}
+    for name, column in found.columns.items():
+        array = column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column)
+        columns[name] = array.cast(pa.timestamp("us", tz="UTC")) if name in _MICROS else array
+    return pa.table(columns).replace_schema_metadata({"gemel": msgspec.json.encode(about)})
+
+
+@get(
+    f"{API}/twins/{{twin:str}}/history/{{name:str}}/average",
+    opt=READ_ONE,
+    tags=["history"],
+    summary="The time-weighted average",
+)
+async def average(
+    request: Req, twin: str, name: str, start: START = None, end: END = None, unit: UNIT = ""
+) -> AverageView:
+    """Gaps do not count; `covered_s` says for how many seconds a value was known."""
+    call = call_of(request)
+    since, until = interval(call, start, end)
+    found = await call.services.slow.run(call.services.platform.history.average, twin, name, since, until, unit=unit)
+    return AverageView(found.value, found.unit, found.covered_s, rfc3339(since), rfc3339(until), found.position)
+
+
+ROUTES = [twin_at, history_of, average]

@@ -1,0 +1,126 @@
+"""Following twins: the live socket, and server-sent events for integrations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from litestar import WebSocket, get, websocket
+from litestar.params import Parameter
+from litestar.response import Stream
+
+from gemel.access import Resource, ResourceKind
+from gemel.errors import InvalidInput
+from gemel.server.call import Call, call_of
+from gemel.server.encode import dumps, rfc3339, value_of
+from gemel.server.guard import needs, require_twin
+from gemel.server.http import Req
+from gemel.server.live import MAX_RATE_HZ, Live
+from gemel.server.options import API
+from gemel.state import Delta, Selection, Subscription
+
+__all__ = ["ROUTES"]
+
+KEEP_ALIVE_S = 15.0
+
+
+@websocket(f"{API}/live", opt=needs("subscribe"))
+async def live(socket: WebSocket[Any, Any, Any]) -> None:
+    await Live(call_of(socket), socket).run()
+
+
+@get(f"{API}/stream", opt=needs("subscribe"), tags=["now"], summary="Server-sent events: what changes")
+async def stream(
+    request: Req,
+    twins: Annotated[str, Parameter(max_length=8000, description="Ids, with commas; all if left out.")] = "",
+    properties: Annotated[str, Parameter(max_length=8000, description="Names, with commas.")] = "",
+    depth: Annotated[int, Parameter(ge=0, le=32, description="Levels of parts.")] = 0,
+    after: Annotated[int | None, Parameter(ge=0, description="A position, or `Last-Event-ID`.")] = None,
+    rate_hz: Annotated[float | None, Parameter(description="At most so many messages a second.")] = None,
+) -> Stream:
+    """Events `snapshot`, `delta`, `gap`, `happened`, `gone`, `changed`; the id of each is its position."""
+    call = call_of(request)
+    chosen = [one.strip() for one in twins.split(",") if one.strip()]
+    for twin in chosen:
+        require_twin(call, call.who, "subscribe", twin)
+    if not chosen:
+        call.services.platform.gate.require(call.who, "subscribe", Resource(ResourceKind.PLATFORM, "all twins"))
+    if rate_hz is not None and not 0 < rate_hz <= MAX_RATE_HZ:
+        raise InvalidInput(f"rate_hz {rate_hz} is not between 0 and {MAX_RATE_HZ:g}")
+    last = request.headers.get("last-event-id", "")
+    if after is None and last.isascii() and last.isdecimal() and len(last) < 18:
+        after = int(last)
+    names = tuple(one.strip() for one in properties.split(",") if one.strip()) or None
+    selection = Selection(twins=tuple(chosen), depth=depth, properties=names)
+    subscription = await call.services.slow.run(
+        call.services.platform.state.subscribe, selection, after=after, rate_hz=rate_hz
+    )
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Stream(_events(call, subscription), media_type="text/event-stream", headers=headers)
+
+
+async def _events(call: Call, subscription: Subscription) -> AsyncIterator[bytes]:
+    call.services.metrics.streams.inc()
+    stopping = asyncio.ensure_future(call.services.stopping.wait())
+    following = asyncio.ensure_future(_next(subscription))
+    try:
+        while not stopping.done():
+            await asyncio.wait({following, stopping}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                delta = following.result()
+                if delta is None:
+                    return
+                following = asyncio.ensure_future(_next(subscription))
+                for kind, body in _told(delta):
+                    yield b"event: %s\nid: %d\ndata: %s\n\n" % (kind.encode(), delta.position, dumps(body))
+            elif not stopping.done():
+                yield b": still here\n\n"
+    finally:
+        call.services.metrics.streams.dec()
+        subscription.close()
+        stopping.cancel()
+        following.cancel()
+        await asyncio.gather(stopping, following, return_exceptions=True)
+
+
+async def _next(subscription: Subscription) -> Delta | None:
+    return await anext(aiter(subscription), None)
+
+
+def _told(delta: Delta) -> list[tuple[str, Any]]:
+    told: list[tuple[str, Any]] = []
+    if delta.gap is not None:
+        told.append(("gap", {"from": delta.gap.after, "to": delta.gap.until}))
+    if delta.snapshot or len(delta.values):
+        values: dict[str, dict[str, Any]] = {}
+        for update in delta.values:
+            values.setdefault(update.twin, {})[update.property] = value_of(update.now)
+        kind = "snapshot" if delta.snapshot else "delta"
+        told.append((kind, {"position": delta.position, "values": values}))
+    if delta.transitions:
+        fresh = [
+            {
+                "twin": one.twin,
+                "property": one.property,
+                "fresh": one.fresh,
+                "stale_since": None if one.stale_since is None else rfc3339(one.stale_since),
+            }
+            for one in delta.transitions
+        ]
+        told.append(("fresh", {"items": fresh}))
+    if delta.events:
+        happened = [
+            {**msgspec.to_builtins(one.change), "time": rfc3339(one.change.time), "position": one.position}
+            for one in delta.events
+        ]
+        told.append(("happened", {"events": happened}))
+    if delta.gone:
+        told.append(("gone", {"twins": list(delta.gone)}))
+    if delta.registry_changed:
+        told.append(("changed", {}))
+    return told
+
+
+ROUTES = [live, stream]
