@@ -158,8 +158,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def plant(database: Database) -> Plant:
+def plant(database: Database) -> Iterator[Plant]:
     plant = Plant(database)
     plant.types(PRESS)
     plant.twins("press-1", "press-2")
-    return plant
+    yield plant
+    plant.state.close()

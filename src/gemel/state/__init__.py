@@ -1,17 +1,22 @@
 """The now: every twin as it is, in columns; how fresh it is; who hears of it."""
 
 from gemel.state.delta import Delta, Gap, Happening, Transition
+from gemel.state.live import Projection
 from gemel.state.now import Now, Update, Updates
 from gemel.state.selection import Composition, Selection
+from gemel.state.sql import Files, Relation
 from gemel.state.state import State
 from gemel.state.subscription import Subscription
 
 __all__ = [
     "Composition",
     "Delta",
+    "Files",
     "Gap",
     "Happening",
     "Now",
+    "Projection",
+    "Relation",
     "Selection",
     "State",
     "Subscription",

@@ -55,14 +55,15 @@ class Cells:
         self.rule: NDArray[np.int32] | None = None
         self.due: int = np.iinfo(np.int64).max
         """No cell that is fresh now can be stale before this moment."""
-        self.held = False
+        self.held = 0
+        """How many readers keep these arrays."""
 
     def __len__(self) -> int:
         return len(self.time)
 
     def hold(self) -> Cells:
-        """Whoever calls may keep the arrays for ever: they never change again."""
-        self.held = True
+        """Keep the arrays as they are until `held` is counted down again, or for ever; under the state's lock."""
+        self.held += 1
         return self
 
     def writable(self, rows: int, rule: int = 0) -> Cells:

@@ -68,9 +68,7 @@ class Conditions:
     def _without(self, key: Key) -> tuple[dict[str, _Code], Key]:
         """What is left when everything up to `key` is cleared."""
         left = {
-            name: code._replace(activations=_left(code, key))
-            for name, code in self._codes.items()
-            if code.latest > key
+            name: code._replace(activations=_left(code, key)) for name, code in self._codes.items() if code.latest > key
         }
         return left, max(self._cleared, key)
 

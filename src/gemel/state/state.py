@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import pyarrow as pa
 
 from gemel.clock import Clock
 from gemel.errors import InvalidQuery
@@ -13,8 +15,10 @@ from gemel.state.broadcast import offer, wake
 from gemel.state.cells import CHUNK_ROWS
 from gemel.state.core import Core
 from gemel.state.folding import fold_block
+from gemel.state.live import Projection, live_table
 from gemel.state.now import Now, plain
 from gemel.state.selection import Composition, Selection
+from gemel.state.sql import Relation, Sql
 from gemel.state.subscription import Subscription, Swept
 from gemel.state.table import Column
 from gemel.state.turns import changes_of
@@ -44,6 +48,7 @@ class State:
         self.clock = clock
         self._core = Core(directory, clock, blocks, composition)
         self._untold: list[Turned] = []
+        self._sql = Sql(self._core)
 
     @property
     def position(self) -> Position:
@@ -98,6 +103,33 @@ class State:
         stale = deadline <= now
         times = int(cells.time[low]), int(cells.recorded[low]), int(cells.changed[low])
         return Now(value, *times, quality, position, not stale, deadline if stale else None)
+
+    def table(self, type_id: str, *, projection: Projection | None = None) -> pa.Table:
+        """A type's table at one position, to keep: twin, then `<property>`, `__time`, `__changed`, `__quality`,
+        `__fresh` of each property; metadata `gemel.position`. Raises UnknownType."""
+        with self._core.lock, live_table(self._core, type_id, projection=projection, release=False) as found:
+            return found.replace_schema_metadata({"gemel.position": str(self._core.position)})
+
+    def sql(
+        self,
+        query: str,
+        relations: Mapping[str, Relation] | None = None,
+        *,
+        project: Callable[[str], Projection | None] | None = None,
+        limit: int = 100_000,
+        timeout_s: float = 30.0,
+    ) -> pa.Table:
+        """Answer a user's SELECT over `live.<type>` and the named `relations` (`links`, `history.readings` …).
+
+        `project(type_id)` says what the caller may see of a type, None if nothing. At most `limit` rows. The
+        metadata of the table's schema says `gemel.position`, which all of `live` is at or a little after, and
+        `gemel.truncated`. Raises InvalidQuery.
+        """
+        return self._sql.run(query, relations or {}, project=project, limit=limit, timeout_s=timeout_s)
+
+    def close(self) -> None:
+        """Let go of the query engine."""
+        self._sql.close()
 
     # --- freshness ---------------------------------------------------------------------------------------------
 

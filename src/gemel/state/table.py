@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from gemel.registry import PropertyRef
@@ -66,8 +67,7 @@ class Table:
         """By property number, all generations."""
         self.current: dict[str, Column] = {}
         """By today's name, today's generation only."""
-        self.membership = 0
-        """Rises whenever a row is given or freed."""
+        self._ids: list[pa.Array] = []
 
     def rows_of_chunk(self, chunk: int) -> int:
         """How many rows the chunk has now."""
@@ -75,7 +75,6 @@ class Table:
 
     def add(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give rows to new twins; returns int64[n] of them."""
-        self.membership += 1
         rows = np.empty(len(numbers), np.int64)
         reused = min(len(self.free), len(numbers))
         for i in range(reused):
@@ -90,11 +89,21 @@ class Table:
         grown[: len(self.numbers)] = self.numbers
         grown[rows] = numbers
         self.numbers = grown
+        if len(rows):
+            del self._ids[int(rows.min()) >> CHUNK_BITS :]
         return rows
+
+    def ids(self, ids_of: Callable[[Iterable[int]], list[str]]) -> pa.ChunkedArray:
+        """string[count]: the id of each row's twin; chunks are kept while their rows are the same."""
+        chunks = (self.count + CHUNK_ROWS - 1) >> CHUNK_BITS
+        for chunk in range(len(self._ids), chunks):
+            first = chunk << CHUNK_BITS
+            numbers = self.numbers[first : first + self.rows_of_chunk(chunk)]
+            self._ids.append(pa.array(ids_of(numbers.tolist()), pa.string()))
+        return pa.chunked_array(self._ids, pa.string())
 
     def drop(self, row: int) -> None:
         """Free a row: its twin is no longer of this type."""
-        self.membership += 1
         self.numbers = self.numbers.copy()
         self.numbers[row] = 0
         self.free.append(row)

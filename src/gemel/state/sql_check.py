@@ -1,0 +1,171 @@
+"""Which SQL users may write: one SELECT over named views with harmless functions. Everything else is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemel.errors import InvalidQuery
+from gemel.state.sql_functions import FUNCTIONS, TABLE_FUNCTIONS
+
+__all__ = ["Checked", "check"]
+
+_Node = dict[str, Any]
+_Name = tuple[str, str]
+"""(schema, table) as written."""
+
+_EXPRESSIONS = frozenset(
+    {
+        *("BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION"),
+        *("LAMBDA", "LAMBDA_REF", "OPERATOR", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "WINDOW"),
+    }
+)
+_QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE"})
+_RELATIONS = frozenset({"BASE_TABLE", "SUBQUERY", "JOIN", "EXPRESSION_LIST", "EMPTY", "TABLE_FUNCTION"})
+
+
+@dataclass(slots=True)
+class Checked:
+    """A query that may run, as DuckDB's own tree; `views` says what it reads and what the tree calls it now."""
+
+    tree: _Node
+    views: dict[_Name, str] = field(default_factory=dict)
+    columns: set[str] = field(default_factory=set)
+    """Lower-case names that occur; views need no other columns, unless `every_column`."""
+    every_column: bool = False
+
+
+def check(text: str, parse: Callable[[str], str], known: Callable[[str, str], bool], *, limit: int) -> Checked:
+    """The query made safe, with at most `limit` rows.
+
+    `parse`: DuckDB's json_serialize_sql; `known(schema, table)`: whether that is the name of a view. Raises
+    InvalidQuery, with what is not allowed.
+    """
+    parsed = json.loads(parse(text))
+    if parsed.get("error"):
+        if parsed.get("error_type") == "parser":
+            raise InvalidQuery(f"the query cannot be read: {parsed.get('error_message', '')!s:.500}")
+        raise InvalidQuery("only a SELECT is allowed here")
+    statements = parsed["statements"]
+    if len(statements) != 1:
+        raise InvalidQuery(f"one SELECT at a time, not {len(statements)} statements")
+    checked = Checked(parsed)
+    walk = _Walk(checked, known)
+    walk.query(statements[0]["node"], frozenset())
+    checked.every_column |= bool(checked.columns & walk.relations)
+    _bound(statements[0]["node"], limit)
+    return checked
+
+
+class _Walk:
+    """Goes through the whole tree, with the names of common table expressions that are in scope."""
+
+    def __init__(self, checked: Checked, known: Callable[[str, str], bool]) -> None:
+        self.checked = checked
+        self.known = known
+        self.relations: set[str] = set()  # their names and aliases: as a column, such a name is the whole row
+
+    def query(self, node: _Node, scope: frozenset[str]) -> None:
+        if node.get("type") not in _QUERIES:
+            raise InvalidQuery(f"{_said(node)} is not allowed here")
+        if node["type"] == "RECURSIVE_CTE_NODE":
+            scope |= {node["cte_name"].lower()}
+        for entry in node["cte_map"]["map"]:
+            self.children(entry["value"], scope)  # sees those before it, and not itself
+            scope |= {entry["key"].lower()}
+        self.children({name: value for name, value in node.items() if name != "cte_map"}, scope)
+
+    def children(self, node: _Node, scope: frozenset[str]) -> None:
+        for name, value in node.items():
+            if name == "query" and isinstance(value, dict) and "node" in value:
+                self.query(value["node"], scope)
+            else:
+                self.any(value, scope)
+
+    def any(self, value: Any, scope: frozenset[str]) -> None:
+        if isinstance(value, list):
+            for one in value:
+                self.any(one, scope)
+        elif isinstance(value, dict):
+            self.node(value, scope)
+
+    def node(self, node: _Node, scope: frozenset[str]) -> None:
+        if "class" in node:
+            self.expression(node)
+        elif node.get("type") in _QUERIES:
+            self.query(node, scope)
+            return
+        elif "sample" in node and "alias" in node:
+            self.relation(node, scope)
+        if node.get("class") == "CONSTANT":
+            return
+        self.children(node, scope)
+
+    def expression(self, node: _Node) -> None:
+        kind = node["class"]
+        if kind not in _EXPRESSIONS:
+            raise InvalidQuery(f"{_said(node)} is not allowed here")
+        if kind == "STAR":
+            self.checked.every_column = True
+        elif kind == "COLUMN_REF":
+            names = node["column_names"]
+            if len(names) > 2 and self.known(names[0], names[1]):
+                del names[0]  # the schema: the view has an alias without it
+            self.checked.columns.update(name.lower() for name in names)
+        if "function_name" in node:
+            self.function(node, FUNCTIONS)
+
+    def function(self, node: _Node, allowed: frozenset[str]) -> None:
+        name = node["function_name"].lower()
+        if name not in allowed or node.get("schema") not in ("", "main", None) or node.get("catalog"):
+            raise InvalidQuery(f"the function {name!r:.100} is not allowed here")
+
+    def relation(self, node: _Node, scope: frozenset[str]) -> None:
+        kind = node.get("type")
+        self.relations.add(node["alias"].lower())
+        if kind not in _RELATIONS:
+            raise InvalidQuery(f"{_said(node)} is not allowed here")
+        if kind == "JOIN":
+            self.checked.columns.update(name.lower() for name in node["using_columns"])
+            self.checked.every_column |= node["ref_type"] == "NATURAL"
+        elif kind == "BASE_TABLE":
+            self.table(node, scope)
+        elif kind == "TABLE_FUNCTION":
+            self.function(node["function"], TABLE_FUNCTIONS)
+
+    def table(self, node: _Node, scope: frozenset[str]) -> None:
+        schema, name = node["schema_name"], node["table_name"]
+        if node["catalog_name"] or node["at_clause"]:
+            raise InvalidQuery(f"{node['catalog_name']}.{schema}.{name} is not a view; leave the catalogue out")
+        if not schema and name.lower() in scope:
+            return
+        if not self.known(schema, name):
+            raise InvalidQuery(f"there is no view {schema + '.' if schema else ''}{name}")
+        views = self.checked.views
+        node["alias"] = node["alias"] or name
+        self.relations.add(node["alias"].lower())
+        node["schema_name"], node["table_name"] = "", views.setdefault((schema, name), f"gemel view {len(views)}")
+
+
+def _bound(node: _Node, limit: int) -> None:
+    """Give the outermost query a LIMIT, or lower the one it has."""
+    number: _Node = {"class": "CONSTANT", "type": "VALUE_CONSTANT", "alias": "", "query_location": 0}
+    number["value"] = {"type": {"id": "BIGINT", "type_info": None}, "is_null": False, "value": limit}
+    for modifier in node["modifiers"]:
+        if modifier["type"] == "LIMIT_MODIFIER":
+            own = modifier["limit"]
+            if own is None or (own["class"] == "CONSTANT" and _number(own) > limit):
+                modifier["limit"] = number
+            return
+    node["modifiers"].append({"type": "LIMIT_MODIFIER", "limit": number, "offset": None})
+
+
+def _number(constant: _Node) -> float:
+    value = constant["value"].get("value")
+    return float(value) if isinstance(value, int | float) else float("inf")
+
+
+def _said(node: _Node) -> str:
+    return str(node.get("class") or node.get("type") or "this").replace("_", " ").lower()

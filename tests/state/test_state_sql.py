@@ -1,0 +1,203 @@
+"""SQL over the live fleet: what is answered, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from gemel.errors import InvalidQuery
+from gemel.state import Projection
+from gemel.twin import Quality
+from tests.state.conftest import Plant
+
+LINKS = pa.table({"kind": ["part_of"], "source": ["press-1"], "target": ["line-1"]})
+
+
+@pytest.fixture
+def fleet(plant: Plant) -> Plant:
+    plant.report(
+        ("press-1", "temperature", 85.0, 0),
+        ("press-2", "temperature", 60.0, 0),
+        ("press-1", "running", True, 1),
+        ("press-1", "strokes", 9, 1),
+        ("press-2", "strokes", None, 1),
+        ("press-1", "mode", "AUTO", 1),
+        ("press-1", "profile", [1.0, 2.0], 1),
+        ("press-1", "health", '{"level":"fault","code":"E1","text":"hot"}', 2),
+    )
+    return plant
+
+
+def rows(fleet: Plant, query: str, **options: object) -> list[dict[str, object]]:
+    return fleet.state.sql(query, {"links": LINKS, "history.parts": LINKS}, **options).to_pylist()  # type: ignore[arg-type]
+
+
+def test_a_select_over_live_twins_is_answered_at_a_position(fleet: Plant) -> None:
+    answer = fleet.state.sql("SELECT * FROM live.press WHERE temperature > 80")
+    assert answer.schema.metadata[b"gemel.position"] == str(fleet.state.position).encode()
+    (row,) = answer.to_pylist()
+    assert row["twin"] == "press-1"
+    assert row["temperature"] == 85.0
+    assert row["running"] is True
+    assert row["profile"] == [1.0, 2.0]
+    assert row["temperature__quality"] == "good"
+    assert row["temperature__fresh"] is True
+    assert row["pressure"] is None
+    assert row["pressure__fresh"] is None
+    assert '"code":"E1"' in row["health"]
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("SELECT count(*) AS n FROM live.press", [{"n": 2}]),
+        ("SELECT twin FROM live.press WHERE strokes IS NULL", [{"twin": "press-2"}]),
+        ("SELECT p.twin FROM live.press p WHERE p.strokes__quality = 'unavailable'", [{"twin": "press-2"}]),
+        ("SELECT live.press.temperature t FROM live.press ORDER BY t LIMIT 1", [{"t": 60.0}]),
+        ("SELECT target FROM live.press JOIN links ON twin = source", [{"target": "line-1"}]),
+        ("SELECT target FROM history.parts", [{"target": "line-1"}]),
+        (
+            "WITH hot AS (SELECT * FROM live.press WHERE temperature > 80) SELECT twin FROM hot",
+            [{"twin": "press-1"}],
+        ),
+        ("WITH links AS (SELECT 1 AS one) SELECT one FROM links", [{"one": 1}]),
+        (
+            "WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n+1 FROM t WHERE n<3) SELECT max(n) m FROM t",
+            [{"m": 3}],
+        ),
+        ("SELECT avg(temperature)::INTEGER a FROM live.press GROUP BY ALL", [{"a": 72}]),
+        (
+            "SELECT twin FROM live.press WHERE temperature > (SELECT avg(temperature) FROM live.press)",
+            [{"twin": "press-1"}],
+        ),
+        ("SELECT list_transform([1], x -> x + 1) l", [{"l": [2]}]),
+        ("SELECT twin FROM live.press NATURAL JOIN (SELECT 9 AS strokes)", [{"twin": "press-1"}]),
+        ("SELECT (p).temperature t FROM live.press p WHERE strokes = 9", [{"t": 85.0}]),
+        (
+            "SELECT twin FROM live.press WHERE temperature__time >= '2020-01-01T00:00:00Z' ORDER BY 1 LIMIT 1",
+            [{"twin": "press-1"}],
+        ),
+        (
+            "SELECT row_number() OVER (ORDER BY twin) r FROM live.press ORDER BY r DESC LIMIT 1",
+            [{"r": 2}],
+        ),
+        (
+            "SELECT twin FROM live.press WHERE twin LIKE '%-2' AND temperature BETWEEN 50 AND 70",
+            [{"twin": "press-2"}],
+        ),
+        (
+            "SELECT CASE WHEN temperature > 80 THEN 'hot' ELSE 'cold' END c FROM live.press ORDER BY c",
+            [{"c": "cold"}, {"c": "hot"}],
+        ),
+        (
+            "SELECT date_trunc('day', temperature__time) IS NOT NULL d FROM live.press LIMIT 1",
+            [{"d": True}],
+        ),
+        (
+            "SELECT json_extract_string(health, '$[0].code') c FROM live.press WHERE health IS NOT NULL",
+            [{"c": "E1"}],
+        ),
+        ("VALUES (1)", [{"col0": 1}]),
+    ],
+)
+def test_ordinary_sql_works(fleet: Plant, query: str, answer: list[dict[str, object]]) -> None:
+    assert rows(fleet, query) == answer
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        'SELECT * FROM "/etc/passwd"',
+        "SELECT * FROM glob('/*')",
+        "SELECT content FROM read_text('/etc/passwd')",
+        "SELECT getenv('HOME')",
+        "SELECT current_setting('memory_limit')",
+        "SELECT * FROM duckdb_settings()",
+        "SELECT * FROM duckdb_settings",
+        "SELECT * FROM information_schema.tables",
+        "SELECT * FROM sqlite_master",
+        "SELECT * FROM pragma_version()",
+        "SELECT main.getvariable('x')",
+        "SELECT * FROM query('SELECT 1')",
+        "SELECT * FROM query_table('links')",
+        "SELECT system.main.getenv('HOME')",
+        "ATTACH '/tmp/x.db' AS x",
+        "SET memory_limit = '100GB'",
+        "PRAGMA database_list",
+        "COPY (SELECT 1) TO '/tmp/x.csv'",
+        "CREATE TABLE x AS SELECT 1",
+        "INSERT INTO links VALUES (1)",
+        "DROP VIEW links",
+        "LOAD httpfs",
+        "INSTALL httpfs",
+        "CALL pragma_version()",
+        "EXPLAIN ANALYZE SELECT 1",
+        "DESCRIBE live.press",
+        "SUMMARIZE live.press",
+        "SHOW TABLES",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; ATTACH '/tmp/x.db'",
+        "",
+        ";",
+        "SELEC 1",
+        "SELECT ?",
+        "SELECT $1",
+        "SELECT * FROM live.unknown",
+        "SELECT * FROM memory.live.press",
+        "SELECT * FROM press",
+        "SELECT nothing FROM live.press",
+        'SELECT * FROM "gemel view 0"',
+        'SELECT * FROM live.press, "gemel view 0"',
+        "WITH duckdb_settings AS (SELECT * FROM duckdb_settings) SELECT * FROM duckdb_settings",
+        "SELECT (WITH sqlite_master AS (SELECT 1 a) SELECT a FROM sqlite_master), sql FROM sqlite_master",
+        "WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a",
+        "SELECT * FROM (PIVOT live.press ON mode USING count(*))",
+        "SELECT * FROM live.press AT (VERSION => 1)",
+        "SELECT nextval('s')",
+        "SELECT list_aggregate([1], 'getenv')",
+        "SELECT write_log('x')",
+        "SELECT " + "+".join(["1"] * 20_000),
+    ],
+)
+def test_anything_else_is_refused(fleet: Plant, query: str) -> None:
+    with pytest.raises(InvalidQuery):
+        rows(fleet, query)
+
+
+def test_a_projection_hides_twins_properties_and_types(fleet: Plant) -> None:
+    entry = fleet.registry.directory.twin("press-2")
+    assert entry is not None
+    view = Projection(twins=np.array([entry.number]), properties={"temperature"})
+    (row,) = rows(fleet, "SELECT * FROM live.press", project=lambda _: view)
+    assert row["twin"] == "press-2"
+    assert not {name for name in row if name.startswith(("strokes", "mode"))}
+    with pytest.raises(InvalidQuery):
+        rows(fleet, "SELECT strokes FROM live.press", project=lambda _: view)
+    with pytest.raises(InvalidQuery, match="no view"):
+        rows(fleet, "SELECT * FROM live.press", project=lambda _: None)
+
+
+def test_the_answer_is_bounded_in_rows_and_time(fleet: Plant) -> None:
+    answer = fleet.state.sql("SELECT * FROM range(100)", limit=10)
+    assert len(answer) == 10
+    assert answer.schema.metadata[b"gemel.truncated"] == b"true"
+    assert len(fleet.state.sql("SELECT * FROM range(100) LIMIT 3", limit=10)) == 3
+    with pytest.raises(InvalidQuery, match="longer than"):
+        fleet.state.sql("SELECT count(*) FROM range(10000000000) a, range(10000000000) b", timeout_s=0.05)
+    with pytest.raises(InvalidQuery, match="memory"):
+        fleet.state.sql("SELECT list(range) FROM range(3000000000)")
+
+
+def test_a_table_that_is_kept_does_not_change(fleet: Plant) -> None:
+    table = fleet.state.table("press")
+    fleet.report(("press-1", "temperature", 1.0, 100))
+    assert table.column("temperature").to_pylist() == [85.0, 60.0]
+    assert fleet.state.table("press").column("temperature").to_pylist() == [1.0, 60.0]
+
+
+def test_an_unavailable_value_is_null(fleet: Plant) -> None:
+    fleet.report(("press-1", "temperature", None, 100, Quality.UNAVAILABLE))
+    assert rows(fleet, "SELECT twin FROM live.press WHERE temperature IS NULL") == [{"twin": "press-1"}]
