@@ -3,8 +3,11 @@
 import pytest
 
 from gemel.database import Database
-from gemel.testing.postgres import postgres
-from gemel.testing.registry import world
+
+pytest.register_assert_rewrite("gemel.testing.registry")
+
+from gemel.testing.postgres import postgres  # noqa: E402
+from gemel.testing.registry import world  # noqa: E402
 
 __all__ = ["postgres", "world"]
 

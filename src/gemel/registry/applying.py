@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,88 +16,97 @@ from gemel.registry.plan import Action, Plan, Step
 from gemel.registry.planning import chunks
 from gemel.twin import Change, LifeStage, Twin, TwinSpec
 
-__all__ = ["STAGED_FROM", "apply", "stages"]
+__all__ = ["STAGED_FROM", "Staging", "Work", "apply"]
 
 STAGED_FROM = 1000
 """New twins from which on a plan is staged: fewer fit into one short transaction."""
 CHUNK = 500
-_Work = Callable[[Connection], list[Change]]
+Work = Callable[[Connection], list[Change]]
+LinkKey = tuple[str, str, str, str]
+"""(kind, source, target, slot)."""
 
 
-def stages(plan: Plan, *, busy: set[int], now: Callable[[], int]) -> Iterator[_Work]:
-    """Short pieces of work that bring in the new twins and links, unseen until `apply`; none for a small plan.
+class Staging:
+    """Brings in many new twins and links in short transactions, unseen until `apply` switches them on.
 
-    Each is to be run in a transaction of its own, in order. `busy`: batches under way in this process; those left
-    over by a crash are cleared first.
+    One at a time: whoever stages next clears away what was staged before and never applied.
     """
-    new = {step.id for step in plan.of("twin", Action.CREATE)}
-    if len(new) < STAGED_FROM:
-        return
-    yield from _cleared(busy)
-    begun: list[int] = []
 
-    def begin(tx: Connection) -> list[Change]:
-        number = int(tx.scalar(select(func.max(tables.batch.c.number))) or 0) + 1
-        tx.execute(insert(tables.batch).values(number=number, live=False, created=now()))
-        begun.append(number)
-        busy.add(number)
-        plan.__dict__["batch"] = number
-        return []
+    def __init__(self, *, left_over: bool) -> None:
+        self._left_over = left_over
 
-    yield begin
-    specs = [spec for spec in plan.plant.twins if spec.id in new]
-    numbers: dict[str, int] = {}
-    for chunk in chunks(specs, CHUNK):
+    def stages(self, plan: Plan, now: Callable[[], int]) -> Iterator[Work]:
+        """Pieces of work, each to be run in a transaction of its own, in order."""
+        while self._left_over:
+            yield self._clear
+        new = {step.id for step in plan.of("twin", Action.CREATE)}
+        if len(new) < STAGED_FROM:
+            return
+        batch = secrets.randbelow(2**31 - 1) + 1  # never one that was used before
+        numbers: dict[str, int] = {}
 
-        def stage(tx: Connection, chunk: Sequence[TwinSpec] = chunk) -> list[Change]:
-            made = _insert_twins(tx, chunk, now=now(), batch=begun[0])
+        def begin(tx: Connection) -> list[Change]:
+            tx.execute(insert(tables.batch).values(number=batch, live=False, created=now()))
+            plan.__dict__["batch"] = batch
+            self._left_over = True
+            return []
+
+        def twins_of(tx: Connection, specs: Sequence[TwinSpec]) -> list[Change]:
+            _check_pending(tx, batch)
+            made = _insert_twins(tx, specs, now=now(), batch=batch)
             numbers.update((twin.id, twin.number) for twin, _ in made)
-            body = {"batch": begun[0], "twins": [_staged(twin, shape) for twin, shape in made]}
-            return [Change(kind="plant.staged", subject=f"batch-{begun[0]}", time=now(), body=body)]
+            return [_staged_change(batch, now(), twins=[_told(twin, shape) for twin, shape in made])]
 
-        yield stage
-    fresh = [step.link for step in plan.of("link", Action.CREATE) if step.link is not None and step.link[1] in new]
-    for pairs in chunks(fresh, CHUNK):
+        def links_of(tx: Connection, pairs: Sequence[LinkKey]) -> list[Change]:
+            _check_pending(tx, batch)
+            _insert_links(tx, pairs, numbers, now=now(), batch=batch)
+            return [_staged_change(batch, now(), links=[list(pair) for pair in pairs])]
 
-        def link(tx: Connection, pairs: Sequence[tuple[str, str, str, str]] = pairs) -> list[Change]:
-            _insert_links(tx, pairs, numbers, now=now(), batch=begun[0])
-            body = {"batch": begun[0], "links": [list(pair) for pair in pairs]}
-            return [Change(kind="plant.staged", subject=f"batch-{begun[0]}", time=now(), body=body)]
+        yield begin
+        for specs in chunks([spec for spec in plan.plant.twins if spec.id in new], CHUNK):
+            yield partial(twins_of, specs=specs)
+        for pairs in chunks(_new_links(plan, lambda source: source in new), CHUNK):
+            yield partial(links_of, pairs=pairs)
+        yield _survey
 
-        yield link
-
-    def survey(tx: Connection) -> list[Change]:
-        # Without new statistics PostgreSQL would search the new rows one by one for every step of a recursive query.
-        if tx.dialect.name == "postgresql":
-            tx.exec_driver_sql("ANALYZE registry_twin, registry_alias, registry_attribute, registry_link")
-        return []
-
-    yield survey
-
-
-def _cleared(busy: set[int]) -> Iterator[_Work]:
-    """Take away, bit by bit, what an apply that never came to its end has staged."""
-    left = True
-
-    def clear(tx: Connection) -> list[Change]:
-        nonlocal left
-        b = tables.batch.c
-        dead = [n for n in tx.scalars(select(b.number).where(b.live.is_(False))) if n not in busy]
-        rows = list(tx.scalars(select(tables.twin.c.number).where(tables.twin.c.batch.in_(dead)).limit(CHUNK)))
-        loose = list(tx.scalars(select(tables.link.c.number).where(tables.link.c.batch.in_(dead)).limit(CHUNK)))
+    def _clear(self, tx: Connection) -> list[Change]:
+        """Take away some of what was staged and never applied."""
+        b, t = tables.batch.c, tables.twin.c
+        dead = tx.scalars(select(b.number).where(b.live.is_(False))).all()
+        loose = tx.scalars(select(tables.link.c.number).where(tables.link.c.batch.in_(dead)).limit(CHUNK)).all()
+        rows = tx.scalars(select(t.number).where(t.batch.in_(dead)).limit(CHUNK)).all()
         if loose:
             tx.execute(delete(tables.link).where(tables.link.c.number.in_(loose)))
         elif rows:
             for table in (tables.alias, tables.attribute):
                 tx.execute(delete(table).where(table.c.twin.in_(rows)))
-            tx.execute(delete(tables.twin).where(tables.twin.c.number.in_(rows)))
+            tx.execute(delete(tables.twin).where(t.number.in_(rows)))
         else:
             tx.execute(delete(tables.batch).where(b.number.in_(dead)))
-            left = False
+            self._left_over = False
         return []
 
-    while left:
-        yield clear
+
+def _check_pending(tx: Connection, batch: int) -> None:
+    live = tx.scalar(select(tables.batch.c.live).where(tables.batch.c.number == batch))
+    if live is not False:
+        raise Conflict("another apply has begun since this plan was made; plan again")
+
+
+def _staged_change(batch: int, now: int, **body: Any) -> Change:
+    return Change(kind="plant.staged", subject=f"batch-{batch}", time=now, body={"batch": batch, **body})
+
+
+def _survey(tx: Connection) -> list[Change]:
+    """Without new statistics PostgreSQL would scan all new rows for every step of a recursive query."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql("ANALYZE registry_twin, registry_alias, registry_attribute, registry_link")
+    return []
+
+
+def _new_links(plan: Plan, wanted: Callable[[str], bool]) -> list[LinkKey]:
+    steps = plan.of("link", Action.CREATE)
+    return [step.link for step in steps if step.link is not None and wanted(step.link[1])]
 
 
 def apply(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
@@ -153,7 +164,7 @@ def _create_twins(tx: Connection, plan: Plan, specs: dict[str, TwinSpec], *, now
     new = [specs[step.id] for step in plan.of("twin", Action.CREATE)]
     for chunk in chunks(new, CHUNK):
         for twin, shape in _insert_twins(tx, chunk, now=now, batch=0):
-            body = _staged(twin, shape)
+            body = _told(twin, shape)
             changes.append(Change(kind="twin.created", subject=twin.id, time=now, body=body))
     return changes
 
@@ -165,8 +176,7 @@ def _apply_links(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
         if step.link is not None:
             kind, source, target, slot = step.link
             changes += links.end_link(tx, kind, source, target, until=now, now=now, slot=slot)
-    new = [step.link for step in plan.of("link", Action.CREATE) if step.link is not None and step.link[1] not in staged]
-    for pairs in chunks(new, CHUNK):
+    for pairs in chunks(_new_links(plan, lambda source: source not in staged), CHUNK):
         _insert_links(tx, pairs, {}, now=now, batch=0)
         changes += [
             Change(kind="link.created", subject=source, time=now, body=links.link_body(kind, source, target, slot, now))
@@ -175,7 +185,7 @@ def _apply_links(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
     return changes
 
 
-def _staged(twin: Twin, shape: int) -> dict[str, Any]:
+def _told(twin: Twin, shape: int) -> dict[str, Any]:
     return {"number": twin.number, "shape": shape, "twin": msgspec.to_builtins(twin)}
 
 
@@ -219,9 +229,7 @@ def _insert_twins(tx: Connection, specs: Sequence[TwinSpec], *, now: int, batch:
     return made
 
 
-def _insert_links(
-    tx: Connection, pairs: Sequence[tuple[str, str, str, str]], known: dict[str, int], *, now: int, batch: int
-) -> None:
+def _insert_links(tx: Connection, pairs: Sequence[LinkKey], known: dict[str, int], *, now: int, batch: int) -> None:
     """New rows for links that the plan has checked; `known` gathers the numbers of twins."""
     c = tables.link.c
     for ids in chunks(sorted({id for _, source, target, _ in pairs for id in (source, target)} - known.keys()), CHUNK):

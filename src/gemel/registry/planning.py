@@ -16,6 +16,7 @@ from gemel.registry.connectors import site_of
 from gemel.registry.directory import Directory
 from gemel.registry.links import ACYCLIC, holds
 from gemel.registry.plan import Action, FieldChange, Plan, Step, differences, type_differences
+from gemel.registry.twins import visible
 from gemel.registry.types import merged_problems
 from gemel.twin import (
     ConnectorSpec,
@@ -112,7 +113,7 @@ class _Planner:
 
     def twins(self) -> None:
         for ids in chunks(list(self.specs)):
-            found = self.tx.execute(select(tables.twin).where(tables.twin.c.id.in_(ids)))
+            found = self.tx.execute(select(tables.twin).where(tables.twin.c.id.in_(ids), visible(tables.twin)))
             self.rows |= {row.id: row for row in found}
         types_of = {shape.number: shape.types for shape in self.directory.shapes()}
         names: dict[str, str] = {}
@@ -361,7 +362,9 @@ class _Planner:
         """What a former apply declared and this document does not."""
         t = tables.twin.c
         over = [stage.value for stage in _OVER]
-        for row in self.tx.execute(select(t.id, t.revision).where(t.declared, t.stage.not_in(over)).order_by(t.id)):
+        for row in self.tx.execute(
+            select(t.id, t.revision).where(t.declared, visible(tables.twin), t.stage.not_in(over)).order_by(t.id)
+        ):
             if row.id not in self.specs:
                 self.steps.append(Step(action=Action.REMOVE, what="twin", id=row.id, revision=row.revision))
         kept = {spec.id for spec in self.plant.connectors}

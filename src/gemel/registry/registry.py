@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, exists, select
 
 from gemel.clock import Clock
 from gemel.database import Database
 from gemel.errors import UnknownType
-from gemel.registry import connectors, links, twins, types
-from gemel.registry.applying import apply, stages
+from gemel.registry import connectors, links, tables, twins, types
+from gemel.registry.applying import Staging, Work, apply
 from gemel.registry.directory import Directory
 from gemel.registry.following import follow, load
 from gemel.registry.plan import Plan
@@ -33,10 +33,11 @@ class Registry:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._busy: set[int] = set()
         self.directory = Directory()
         with database.read() as tx:
             self.directory._replace(load(tx))
+            pending = select(exists().where(tables.batch.c.live.is_(False)))
+            self._staging = Staging(left_over=bool(tx.scalar(pending)))
 
     def put_type(self, tx: Connection, type: TwinType, *, if_version: int | None = None) -> list[Change]:
         """Create or evolve a type. Raises InvalidDocument, RevisionConflict."""
@@ -97,12 +98,12 @@ class Registry:
         with self._database.read() as tx:
             return make_plan(tx, self.directory, document, prune=prune, name=name)
 
-    def stages(self, plan: Plan) -> Iterator[Callable[[Connection], list[Change]]]:
+    def stages(self, plan: Plan) -> Iterator[Work]:
         """Pieces of work to run before `apply`, each in a transaction of its own; none for a plan of usual size.
 
         They bring in many new twins unseen, so that `apply` only has to switch them on.
         """
-        return stages(plan, busy=self._busy, now=self._clock.now)
+        return self._staging.stages(plan, self._clock.now)
 
     def apply(self, tx: Connection, plan: Plan) -> list[Change]:
         """Do what a plan says, all of it or nothing. Raises RevisionConflict: changed since the plan was made."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, delete, func, insert, or_, select, union_all, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from gemel.errors import Conflict, InvalidDocument, InvalidInput, RevisionConflict, UnknownTwin, UnknownType
@@ -235,13 +235,11 @@ def _put_aliases(tx: Connection, number: int, aliases: Iterable[str], before: se
     new = sorted(wanted - before)
     if not new:
         return
-    taken = tx.execute(
-        select(tables.twin.c.id, tables.alias.c.alias)
-        .outerjoin(tables.alias, tables.alias.c.twin == tables.twin.c.number)
-        .where(or_(tables.alias.c.alias.in_(new), tables.twin.c.id.in_(new)))
-    ).first()
-    if taken is not None:
-        raise Conflict(f"{taken.alias or taken.id} already means the twin {taken.id}; choose another alias")
+    t, a = tables.twin.c, tables.alias.c
+    by_alias = select(a.alias.label("name"), t.id).join(tables.twin, t.number == a.twin).where(a.alias.in_(new))
+    by_id = select(t.id.label("name"), t.id).where(t.id.in_(new))
+    for taken in tx.execute(union_all(by_alias, by_id)):
+        raise Conflict(f"{taken.name} already means the twin {taken.id}; choose another alias")
     tx.execute(insert(tables.alias), [{"alias": alias, "twin": number} for alias in new])
 
 

