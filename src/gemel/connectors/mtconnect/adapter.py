@@ -13,16 +13,24 @@ import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from gemel.clock import Clock, WallClock, parse_time, to_rfc3339
 from gemel.connectors.replay.known import KnownLines
 from gemel.connectors.replay.pace import Pace
 from gemel.connectors.replay.shdr_log import busiest_moment, first_moment, read_lines, timed_lines
 
-__all__ = ["AdapterServer", "main", "play"]
+__all__ = ["AdapterServer", "Teller", "begin_of", "common_options", "main", "play"]
 
 BACKLOG_BYTES = 64 * 1024 * 1024
 """A client that lets so much wait is cut off; it gets the current values when it comes again."""
+
+
+class Teller(Protocol):
+    """Who tells lines on."""
+
+    def tell(self, lines: Iterable[str]) -> None: ...
+    async def drained(self) -> None: ...
 
 
 class AdapterServer:
@@ -92,7 +100,7 @@ class AdapterServer:
                 await writer.wait_closed()
 
 
-async def play(server: AdapterServer, paths: Sequence[Path], pace: Pace, clock: Clock, *, begin: int) -> None:
+async def play(server: Teller, paths: Sequence[Path], pace: Pace, clock: Clock, *, begin: int) -> None:
     """Tell the lines of a log when they are due; those before `begin` are told at once, as what was known.
 
     Lines that are due together are told together. Order is the log's own, also where its times step back.
@@ -112,7 +120,7 @@ async def play(server: AdapterServer, paths: Sequence[Path], pace: Pace, clock: 
 
 async def _run(options: argparse.Namespace) -> None:
     clock = WallClock()
-    begin = _begin(options.begin, options.log)
+    begin = begin_of(options.begin, options.log)
     server = AdapterServer(period_ms=options.period_ms)
     port = await server.start(options.host, options.port)
     sys.stdout.write(f"listening on {options.host}:{port}\n")
@@ -124,7 +132,21 @@ async def _run(options: argparse.Namespace) -> None:
             await asyncio.Event().wait()  # the log has ended; the adapter stays, as one whose machine stands still
 
 
-def _begin(told: str, paths: Sequence[Path]) -> int:
+def common_options(parser: argparse.ArgumentParser, *, port: int) -> None:
+    """The options of whatever plays a log."""
+    parser.add_argument("log", nargs="+", type=Path, help="SHDR logs, .gz or plain, played one after the other")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=port, help="0: any free one; it is printed")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="seconds of the log in a second; 0: all at once, unshifted"
+    )
+    parser.add_argument("--shift", choices=["now", "none"], default="now", help="tell times as if it happened now")
+    parser.add_argument("--from", dest="begin", default="", help="moment of the log (RFC 3339), or: busiest")
+    parser.add_argument("--loop", action="store_true", help="begin again when the log ends")
+
+
+def begin_of(told: str, paths: Sequence[Path]) -> int:
+    """The moment of the log that `--from` names."""
     if told == "busiest":
         return busiest_moment(paths)
     return parse_time(told) if told else first_moment(paths)
@@ -133,15 +155,7 @@ def _begin(told: str, paths: Sequence[Path]) -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m gemel.connectors.mtconnect.adapter", description=__doc__)
-    parser.add_argument("log", nargs="+", type=Path, help="SHDR logs, .gz or plain, played one after the other")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=7878, help="0: any free one; it is printed")
-    parser.add_argument(
-        "--speed", type=float, default=1.0, help="seconds of the log in a second; 0: all at once, unshifted"
-    )
-    parser.add_argument("--shift", choices=["now", "none"], default="now", help="tell times as if it happened now")
-    parser.add_argument("--from", dest="begin", default="", help="moment of the log (RFC 3339), or: busiest")
-    parser.add_argument("--loop", action="store_true", help="begin again when the log ends")
+    common_options(parser, port=7878)
     parser.add_argument("--period-ms", type=int, default=10_000, help="heartbeat period that PONG tells")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_run(parser.parse_args(arguments)))
