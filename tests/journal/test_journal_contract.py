@@ -1,0 +1,19 @@
+"""The journal's contract, on SQLite and on PostgreSQL."""
+
+import pytest
+
+from gemel.database import Database
+from gemel.testing.journal import JournalContract
+
+
+class TestSqlJournalOnSqlite(JournalContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestSqlJournalOnPostgres(JournalContract):
+    @pytest.fixture
+    def database(self, postgres):
+        database = Database(postgres.create())
+        yield database
+        database.close()
