@@ -44,7 +44,7 @@ class Mosquitto:
         self.port = port or _free_port()
         config = folder / "mosquitto.conf"
         config.write_text(
-            f"listener {self.port} 127.0.0.1\n{listener}\n"
+            f"listener {self.port}{'' if 'websockets' in listener else ' 127.0.0.1'}\n{listener}\n"
             f"allow_anonymous {'false' if 'password_file' in more else 'true'}\n"
             f"persistence true\npersistence_location {folder}/\nmax_inflight_messages 1000\nmax_queued_messages 0\n"
             f"autosave_interval 1\nuser root\n{more}\n"

@@ -102,11 +102,12 @@ class Broker:
 
 
 def _config(folder: Path, port: int) -> str:
-    # max_ack_pending: how many unacknowledged messages may be on their way to one client
+    # max_ack_pending: how many unacknowledged messages may be on their way to one client;
+    # ack_wait: after which time they are sent again, also to a client that has come back
     return (
         f"server_name: gemel\nhost: 127.0.0.1\nport: -1\n"
         f"jetstream {{ store_dir: {json.dumps(str(folder / 'jetstream'))}, sync_interval: always }}\n"
-        f'mqtt {{ host: 127.0.0.1, port: {port}, max_ack_pending: 10000, ack_wait: "60s" }}\n'
+        f'mqtt {{ host: 127.0.0.1, port: {port}, max_ack_pending: 10000, ack_wait: "5s" }}\n'
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -145,6 +146,17 @@ class Session(Client):
     def _buffered(sock: Any) -> int:
         """Bytes that TLS or WebSocket hold already: poll does not see them."""
         return sock.pending() if hasattr(sock, "pending") else 0
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        assert self._ssl_context is not None
+        wrapped = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+        try:
+            wrapped.settimeout(self.connect_timeout)
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()  # paho leaves it open
+            raise
+        return wrapped
 
     def _packet_read(self) -> MQTTErrorCode:
         try:

@@ -30,6 +30,8 @@ _DEPTH = 4
 _ANSWER_TIMEOUT_S = 20.0
 _FILTERS_PER_PACKET = 200
 _IN_FLIGHT = 10_000
+_RESUMED_S = 60.0
+"""Brokers that crashed send again without a mark (DUP), some only after their own timeout."""
 _FINISH_TIMEOUT_S = 2.0
 _SAMPLE_BYTES = 4_096
 
@@ -78,6 +80,7 @@ class _Link:
         self.failure: ConnectionError | None = None
         self.kept = False
         """The broker kept our session: what we missed comes now."""
+        self._opened_s = 0.0
         self.session = self._build()
 
     def _build(self) -> Session:
@@ -114,6 +117,7 @@ class _Link:
         await asyncio.to_thread(session.connect, settings.host, settings.port, settings.keep_alive_s, **more)
         session.start()
         self.kept = await self._answer(connected, "did not answer the connection")
+        self._opened_s = self._port.clock.monotonic()
         granted = [
             code
             for start in range(0, len(wanted), _FILTERS_PER_PACKET)
@@ -136,6 +140,10 @@ class _Link:
             raise ConnectionResetError(f"the connection was lost while subscribing: {status.name}")
         codes: list[int] = await self._answer(self._expect(identifier), "did not answer a subscription")
         return codes
+
+    def just_back(self) -> bool:
+        """Whether what comes now may have come on an earlier connection, even where the broker does not mark it."""
+        return self.kept and self._port.clock.monotonic() - self._opened_s < _RESUMED_S
 
     def _tls(self) -> ssl.SSLContext:
         tls = self._settings.tls
@@ -255,7 +263,8 @@ class _Flow:
         self._places.release()
 
     async def _hand_over(self, arrivals: list[Arrival]) -> None:
-        for resumed, run in groupby(arrivals, key=_may_repeat):
+        back = self._link.just_back()
+        for resumed, run in groupby(arrivals, key=lambda arrival: back or arrival.repeated or arrival.retained):
             group = list(run)
             messages = self._messages(group)
             await self._places.acquire()
@@ -301,10 +310,6 @@ class _Flow:
         elif payload == status.offline.encode():
             self._online.clear()
             self._port.lost(f"its status on {status.topic} is {status.offline!r}")
-
-
-def _may_repeat(arrival: Arrival) -> bool:
-    return arrival.repeated or arrival.retained
 
 
 def _name(topic: bytes) -> str:
