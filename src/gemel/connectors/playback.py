@@ -16,6 +16,7 @@ from gemel.clock import SECOND, Clock, to_rfc3339
 from gemel.connectors.mtconnect.devices import Component, read_devices
 from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.mtconnect.items import ItemTable, LineReader
+from gemel.connectors.mtconnect.shdr import TimeReader
 from gemel.errors import InvalidInput
 from gemel.intake import Reported
 from gemel.twin import Binding, Kind, Plant, PropertyType
@@ -42,7 +43,7 @@ class Recording:
 
     def readings(self) -> Iterator[Reported]:
         """All readings, in the order of the log."""
-        reader = LineReader(ItemTable(self.bindings, self._kind), now=lambda: 0)
+        reader = LineReader(ItemTable(self.bindings, self._kind), TimeReader(lambda: 0))
         opened = gzip.open if self._log.suffix == ".gz" else open
         with opened(self._log, "rt", encoding="utf-8", errors="replace") as lines:
             for line in lines:
