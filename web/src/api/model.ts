@@ -80,7 +80,11 @@ export interface Series {
   method: string;
   resolution_s: number | null;
   columns: {
-    time: number[];
+    /** Of readings and buckets, µs. */
+    time?: number[];
+    /** Of states (texts, enumerations, booleans, conditions), µs. */
+    start?: number[];
+    end?: number[];
     value?: unknown[];
     min?: (number | null)[];
     max?: (number | null)[];
@@ -98,6 +102,13 @@ export interface HappenedEvent {
   body: Record<string, unknown>;
 }
 
+/** One value as HTTP tells it. */
+export interface ValueView {
+  value: unknown;
+  time: string;
+  quality: QualityName;
+}
+
 export interface Connector {
   id: string;
   kind: string;
@@ -111,6 +122,7 @@ export interface Connector {
     errors: number | null;
     last_seen: string | null;
     detail: string;
+    last_error?: string;
   } | null;
 }
 

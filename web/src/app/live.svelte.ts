@@ -12,10 +12,12 @@ function open(): Socket {
 }
 
 class Live {
-  readonly client = new LiveClient({ open });
+  readonly client = new LiveClient({ open, refused: () => this.onRefused() });
   status = $state.raw<Status>(this.client.status);
   /** Server time, ms; moves once a second. */
   now = $state(Date.now());
+  /** Set by the session: who reads is asked again. */
+  onRefused: () => void = () => undefined;
   private readonly readers = new Map<string, () => void>();
 
   constructor() {

@@ -21,6 +21,7 @@ class Session {
       await this.readTypes();
       this.state = "ready";
       live.client.onRegistry(() => void this.readTypes().then(() => this.revision++));
+      live.onRefused = () => (this.state = "signed-out");
       live.client.start();
     } catch (error) {
       if (error instanceof ApiError && (error.status === 401 || error.status === 403)) this.state = "signed-out";
@@ -38,6 +39,7 @@ class Session {
   }
 
   async signOut(): Promise<void> {
+    live.client.stop();
     await remove("/session");
     location.assign("/");
   }

@@ -2,35 +2,60 @@
 
 import type { Series } from "../api/model";
 
-/** Numbers: `low ≤ mid ≤ high` of each bucket (equal for single readings). Others: `word` per change. Times in ms. */
+/**
+ * Numbers: `low ≤ mid ≤ high` of each bucket (equal for single readings), `last` is what holds after it. Others: `word` per
+ * change. Times in ms; a bucket lasts `width` ms, a single reading 0.
+ */
 export interface Columns {
+  width: number;
   time: number[];
   low: (number | null)[];
   mid: (number | null)[];
   high: (number | null)[];
+  last: (number | null)[];
   word: unknown[];
   gaps: [number, number][];
 }
 
-export const EMPTY: Columns = { time: [], low: [], mid: [], high: [], word: [], gaps: [] };
+export const EMPTY: Columns = { width: 0, time: [], low: [], mid: [], high: [], last: [], word: [], gaps: [] };
 
 const toNumber = (value: unknown): number | null =>
   typeof value === "number" ? value : typeof value === "boolean" ? Number(value) : null;
 
 export function fromSeries(series: Series): Columns {
-  const { time, value, min, max, mean, last } = series.columns;
+  const { time, value, min, max, mean, last, start, end } = series.columns;
+  if (start) return fromStates(start, end ?? [], value ?? [], series.gaps);
   const single = value ?? last ?? mean ?? [];
   const low = min ?? single.map(toNumber);
   const high = max ?? single.map(toNumber);
   const mid = mean ?? (single.length ? single.map(toNumber) : low.map((v, i) => middle(v, high[i] ?? null)));
+  const times = (time ?? []).map((us) => us / 1000);
   return {
-    time: time.map((us) => us / 1000),
+    width: value ? 0 : (series.resolution_s ?? 0) * 1000,
+    time: times,
     low,
     mid,
     high,
+    last: last ? last.map(toNumber) : mid,
     word: value ?? last ?? mid,
-    gaps: series.gaps.map(([from, to]) => [from / 1000, to / 1000]),
+    gaps: open(series.gaps, times.at(-1) ?? -Infinity),
   };
+}
+
+function fromStates(start: number[], end: number[], value: unknown[], known: [number, number][]): Columns {
+  const time = start.map((us) => us / 1000);
+  const numbers = value.map(toNumber);
+  const holes = time.flatMap((_, i): [number, number][] => {
+    const [until, next] = [end[i]! / 1000, time[i + 1]];
+    return next !== undefined && next - until > 1 ? [[until, next]] : [];
+  });
+  const trailing = open(known, time.at(-1) ?? -Infinity).filter(([from]) => from >= (time.at(-1) ?? -Infinity));
+  return { width: 0, time, low: numbers, mid: numbers, high: numbers, last: numbers, word: value, gaps: [...holes, ...trailing] };
+}
+
+/** µs → ms; a gap after the last reading is open: only a reading closes it. */
+function open(gaps: readonly [number, number][], last: number): [number, number][] {
+  return gaps.map(([from, to]) => [from / 1000, to / 1000 > last ? Infinity : to / 1000]);
 }
 
 const middle = (a: number | null, b: number | null): number | null => (a === null || b === null ? null : (a + b) / 2);
@@ -50,6 +75,7 @@ export function append(columns: Columns, time: number, value: unknown): void {
   columns.low.push(number);
   columns.mid.push(number);
   columns.high.push(number);
+  columns.last.push(number);
   columns.word.push(value);
 }
 
@@ -78,6 +104,10 @@ export function aligned(columns: Columns, held: number): Aligned {
     out[3].push(high);
   };
   let next = 0;
+  const end = (from: number, until: number, last: number | null): void => {
+    // The envelope belongs to its bucket alone; what holds until the next one is the bucket's last value.
+    if (columns.width > 0 && last !== null && until > from + columns.width * 1.01) put(from + columns.width, last, last, last);
+  };
   const open = (until: number): void => {
     for (; next < columns.gaps.length && columns.gaps[next]![0] < until; next++) {
       const from = columns.gaps[next]![0];
@@ -89,6 +119,8 @@ export function aligned(columns: Columns, held: number): Aligned {
   columns.time.forEach((time, i) => {
     open(time);
     put(time, columns.mid[i] ?? null, columns.low[i] ?? null, columns.high[i] ?? null);
+    const gap = columns.gaps[next]?.[0] ?? Infinity;
+    end(time, Math.min(columns.time[i + 1] ?? held, gap, held), columns.last[i] ?? null);
   });
   open(held);
   const last = out[1].at(-1) ?? null;

@@ -41,19 +41,21 @@ export function machineOf(twin: Twin, tree: Part, propertiesOf: (types: readonly
     twin,
     state,
     program,
-    headlines: oneOfEach(rest).slice(0, MOST_HEADLINES),
+    headlines: rest,
     conditions: refs.filter((ref) => ref.property.kind === "condition"),
     twins: parts.map((part) => part.id),
   };
 }
 
-/** Counts and speeds first; of equal properties of several parts (the load of each axis) only the first. */
-function oneOfEach(refs: Ref[]): Ref[] {
+/** Counts and speeds first; of equal properties of several parts the first that has a value; at most six. */
+export function shownHeadlines(refs: readonly Ref[], known: (ref: Ref) => boolean): Ref[] {
   const rank = ({ property }: Ref): number => (/part_count/.test(property.name) ? 0 : /velocity|feedrate|speed/.test(property.name) ? 1 : 2);
-  const seen = new Set<string>();
-  return refs
-    .filter(({ property }) => !seen.has(property.name) && seen.add(property.name))
-    .sort((a, b) => rank(a) - rank(b));
+  const byName = new Map<string, Ref>();
+  for (const ref of refs) {
+    const before = byName.get(ref.property.name);
+    if (known(ref) && (!before || !known(before))) byName.set(ref.property.name, ref);
+  }
+  return [...byName.values()].sort((a, b) => rank(a) - rank(b)).slice(0, MOST_HEADLINES);
 }
 
 /** A root that only holds others (a site, a hall, a line): its types have no properties, or machines are located in it. */

@@ -39,6 +39,8 @@ export interface Socket {
 export interface Options {
   open: () => Socket;
   values?: Values;
+  /** The session ended: the server closed with 4401. */
+  refused?: () => void;
   random?: () => number;
 }
 
@@ -70,6 +72,7 @@ interface Incoming {
 /** Without a word for this long the connection counts as dead (the server speaks at least every 10 s). */
 export const SILENCE_MS = 25_000;
 const PING_MS = 10_000;
+const UNAUTHENTICATED = 4401;
 const OPEN = 1;
 
 export class LiveClient {
@@ -159,7 +162,10 @@ export class LiveClient {
       for (const [number, subscription] of this.subscriptions) this.ask(number, subscription);
     };
     socket.onmessage = (event: { data: ArrayBuffer }) => this.take(decode(new Uint8Array(event.data)) as Incoming);
-    socket.onclose = () => this.lose(socket);
+    socket.onclose = (event: { code?: number }) => {
+      this.lose(socket);
+      if (event?.code === UNAUTHENTICATED) this.options.refused?.();
+    };
   }
 
   private lose(socket: Socket): void {

@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+
+import type { Kind, Part, PropertyType, Twin } from "../api/model";
+import { rangeOf, spanOf, toQuery } from "../app/range";
+import type { Now } from "../live/values";
+import { parseKey } from "../twin/refs";
+import { groups, machineOf, shownHeadlines } from "./machine";
+import { standing } from "./now";
+
+const property = (name: string, kind: Kind, headline = false): PropertyType => ({
+  ...{ name, kind, headline, unit: "", title: "", description: "", minimum: null, maximum: null, normal: null, values: [] },
+  ...{ semantic_id: "", freshness: null, writable: false, aliases: [], deprecated: "", generation: 1 },
+});
+const twin = (id: string, target = ""): Twin => ({
+  ...{ id, name: id, description: "", types: ["mill"], serial: "", stage: "in_service", aliases: [], attributes: {}, revision: 1 },
+  links: target ? [{ kind: "located_in", source: id, target, slot: "" }] : [],
+});
+const part = (id: string, types: string[], parts: Part[] = []): Part => ({ id, name: id, types, slot: "", stage: "", parts });
+const TYPES: Record<string, PropertyType[]> = {
+  mill: [property("health", "condition")],
+  path: [property("program", "text", true), property("execution", "enumeration", true), property("part_count", "integer", true)],
+  axis: [property("load", "number", true), property("position", "number")],
+};
+const propertiesOf = (types: readonly string[]): PropertyType[] => types.flatMap((id) => TYPES[id] ?? []);
+const tree = part("m", ["mill"], [part("m.x", ["axis"]), part("m.y", ["axis"]), part("m.path", ["path"])]);
+const machine = machineOf(twin("m"), tree, propertiesOf);
+const now = (value: unknown, extra: Partial<Now> = {}): Now => ({ value, time: 5e6, changed: 4e6, quality: "good", fresh: true, staleSince: null, ...extra });
+
+describe("a machine", () => {
+  it("has its state, program, headlines and conditions from whichever part has them", () => {
+    expect(machine.state?.twin).toBe("m.path");
+    expect(machine.program?.property.name).toBe("program");
+    expect(machine.conditions.map((ref) => ref.twin)).toEqual(["m"]);
+    expect(machine.twins).toEqual(["m", "m.x", "m.y", "m.path"]);
+  });
+
+  it("shows of equal headlines the first that has a value, counts first", () => {
+    const shown = shownHeadlines(machine.headlines, (ref) => ref.twin !== "m.x");
+    expect(shown.map((ref) => `${ref.twin} ${ref.property.name}`)).toEqual(["m.path part_count", "m.y load"]);
+  });
+
+  it("stands as its state says, with the worst condition first", () => {
+    const values: Record<string, Now> = {
+      "m.path execution": now("ACTIVE"),
+      "m health": now([{ level: "warning", code: "1" }, { level: "fault", code: "2" }]),
+    };
+    const found = standing(machine, (id, name) => values[`${id} ${name}`]);
+    expect(found).toMatchObject({ word: "ACTIVE", state: "active", since: 4000, stale: null });
+    expect(found.conditions.map((one) => one.level)).toEqual(["fault", "warning"]);
+  });
+
+  it("without data, or with stale data, never looks alive", () => {
+    expect(standing(machine, () => undefined)).toMatchObject({ state: "none", seen: null });
+    expect(standing(machine, (_, name) => (name === "execution" ? now(null, { quality: "unavailable" }) : undefined)).state).toBe("none");
+    expect(standing(machine, (_, name) => (name === "execution" ? now("ACTIVE", { fresh: false, staleSince: 6e6 }) : undefined)).stale).toBe(6000);
+  });
+
+  it("stands in its place; those without one come last", () => {
+    const found = groups([{ twin: twin("a", "hall") }, { twin: twin("b") }], [twin("hall"), twin("empty")]);
+    expect(found.map((group) => [group.place?.id ?? null, group.members.map((one) => one.twin.id)])).toEqual([
+      ["hall", ["a"]],
+      [null, ["b"]],
+    ]);
+  });
+});
+
+describe("an address", () => {
+  it("holds a range and gives it back", () => {
+    for (const text of ["last=8h", "from=2026-01-02T03%3A04%3A05.000Z&to=2026-01-03T00%3A00%3A00.000Z", ""]) {
+      const range = rangeOf(new URLSearchParams(text), "1h");
+      const again = Object.entries(toQuery(range, "1h")).filter(([, value]) => value !== null) as [string, string][];
+      expect(new URLSearchParams(again).toString()).toBe(text);
+    }
+    expect(spanOf("90s")).toBe(90_000);
+    expect(rangeOf(new URLSearchParams("last=nonsense"), "1h")).toEqual({ last: 3_600_000 });
+  });
+
+  it("names properties of parts, and the twin's own in short", () => {
+    expect(parseKey("m.x:load", "m")).toEqual(["m.x", "load"]);
+    expect(parseKey("urn:x:1:load", "m")).toEqual(["urn:x:1", "load"]);
+    expect(parseKey("load", "m")).toEqual(["m", "load"]);
+  });
+});
