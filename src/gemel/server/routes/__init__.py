@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from gemel.server.routes import access, connectors, history, ingest, journal, now, plant, site, stream, twins, types
+from gemel.server.routes import (
+    access,
+    connectors,
+    history,
+    ingest,
+    journal,
+    now,
+    plant,
+    query,
+    site,
+    stream,
+    twins,
+    types,
+)
 
 __all__ = ["ROUTES"]
 
@@ -17,6 +30,7 @@ ROUTES: list[Any] = [
     *history.ROUTES,
     *stream.ROUTES,
     *plant.ROUTES,
+    *query.ROUTES,
     *ingest.ROUTES,
     *connectors.ROUTES,
     *journal.ROUTES,

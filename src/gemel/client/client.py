@@ -1,0 +1,327 @@
+"""The client: the platform's verbs, each one request."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import pyarrow as pa
+
+from gemel.client.access import Access
+from gemel.client.live import Subscription
+from gemel.client.transport import Transport, path_of
+from gemel.client.values import (
+    Average,
+    Head,
+    Me,
+    Now,
+    Plan,
+    Receipt,
+    Series,
+    Site,
+    decode,
+    link_of,
+    now_of,
+    reading_of,
+    twin_of,
+)
+from gemel.clock import Moment, moment, parse_time, to_rfc3339
+from gemel.errors import InvalidInput
+from gemel.twin import ConnectorSpec, Link, Page, Plant, Quality, Reading, Twin, TwinSpec, TwinType
+
+__all__ = ["Client"]
+
+ARROW = "application/vnd.apache.arrow.stream"
+Row = dict[str, Any]
+
+
+class Client:
+    """A platform at a URL. Close it, or use it in a `with`. May be used from several threads.
+
+    Errors of the platform come as the classes of `gemel.errors`, by their code.
+    """
+
+    def __init__(
+        self, url: str, *, token: str | None = None, verify: bool | str = True, timeout_s: float = 60.0
+    ) -> None:
+        """`verify`: False accepts any certificate, a path is that of the authority's. Does not connect yet."""
+        if not url.startswith(("http://", "https://")):
+            raise InvalidInput(f"{url!r:.100} is not an address; write it like http://127.0.0.1:8080")
+        self._at = Transport(url, token, verify=verify, timeout_s=timeout_s)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._verify = verify
+        self.access = Access(self._at)
+
+    def close(self) -> None:
+        self._at.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # who and where
+
+    @property
+    def url(self) -> str:
+        return self._at.url
+
+    @property
+    def position(self) -> int:
+        """The greatest journal position that an answer named so far; `now(…, at_position=…)` waits for it."""
+        return self._at.position
+
+    def me(self) -> Me:
+        return self._at.get(Me, path_of("me"))
+
+    def site(self) -> Site:
+        return self._at.get(Site, path_of("site"))
+
+    # what is known
+
+    def types(self) -> list[TwinType]:
+        return list(self._pages(TwinType, "types"))
+
+    def type(self, id: str, version: int | None = None) -> TwinType:
+        return self._at.get(TwinType, path_of("types", id), version=version)
+
+    def put_type(self, type: TwinType) -> int:
+        """Create or evolve a type; returns the position."""
+        self._at.send(TwinType, "PUT", path_of("types", type.id), type)
+        return self._at.position
+
+    def twins(self, q: str = "", **query: Any) -> Page[Twin]:
+        """A page of twins; further parameters are those of `GET /twins` (type, serial, property, linked, roots …)."""
+        page = self._at.get(Page[Row], path_of("twins"), q=q, **query)
+        return Page([twin_of(view) for view in page.items], page.next)
+
+    def twin(self, id: str) -> Twin:
+        """Raises UnknownTwin."""
+        return twin_of(self._at.get(Row, path_of("twins", id)))
+
+    def put_twin(self, spec: TwinSpec) -> int:
+        """Create the twin, or make it as declared; returns the position."""
+        return self.apply(Plant(twins=(spec,))).position
+
+    def remove_twin(self, id: str) -> None:
+        """Retire it: its history stays, its id is never used again."""
+        self._at.request("DELETE", path_of("twins", id))
+
+    def links(
+        self, id: str, *, kind: str | None = None, direction: str = "both", at: Moment | None = None
+    ) -> list[Link]:
+        page = self._at.get(Page[Row], path_of("twins", id, "links"), kind=kind, direction=direction, at=_text(at))
+        return [link_of(view) for view in page.items]
+
+    def link(self, kind: str, source: str, target: str, *, slot: str = "", since: Moment | None = None) -> Link:
+        body = {"slot": slot, "since": _text(since)}
+        return link_of(self._at.send(Row, "PUT", path_of("twins", source, "links", kind, target), body))
+
+    def unlink(self, kind: str, source: str, target: str) -> None:
+        self._at.request("DELETE", path_of("twins", source, "links", kind, target))
+
+    def parts(self, id: str, *, depth: int | None = None, at: Moment | None = None) -> Row:
+        """The composition tree: {id, name, types, slot, stage, parts: [...]}."""
+        return self._at.get(Row, path_of("twins", id, "parts"), depth=depth, at=_text(at))
+
+    def apply(
+        self, document: Plant | Mapping[str, Any] | str | Path, *, dry_run: bool = False, prune: bool = False
+    ) -> Plan:
+        """Make the platform as the plant document says (values, plain data, YAML or JSON text, a file)."""
+        if isinstance(document, Path):
+            body = document.read_bytes()
+        elif isinstance(document, str):
+            body = document.encode()
+        else:
+            body = msgspec.json.encode(document)
+        params = {"dry_run": str(dry_run).lower(), "prune": str(prune).lower()}
+        answer = self._at.request(
+            "POST", path_of("apply"), content=body, params=params, headers={"Content-Type": "application/yaml"}
+        )
+        return decode(answer.content, Plan)
+
+    # the now
+
+    def now(self, twin: str, *, at_position: int | None = None) -> dict[str, Now]:
+        """All values of the twin as they are now."""
+        view = self._at.get(Row, path_of("twins", twin, "now"), at_position=at_position)
+        return {name: now_of(value) for name, value in view["values"].items()}
+
+    def write(
+        self,
+        twin: str,
+        property: str,
+        value: Any,
+        *,
+        time: Moment | None = None,
+        unit: str = "",
+        quality: Quality = Quality.GOOD,
+    ) -> int:
+        """Report one value; returns its position once it is on stable storage."""
+        body = {"value": value, "time": _text(time), "unit": unit, "quality": quality.name.lower()}
+        answer = self._at.send(Row, "PUT", path_of("twins", twin, "now", property), body)
+        return int(answer["position"])
+
+    def ingest(self, messages: Sequence[Mapping[str, Any]] | pa.Table | pa.RecordBatch, *, source: str = "") -> Receipt:
+        """Hand in many values: messages as `POST /ingest` has them, or Arrow columns twin, property, time, value."""
+        if isinstance(messages, pa.Table | pa.RecordBatch):
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, messages.schema) as writer:
+                writer.write(messages)
+            answer = self._at.request(
+                "POST",
+                path_of("ingest"),
+                content=sink.getvalue().to_pybytes(),
+                params={"source": source} if source else {},
+                headers={"Content-Type": ARROW},
+            )
+            return decode(answer.content, Receipt)
+        return self._at.send(Receipt, "POST", path_of("ingest"), {"messages": _plain(messages), "source": source})
+
+    def subscribe(
+        self,
+        twins: Sequence[str] = (),
+        *,
+        type: str = "",
+        roots: bool = False,
+        after: int | None = None,
+        **wanted: Any,
+    ) -> Subscription:
+        """Follow twins by id, of a type, or all; further fields: depth, properties, headline, rate_hz (None: all)."""
+        chosen: Any = list(twins) if twins else {"type": type, "roots": roots}
+        tls = self._tls() if self.url.startswith("https") else None
+        return Subscription(self.url, self._headers, tls, {"twins": chosen, "after": after, "rate_hz": None, **wanted})
+
+    def query(self, sql: str, *, limit: int = 100_000) -> pa.Table:
+        """A SELECT over live.<type>, history.*, twins and links."""
+        answer = self._at.request(
+            "POST",
+            path_of("query"),
+            content=msgspec.json.encode({"sql": sql, "limit": limit}),
+            headers={"Content-Type": "application/json", "Accept": ARROW},
+        )
+        with pa.ipc.open_stream(answer.content) as stream:
+            return stream.read_all()
+
+    # the past
+
+    def at(self, twin: str, time: Moment) -> dict[str, Reading]:
+        """The whole twin as it was at an instant."""
+        view = self._at.get(Row, path_of("twins", twin, "at"), time=_text(time))
+        return {name: reading_of(twin, name, value) for name, value in view["values"].items()}
+
+    def range(self, twin: str, property: str, start: Moment, end: Moment, **how: Any) -> Series:
+        """A property in [start, end): `points`, `method` (minmax, mean, last, lttb, states, raw), `unit`."""
+        view = self._at.get(Row, path_of("twins", twin, "history", property), start=_text(start), end=_text(end), **how)
+        times = {"start": parse_time(view["start"]), "end": parse_time(view["end"])}
+        return msgspec.convert({**view, **times}, Series)
+
+    def history(self, twin: str, property: str, start: Moment, end: Moment, **how: Any) -> pa.Table:
+        """As `range`, as an Arrow table; its schema's metadata `gemel` holds unit, method, resolution and gaps."""
+        params = {name: value for name, value in how.items() if value is not None}
+        answer = self._at.request(
+            "GET",
+            path_of("twins", twin, "history", property),
+            params={"start": _text(start), "end": _text(end), **params},
+            headers={"Accept": ARROW},
+        )
+        with pa.ipc.open_stream(answer.content) as stream:
+            return stream.read_all()
+
+    def average(self, twin: str, property: str, start: Moment, end: Moment, *, unit: str = "") -> Average:
+        """The time-weighted average; gaps do not count."""
+        path = path_of("twins", twin, "history", property, "average")
+        return self._at.get(Average, path, start=_text(start), end=_text(end), unit=unit)
+
+    def events(self, twin: str = "", **query: Any) -> Page[Row]:
+        """Events and changes of conditions: `start`, `end`, `kind`, `limit`, `cursor`."""
+        path = path_of("twins", twin, "events") if twin else path_of("events")
+        times = {name: _text(query.pop(name)) for name in ("start", "end") if name in query}
+        return self._at.get(Page[Row], path, **times, **query)
+
+    def export(self, target: Path, **query: Any) -> int:
+        """Write a download of the history to a file; `twins`, `properties`, `start`, `end`, `format`. Returns bytes."""
+        times = {name: _text(query.pop(name)) for name in ("start", "end") if name in query}
+        params = {name: ",".join(value) if isinstance(value, list | tuple) else value for name, value in query.items()}
+        written = 0
+        with self._at.stream("GET", path_of("export"), params={**params, **times}) as answer, target.open("wb") as file:
+            for part in answer.iter_bytes():
+                written += file.write(part)
+        return written
+
+    # connectors, quarantine, proof
+
+    def connectors(self) -> list[Row]:
+        """What is declared, each with its health."""
+        return list(self._pages(Row, "connectors"))
+
+    def put_connector(self, spec: ConnectorSpec) -> Row:
+        return self._at.send(Row, "PUT", path_of("connectors", spec.id), spec)
+
+    def remove_connector(self, id: str) -> None:
+        self._at.request("DELETE", path_of("connectors", id))
+
+    def restart_connector(self, id: str) -> Row:
+        return self._at.send(Row, "POST", path_of("connectors", id, "restart"))
+
+    def quarantined(self, **query: Any) -> Page[Row]:
+        """What was not accepted, and why: `source`, `code`, `twin`, `state`, `limit`, `cursor`."""
+        return self._at.get(Page[Row], path_of("quarantine"), **query)
+
+    def replay(self, **chosen: Any) -> Receipt:
+        """Hand in again what was not accepted: `ids`, or `source`, `code`, `twin`; perhaps a `rule` for its times."""
+        return self._at.send(Receipt, "POST", path_of("quarantine", "replay"), chosen)
+
+    def discard(self, **chosen: Any) -> int:
+        """Throw away what was not accepted; returns how many."""
+        return int(self._at.send(Row, "POST", path_of("quarantine", "discard"), chosen)["discarded"])
+
+    def head(self) -> Head:
+        return self._at.get(Head, path_of("journal", "head"))
+
+    def verify(self) -> Row:
+        """Compute every hash of the journal again: {ok, blocks, position, damaged, reason, witnessed}."""
+        return self._at.send(Row, "POST", path_of("journal", "verify"))
+
+    def _pages(self, kind: Any, *path: str) -> Iterator[Any]:
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._at.get(Page[kind], path_of(*path), limit=1000, cursor=cursor)
+            yield from page.items
+            cursor = page.next
+
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self._verify if isinstance(self._verify, str) else None)
+        if self._verify is False:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def _text(time: Moment | None) -> str | None:
+    return None if time is None else to_rfc3339(moment(time))
+
+
+def _plain(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Messages with times as RFC 3339, whatever they were given as."""
+    return [
+        {
+            **message,
+            **{
+                part: [
+                    {**one, "time": _text(one["time"])} if one.get("time") is not None else dict(one)
+                    for one in message[part]
+                ]
+                for part in ("readings", "events")
+                if part in message
+            },
+        }
+        for message in messages
+    ]

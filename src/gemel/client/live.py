@@ -1,0 +1,135 @@
+"""Following twins: the live socket as an iterator."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from gemel.client.transport import error_of
+from gemel.errors import GemelError
+from gemel.twin import Quality
+
+__all__ = ["Delta", "Subscription", "Update"]
+
+LARGEST_FRAME = 64 * 1024 * 1024
+
+
+class Update(msgspec.Struct, frozen=True):
+    """One property of one twin became, or is, so. Times in microseconds since the epoch, UTC."""
+
+    twin: str
+    property: str
+    value: Any
+    time: int
+    changed: int
+    quality: Quality
+    fresh: bool
+    stale_since: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What is new up to and including `position`."""
+
+    position: int
+    values: Sequence[Update] = ()
+    snapshot: bool = False
+    """The values are the whole selection (a large one comes in several deltas: the first is the snapshot)."""
+    transitions: Sequence[tuple[str, str, bool, int | None]] = ()
+    """(twin, property, fresh, stale since)."""
+    events: Sequence[dict[str, Any]] = ()
+    gone: Sequence[str] = ()
+    """Twins that are no longer selected."""
+    gap: tuple[int, int] | None = None
+    """Positions in (from, to] were not delivered one by one; the history has them."""
+    registry_changed: bool = False
+
+
+class Subscription:
+    """Iterate over its deltas; close it, or use it in a `with`. After a broken connection, subscribe with
+    `after=subscription.position`."""
+
+    def __init__(self, url: str, headers: dict[str, str], tls: ssl.SSLContext | None, wanted: dict[str, Any]) -> None:
+        """Raises the platform's error when it refuses."""
+        self.position = 0
+        """Everything up to it was delivered."""
+        self._keys: dict[int, tuple[str, str]] = {}
+        address = f"ws{url.removeprefix('http')}/api/v1/live"
+        try:
+            self._socket: ClientConnection = connect(
+                address,
+                additional_headers=headers,
+                subprotocols=[Subprotocol("gemel.v1")],
+                ssl=tls,
+                max_size=LARGEST_FRAME,
+                compression=None,
+                proxy=None,
+            )
+        except InvalidStatus as error:
+            raise error_of(error.response.status_code, error.response.body or b"") from error
+        except OSError as error:
+            raise GemelError(f"{url} cannot be reached: {error}; is the server running?") from error
+        self._socket.send(msgspec.msgpack.encode({"t": "sub", "s": 1, **wanted}))
+
+    def __iter__(self) -> Iterator[Delta]:
+        while (delta := self.get()) is not None:
+            yield delta
+
+    def get(self, timeout_s: float | None = None) -> Delta | None:
+        """The next delta; None when the connection has ended. Raises TimeoutError, and the platform's error."""
+        while True:
+            try:
+                frame = self._socket.recv(timeout_s, decode=False)
+            except ConnectionClosed:
+                return None
+            message = msgspec.msgpack.decode(frame)
+            if (delta := self._delta(message)) is not None:
+                return delta
+
+    def _delta(self, message: dict[str, Any]) -> Delta | None:
+        kind = message["t"]
+        if kind == "error":
+            body = msgspec.json.encode({"code": message["code"], "detail": message["detail"]})
+            raise error_of(0, body)
+        if kind == "keys":
+            self._keys.update({key: (twin, name) for key, twin, name in message["keys"]})
+        elif kind in {"snap", "delta"}:
+            self.position = message["position"]
+            values = [self._update(row) for row in message["values"]]
+            return Delta(self.position, values, snapshot=kind == "snap")
+        elif kind == "fresh":
+            items = [(*self._keys[key], fresh, since) for key, fresh, since in message["items"]]
+            return Delta(self.position, transitions=items)
+        elif kind == "event":
+            self.position = max(self.position, *(event["position"] for event in message["events"]))
+            return Delta(self.position, events=message["events"])
+        elif kind == "gone":
+            return Delta(self.position, gone=message["twins"])
+        elif kind == "gap":
+            return Delta(self.position, gap=(message["from"], message["to"]))
+        elif kind == "changed":
+            return Delta(self.position, registry_changed=True)
+        return None
+
+    def _update(self, row: Sequence[Any]) -> Update:
+        key, value, time, changed, quality, fresh, since = row
+        return Update(*self._keys[key], value, time, changed, Quality(quality), fresh, since)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
