@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-__all__ = ["Conditions", "Entry"]
+from gemel.state.cells import Cells
+from gemel.twin import Quality
+
+__all__ = ["Conditions", "Entry", "fold_condition"]
 
 _KEPT = 64
 """Activations remembered per code, to find `since` when a clearing update arrives late."""
@@ -133,3 +136,22 @@ def _inserted(code: _Code, key: Key) -> tuple[Key, ...]:
     if len(listed) > _KEPT:
         del listed[_KEPT // 2]  # the oldest says since when, the newest what a late clearing leaves
     return tuple(listed)
+
+
+def fold_condition(cells: Cells, row: int, reading: tuple[str | None, int, int], recorded: int) -> None:
+    """One update (text, time, position) of a condition into its cell; which then says so.
+
+    Updates commute: an older one can still add or clear a code. The cell's time and position are the greatest seen.
+    """
+    text, time, position = reading
+    before = cells.value[row]
+    known = before if before is not None else Conditions()
+    after = known.with_update(text, time, position)
+    differs = before is None or after != before
+    cells.value[row] = after
+    cells.recorded[row] = recorded
+    cells.position[row] = position
+    if differs:
+        cells.changed[row] = max(int(cells.changed[row]), time) if before is not None else time
+    cells.time[row] = max(int(cells.time[row]), time)
+    cells.quality[row] = Quality.UNAVAILABLE if after.unavailable else Quality.GOOD

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS, NEVER, Cells
-from gemel.state.condition import Conditions
+from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS, NEVER
 from gemel.state.layout import Layout
 from gemel.state.table import Column
 from gemel.state.watch import Watch
 from gemel.twin import Form, Frame, Quality
 
-__all__ = ["Accepted", "Batch", "Plan", "apply", "batch_of", "fold_condition", "plan"]
+__all__ = ["Accepted", "Batch", "Plan", "apply", "batch_of", "plan"]
 
 _UNAVAILABLE = int(Quality.UNAVAILABLE)
 _Ints = NDArray[np.int64]
@@ -255,23 +254,3 @@ def apply(plan: Plan, recorded: int, watch: Watch) -> None:
         cells.position[rows] = position[piece]
         if deadlines is not None:
             watch.after(column, chunk, rows, deadlines, known)
-
-
-def fold_condition(cells: Cells, row: int, reading: tuple[str | None, int, int], recorded: int) -> bool:
-    """One update (text, time, position) of a condition into its cell; whether the cell moved.
-
-    Updates commute: an older one can still add or clear a code. The cell's time and position are the greatest seen.
-    """
-    text, time, position = reading
-    before = cells.value[row]
-    known = before if before is not None else Conditions()
-    after = known.with_update(text, time, position)
-    differs = before is None or after != before
-    cells.value[row] = after
-    cells.recorded[row] = recorded
-    cells.position[row] = position
-    if differs:
-        cells.changed[row] = max(int(cells.changed[row]), time) if before is not None else time
-    cells.time[row] = max(int(cells.time[row]), time)
-    cells.quality[row] = _UNAVAILABLE if after.unavailable else Quality.GOOD
-    return differs or time >= int(cells.time[row])

@@ -6,8 +6,10 @@ import numpy as np
 
 from gemel.state.broadcast import Waiter, offer, wake
 from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS
+from gemel.state.condition import fold_condition
 from gemel.state.core import Core
-from gemel.state.fold import Accepted, Batch, apply, batch_of, fold_condition, plan
+from gemel.state.few import FEW, fold_few
+from gemel.state.fold import Accepted, Batch, apply, batch_of, plan
 from gemel.state.follow import follow, is_of_registry
 from gemel.state.subscription import Folded
 from gemel.twin import PROPERTY_BITS, Block
@@ -23,6 +25,12 @@ def fold_block(block: Block, core: Core) -> None:
         with core.lock:
             if follow(block.changes, core.layout, core.watch, core.retired):
                 core.registry_revision += 1
+    if block.count - len(block.changes) <= FEW:
+        with core.lock:
+            accepted, types = fold_few(block, core.layout, core.watch)
+            waiters = _arrive(block, accepted, types, core)
+        wake(waiters)
+        return
     batches, conditions = batches_of(block, core)
     plans = [ready for batch in batches if (ready := plan(batch, core.layout)) is not None]
     with core.lock:
@@ -33,10 +41,14 @@ def fold_block(block: Block, core: Core) -> None:
         for batch in conditions:
             accepted.append(_fold_conditions(batch, block.recorded, core))
             types |= {core.layout.columns[i].table.type_id for i in set(batch.column.tolist())}
-        core.position = block.last
-        core.moved.notify_all()
-        waiters = _tell(block, accepted, types, core) if len(core.broadcast) else []
+        waiters = _arrive(block, accepted, types, core)
     wake(waiters)
+
+
+def _arrive(block: Block, accepted: list[Accepted], types: set[str], core: Core) -> list[Waiter]:
+    core.position = block.last
+    core.moved.notify_all()
+    return _tell(block, accepted, types, core) if len(core.broadcast) else []
 
 
 def batches_of(block: Block, core: Core) -> tuple[list[Batch], list[Batch]]:

@@ -50,6 +50,8 @@ class Rules:
         self.announced: NDArray[np.int8] = np.full(16, -1, np.int8)
         """Of SOURCE rules: whether they were fresh (1) or stale (0) at the last sweep; -1 before the first."""
         self._count = 1
+        self._ways: list[_Way] = [_Way.NONE]  # the same for single look-ups
+        self._withins: list[int] = [0]
         self._numbers: dict[tuple[int, int, str], int] = {}
         self.sources: dict[str, SourceState] = {}
         self.names: list[str] = []
@@ -69,6 +71,8 @@ class Rules:
         number = self._count
         self._make_room()
         self._way[number] = way
+        self._ways.append(way)
+        self._withins.append(within)
         self._within[number] = within
         self._numbers[key] = number
         self._count += 1
@@ -128,6 +132,20 @@ class Rules:
         found = np.where((ways == _Way.SOURCE) & (fixed_all != 0), fixed_all, base + self._within[rule])
         found[ways == _Way.NONE] = FOREVER
         return found
+
+    def deadline_of_one(self, rule: int, time: int, recorded: int) -> int:
+        """From when one cell is stale."""
+        way = self._ways[rule]
+        if way is _Way.NONE:
+            return FOREVER
+        if way is _Way.SOURCE and (fixed := self._fixed.item(rule)):
+            return int(fixed)
+        base = min(time, recorded) if way is _Way.AGE else recorded
+        return base + self._withins[rule]
+
+    def source_name(self, rule: int) -> str | None:
+        """The source that a rule follows, if it follows one."""
+        return self.names[self.source_of[rule]] if self._ways[rule] is _Way.SOURCE else None
 
     def by_age(self, rule: NDArray[np.int32] | int) -> NDArray[np.bool_] | bool:
         """Whether a cell's deadline is its own and not its source's."""

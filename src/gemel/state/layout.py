@@ -124,12 +124,12 @@ class Layout:
 
     def row(self, table: Table, number: int) -> int | None:
         """The twin's row in a table."""
-        if number < len(self._home_table) and self._home_table[number] == table.index:
-            return int(self._home_row[number])
+        if number < len(self._home_table) and self._home_table.item(number) == table.index:
+            return int(self._home_row.item(number))
         return table.extra.get(number)
 
     def _column_of_one(self, number: int) -> int:
-        return int(self._column_of[number]) if number < len(self._column_of) else -1
+        return int(self._column_of.item(number)) if number < len(self._column_of) else -1
 
     def place(self, series: int) -> tuple[Column, int] | None:
         """Column and row of one series; asks the directory about what is new."""

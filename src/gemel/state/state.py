@@ -27,6 +27,8 @@ from gemel.twin import PROPERTY_BITS, Block, Change, ConnectorSpec, Position, Qu
 
 __all__ = ["State"]
 
+_QUALITIES = tuple(sorted(Quality))
+
 
 class State:
     """Columnar tables, one per twin type; see docs/concepts/state.md.
@@ -95,13 +97,13 @@ class State:
     def _now(self, column: Column, row: int, now: int) -> Now | None:
         cells = column.cells(row)
         low = row & (CHUNK_ROWS - 1)
-        if cells is None or not (position := int(cells.position[low])):
+        if cells is None or not (position := cells.position.item(low)):
             return None
-        quality = Quality(int(cells.quality[low]))
+        quality = _QUALITIES[cells.quality.item(low)]
         value: Any = None if quality is Quality.UNAVAILABLE else plain(cells.value[low], column.ref.property.kind)
         deadline = self._core.watch.deadline(column, cells, low)
         stale = deadline <= now
-        times = int(cells.time[low]), int(cells.recorded[low]), int(cells.changed[low])
+        times = cells.time.item(low), cells.recorded.item(low), cells.changed.item(low)
         return Now(value, *times, quality, position, not stale, deadline if stale else None)
 
     def table(self, type_id: str, *, projection: Projection | None = None) -> pa.Table:

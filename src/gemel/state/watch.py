@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS, Cells
+from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS, NEVER, Cells
 from gemel.state.freshness import FOREVER, Rules
 from gemel.state.layout import Layout
 from gemel.state.table import Column
@@ -145,6 +145,22 @@ class Watch:
             series = _series(column, chunk, rows[turned])
             self._regained.append(Turned(series, np.zeros(len(series), np.int64)))
 
+    def after_one(self, column: Column, chunk: int, row: int, before: tuple[int, int]) -> None:
+        """One cell was written; `before`: its (time, recorded) until then."""
+        cells = column.chunks[chunk]
+        assert cells is not None
+        rule = column.rule if cells.rule is None else cells.rule.item(row)
+        if not rule:
+            return
+        now = cells.recorded.item(row)
+        if (source := self.rules.source_name(rule)) is not None:
+            self.rules.heard(source, now)
+            return
+        deadline = self.rules.deadline_of_one(rule, cells.time.item(row), now)
+        cells.due = min(cells.due, deadline)
+        if before[0] != NEVER and self.rules.deadline_of_one(rule, *before) <= self._swept and deadline > now:
+            self._regained.append(Turned(_series(column, chunk, np.array([row])), np.zeros(1, np.int64)))
+
     def deadlines(self, column: Column, cells: Cells, rows: _Ints | slice) -> _Ints:
         rule = column.rule if cells.rule is None else cells.rule[rows]
         return self.rules.deadline(rule, cells.time[rows], cells.recorded[rows])
@@ -153,7 +169,8 @@ class Watch:
         """From when one cell is stale."""
         if cells.rule is None and not column.rule:
             return FOREVER
-        return int(self.deadlines(column, cells, slice(row, row + 1))[0])
+        rule = column.rule if cells.rule is None else cells.rule.item(row)
+        return self.rules.deadline_of_one(rule, cells.time.item(row), cells.recorded.item(row))
 
     # --- sweeping ----------------------------------------------------------------------------------------------
 
