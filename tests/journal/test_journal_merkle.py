@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.journal.codec import seal
@@ -55,6 +55,7 @@ def test_every_leaf_has_a_path_to_the_root_and_no_other_has(count):
         assert not verify_path(leaf, (index + 1) % count, count, path, root_of(levels)) or count == 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.integers(0, 200))
 def test_peaks_stand_for_the_leaves_before(kept, more):
     leaves = [leaf_hash(struct.pack("<I", i)) for i in range(kept + more)]
@@ -92,6 +93,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize(("code", "form"), list(enumerate(Form)))
+@settings(deadline=None)
 @given(data=st.data())
 def test_leaves_are_the_documented_bytes(code, form, data):
     rows = data.draw(
