@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gemel.connectors.base import Port
 from gemel.connectors.mtconnect.items import ItemTable, LineReader
 from gemel.connectors.mtconnect.settings import MtconnectSettings, host_and_port
-from gemel.connectors.mtconnect.shdr import PING, LineBuffer, TimeReader, join_assets, pong_period_s
+from gemel.connectors.mtconnect.shdr import PING, LineBuffer, join_assets, pong_period_s
 from gemel.twin import Binding
 
 __all__ = ["AdapterClient", "AdapterSilent"]
@@ -53,7 +53,7 @@ class AdapterClient:
     def _prepare(self, port: Port) -> LineReader:
         if self._reader is None:
             table = ItemTable(self._bindings, port.kind, self.settings.device)
-            self._reader = LineReader(table, TimeReader(port.clock.now))
+            self._reader = LineReader(table, port.clock.now)
             self._revision = port.revision
         return self._reader
 

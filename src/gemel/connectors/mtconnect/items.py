@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gemel.connectors.mtconnect.address import Shape, parse_address
-from gemel.connectors.mtconnect.shdr import split_fields
+from gemel.connectors.mtconnect.shdr import TimeReader, split_fields
 from gemel.connectors.mtconnect.values import UNAVAILABLE, condition_update, reader_of
 from gemel.errors import InvalidTime
 from gemel.intake import Happened, Message, Reported
@@ -130,10 +130,12 @@ class ItemTable:
 class LineReader:
     """Turns lines into messages, in their order; keeps what could not be read or is bound to nothing."""
 
-    def __init__(self, table: ItemTable, time_of: Callable[[str], int]) -> None:
-        """`time_of` reads the first field of a line, and raises InvalidTime: mostly a TimeReader."""
+    def __init__(
+        self, table: ItemTable, now: Callable[[], int], *, time_of: Callable[[str], int] | None = None
+    ) -> None:
+        """`now`: the time of lines that say none. `time_of` reads the first field instead; raises InvalidTime."""
         self.table = table
-        self._time_of = time_of
+        self._time_of = time_of or TimeReader(now)
         self.rejected: list[tuple[str, str]] = []
         """(reason, line) since the last `take_refused`."""
         self.unbound: Counter[str] = Counter()

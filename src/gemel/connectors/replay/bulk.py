@@ -78,7 +78,7 @@ class _Columns:
         self._shift = shift
         self._time_of = TimeReader(lambda: 0)
         self._table = ItemTable(bindings, self._kind, device)
-        self.reader = LineReader(self._table, self._time_of)
+        self.reader = LineReader(self._table, lambda: 0, time_of=self._time_of)
         self._items = list(dict.fromkeys(self._table.items.values()))
         self._code = {item: code for code, item in enumerate(self._items)}
         self._rows: dict[Kind, _Plain] = {kind: _Plain() for kind in _VECTORS}
