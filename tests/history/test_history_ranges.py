@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gemel.clock import SECOND
 from gemel.errors import InvalidQuery, InvalidUnit, UnknownProperty, UnknownTwin
-from gemel.history import History, Pace
+from gemel.history import History
 from gemel.twin import Freshness, FreshnessMode, Kind, PropertyType, Quality
 from tests.history import naive
 from tests.history.naive import Point
@@ -29,7 +29,7 @@ TWINS = 400
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("ranges")
-    world = World(folder, directory_of(PROPERTIES, [f"m{n}" for n in range(TWINS)]), pace=Pace(commit_s=3600))
+    world = World(folder, directory_of(PROPERTIES, [f"m{n}" for n in range(TWINS)]))
     yield world
     world.close()
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from gemel.clock import SECOND, SteppedClock
 from gemel.database import Database
-from gemel.history import History, Pace
+from gemel.history import History, Pace, Settings
 from gemel.journal import SqlJournal
 from gemel.registry.directory import Directory, PropertyRef, Shape, _Contents
 from gemel.twin import VALUE_TYPES, Block, Change, Form, Frame, PropertyType, Quality, series_of
@@ -45,18 +45,18 @@ def directory_of(
 class World:
     """Journal, directory and history in one folder; `put` appends a block as the intake's writer would."""
 
-    def __init__(self, folder: Path, directory: Directory, *, pace: Pace | None = None) -> None:
+    def __init__(self, folder: Path, directory: Directory, *, settings: Settings | None = None) -> None:
         self.folder = folder
         self.directory = directory
         self.clock = SteppedClock(T0 + 400 * DAY)
-        self.pace = pace or Pace(commit_s=3600)
+        self.settings = settings or Settings(pace=Pace(commit_s=3600))
         self.database = Database(f"sqlite:///{folder / 'gemel.sqlite'}")
         self.database.migrate()
         self.journal = SqlJournal(self.database)
         self.history = self._open()
 
     def _open(self) -> History:
-        return History(self.folder / "history", self.journal, self.directory, self.clock, pace=self.pace)
+        return History(self.folder / "history", self.journal, self.directory, self.clock, settings=self.settings)
 
     def reopen(self) -> History:
         self.history.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.history.keyframes import keyframe_before
 from gemel.history.published import View
 from gemel.history.reader import Reader, Wanted
 from gemel.history.rows import Rows
@@ -18,7 +19,16 @@ __all__ = ["latest_rows", "readings_at"]
 
 def latest_rows(reader: Reader, view: View, form: Form, series: NDArray[np.int64], at: int) -> Rows:
     """The newest row of each series with time ≤ `at`; series without one are left out."""
-    return reader.rows(view, form, Wanted(series, end=at + 1), newest=True)
+    keyframe = keyframe_before(view, form, at)
+    if keyframe is None or len(series) == 0:
+        return reader.rows(view, form, Wanted(series, end=at + 1), newest=True)
+    parts = [
+        reader.of_files([reader.folder / keyframe.path], form, Wanted(series)),
+        reader.rows(view, form, Wanted(series, keyframe.hour, at + 1), newest=True),
+        # What came late for the keyframe; the tail is late for every keyframe.
+        reader.rows(view, form, Wanted(series, None, keyframe.hour, after_position=keyframe.position), newest=True),
+    ]
+    return Rows.concat(form, parts).latest()
 
 
 def readings_at(reader: Reader, view: View, subjects: Sequence[Subject], at: int) -> list[Reading | None]:

@@ -20,8 +20,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Buckets:
-    """k buckets that hold any reading, by rising time; good readings are those with a value that is not bad.
+    """k buckets that hold any reading, by rising (series, time); good readings are those with a value that is not bad.
 
+    series      int64[k]   0 throughout for one property
     time        int64[k]   when the bucket begins
     count       int64[k]   good readings
     minimum, maximum, first, last   float64[k] or int64[k] by the property's form; 0 where count is 0
@@ -30,6 +31,7 @@ class Buckets:
     bad_since   int64[k]   the first of the bad readings at its end; NEVER if the last reading is good
     """
 
+    series: Ints
     time: Ints
     count: Ints
     minimum: NDArray[Any]
@@ -56,13 +58,16 @@ class Buckets:
         return np.minimum(self.first_time, self.bad_since)
 
     @classmethod
-    def of(cls, points: Points, width: int) -> Buckets:
-        """Buckets of `width` microseconds, beginning at multiples of it, of points by rising time."""
+    def of(cls, points: Points, width: int, series: Ints | None = None) -> Buckets:
+        """Buckets of `width` microseconds, beginning at multiples of it, of points by rising time.
+
+        With `series` (int64[n], one for each point) the points are by rising (series, time) instead.
+        """
         value = good_values(points)
         bucket = points.time // width * width
         if len(bucket) == 0:
             return cls.empty(value.dtype)
-        starts = np.append(0, np.flatnonzero(bucket[1:] != bucket[:-1]) + 1)
+        starts = _starts(bucket, series)
         good = points.good
         where = np.flatnonzero(good)
         time = bucket[starts]
@@ -83,18 +88,16 @@ class Buckets:
         # The bad run at the end begins after the last good point (or at the start of the bucket).
         after = np.where(has, last_good + 1, starts)
         bad_since = np.where(after < ends, points.time[np.minimum(after, len(bucket) - 1)], NEVER)
-        reduce = np.add.reduceat, np.minimum.reduceat, np.maximum.reduceat
-        total, least, most = (f(value, runs) if len(runs) else value[:0] for f in reduce)
+        least, most = (f.reduceat(value, runs) if len(runs) else value[:0] for f in (np.minimum, np.maximum))
         return cls(
+            series=np.zeros(len(time), np.int64) if series is None else series[starts],
             time=time,
             count=count,
             minimum=spread(least, 0),
             maximum=spread(most, 0),
             first=spread(value[low[has]], 0),
             last=spread(value[high[has] - 1], 0),
-            total=spread(total.astype(np.float64), 0.0)
-            if value.dtype == np.float64
-            else spread(_exact_sums(value, runs), 0.0),
+            total=spread(_sums(value, runs), 0.0),
             first_time=spread(good_times[low[has]], NEVER),
             last_time=spread(good_times[high[has] - 1], NEVER),
             bad_since=bad_since,
@@ -103,18 +106,18 @@ class Buckets:
     @classmethod
     def empty(cls, dtype: Any) -> Buckets:
         none, values = np.zeros(0, np.int64), np.zeros(0, dtype)
-        return cls(none, none, values, values, values, values, np.zeros(0), none, none, none)
+        return cls(none, none, none, values, values, values, values, np.zeros(0), none, none, none)
 
     @classmethod
     def concat(cls, parts: Sequence[Buckets]) -> Buckets:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
 
     def coarser(self, width: int) -> Buckets:
-        """Buckets of `width` of these, which are by rising time and do not overlap; exact."""
+        """Buckets of `width` of these, which are by rising (series, time) and do not overlap; exact."""
         if len(self) == 0:
             return self
         bucket = self.time // width * width
-        starts = np.append(0, np.flatnonzero(bucket[1:] != bucket[:-1]) + 1)
+        starts = _starts(bucket, self.series)
         ends = np.append(starts[1:], len(bucket))
         where = np.flatnonzero(self.count > 0)
         low, high = np.searchsorted(where, starts), np.searchsorted(where, ends)
@@ -136,6 +139,7 @@ class Buckets:
         from_bucket[has] = last
         bad = np.minimum.reduceat(self.bad_since, np.stack([from_bucket, ends], axis=1).ravel()[:-1])[::2]
         return Buckets(
+            series=self.series[starts],
             time=bucket[starts],
             count=np.add.reduceat(self.count, starts),
             minimum=spread(of_runs(np.minimum.reduceat, self.minimum), 0),
@@ -154,6 +158,7 @@ class Buckets:
             return self
         low, high = self.minimum * factor + offset, self.maximum * factor + offset
         return Buckets(
+            series=self.series,
             time=self.time,
             count=self.count,
             minimum=np.minimum(low, high),
@@ -176,6 +181,14 @@ def good_values(points: Points) -> NDArray[Any]:
     return array
 
 
-def _exact_sums(value: NDArray[Any], runs: NDArray[Any]) -> NDArray[np.float64]:
-    """Sums of int64 in float64: no overflow."""
-    return np.add.reduceat(value.astype(np.float64), runs) if len(runs) else np.zeros(0)
+def _sums(value: NDArray[Any], runs: NDArray[Any]) -> NDArray[np.float64]:
+    """Sums in float64: int64 would overflow."""
+    return np.add.reduceat(value.astype(np.float64, copy=False), runs) if len(runs) else np.zeros(0)
+
+
+def _starts(bucket: Ints, series: Ints | None) -> NDArray[np.intp]:
+    """Where another bucket, or another series, begins."""
+    differs = bucket[1:] != bucket[:-1]
+    if series is not None:
+        differs |= series[1:] != series[:-1]
+    return np.append(0, np.flatnonzero(differs) + 1)

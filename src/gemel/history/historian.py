@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,9 @@ import msgspec
 import pyarrow as pa
 
 from gemel.clock import Clock
+from gemel.history.derived import Derived
 from gemel.history.lake import Lake
+from gemel.history.maintenance import Maintenance, Upkeep
 from gemel.history.published import View, Views, file_tables, write_index
 from gemel.history.rows import Rows
 from gemel.history.tables import HAPPENED, READINGS
@@ -25,6 +27,8 @@ __all__ = ["Historian", "Pace", "Stage", "Status"]
 
 log = logging.getLogger(__name__)
 
+_LOOK_S = 30.0
+"""How often maintenance looks for work while nothing is committed."""
 _FOLLOW_S = 0.1
 """How long one wait for the journal may last: closing takes no longer."""
 
@@ -53,6 +57,13 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     retry_most_s: float = 60.0
 
 
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the historian works."""
+
+    pace: Pace = Pace()
+    upkeep: Upkeep = Upkeep()
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Health of the history, for people and metrics."""
@@ -70,6 +81,8 @@ class Status:
     """Rows committed since opening."""
     last_commit_s: float = 0.0
     files: int = 0
+    upkeep_error: str = ""
+    """Why merging or making keyframes failed last; queries stay right, and grow slower."""
     failures: int = 0
     """Failures in a row."""
     pending_loads: tuple[str, ...] = field(default=())
@@ -80,10 +93,18 @@ class Historian:
     """Two threads: one follows the journal into the tail, one moves the tail into the lake."""
 
     def __init__(
-        self, folder: Path, journal: Journal, clock: Clock, *, views: Views, pace: Pace, catalogue_url: str | None
+        self,
+        folder: Path,
+        journal: Journal,
+        clock: Clock,
+        *,
+        views: Views,
+        settings: Settings,
+        catalogue_url: str | None,
     ) -> None:
         self.folder = folder
-        self.pace = pace
+        self.pace = settings.pace
+        self._upkeep = settings.upkeep
         self._journal = journal
         self._clock = clock
         self._views = views
@@ -93,7 +114,8 @@ class Historian:
         self._flush_to = 0
         self._oldest: float | None = None
         self._doubtful = False
-        self._orders: list[Callable[[Lake], None]] = []
+        self._rest = False
+        self._maintenance: Maintenance
         self._status = Status()
         self._opened = threading.Event()
         self._open_error: BaseException | None = None
@@ -121,6 +143,13 @@ class Historian:
         with self._wake:
             self._flush_to = max(self._flush_to, position)
             self._wake.notify_all()
+
+    def upkeep(self, timeout_s: float) -> bool:
+        """Do all maintenance that is due now; whether it was done within the time."""
+        with self._wake:
+            self._rest = False
+            self._wake.notify_all()
+            return self._wake.wait_for(lambda: self._rest or self._stopping, timeout_s)
 
     def close(self) -> None:
         """Stop after the commit under way; what is not stored stays in the journal."""
@@ -154,8 +183,7 @@ class Historian:
                 if self._oldest is None:
                     self._oldest = self._clock.monotonic()
                 self._publish()
-                if self._tail.count >= self.pace.commit_rows or self._oldest is not None:
-                    self._wake.notify_all()
+                self._wake.notify_all()
 
     # the historian's thread
 
@@ -167,31 +195,58 @@ class Historian:
             self._opened.set()
             return
         try:
+            self._maintenance = Maintenance(
+                self._lake, self._views, self._clock, upkeep=self._upkeep, republish=self._derive
+            )
             self._tail = Tail(self._lake.position)
             self._status = replace(self._status, stage=Stage.RUNNING, stored=self._lake.position)
-            self._publish(stored=True)
+            self._publish(stored=True, derived=Derived.found(self.folder))
+            write_index(self.folder, self._lake.position, self._lake.files)
             self._opened.set()
             while self._wait_for_work():
                 try:
-                    self._commit()
+                    self._work()
                     self._status = replace(self._status, stage=Stage.RUNNING, error="", failures=0)
                 except Exception as error:
                     self._failed("cannot write history", error)
                     self._doubtful = True
                     self._pause()
         finally:
+            self._maintenance.close()
             self._lake.close()
 
+    def _work(self) -> None:
+        """One commit, or one step of maintenance; a commit comes first unless files crowd."""
+        if not self._due() or (not self._doubtful and self._maintenance.merge_overdue()):
+            self._maintain()
+        if self._due():
+            self._commit()
+            self._rest = False
+
+    def _maintain(self) -> None:
+        """Upkeep may fail without stopping what matters more; it is tried again later."""
+        try:
+            rest = not self._maintenance.step()
+            self._status = replace(self._status, upkeep_error="")
+        except Exception as error:
+            log.exception("upkeep of the history failed")
+            self._status = replace(self._status, upkeep_error=_reason(error))
+            rest = self._doubtful = True
+        with self._wake:
+            self._rest = rest
+            self._wake.notify_all()
+
     def _wait_for_work(self) -> bool:
-        """Wait until a commit is due; False when it is time to stop."""
+        """Wait until a commit is due or maintenance may find something; False when it is time to stop."""
         with self._wake:
             while not self._stopping:
-                if self._due():
+                if self._due() or not self._rest:
                     return True
-                left = None
+                left = _LOOK_S
                 if self._oldest is not None:
-                    left = max(0.0, self.pace.commit_s - (self._clock.monotonic() - self._oldest))
-                self._wake.wait(left)
+                    left = max(0.0, min(left, self.pace.commit_s - (self._clock.monotonic() - self._oldest)))
+                if not self._wake.wait(left) and not self._due():
+                    self._rest = False
         return False
 
     def _due(self) -> bool:
@@ -231,11 +286,17 @@ class Historian:
             files=len(self._lake.files),
         )
 
-    def _publish(self, *, stored: bool = False) -> None:
+    def _publish(self, *, stored: bool = False, derived: Derived | None = None) -> None:
         view = self._views.current
         files = file_tables(self._lake.files) if stored else view.files
         position = self._lake.position if stored else view.stored
-        self._views.publish(View(files=files, stored=position, tail=self._tail.parts))
+        self._views.publish(View(files, position, self._tail.parts, derived or view.derived))
+
+    def _derive(self, derived: Derived) -> None:
+        """Publish other keyframes and roll-ups, and the files as they are after merging."""
+        write_index(self.folder, self._lake.position, self._lake.files)
+        with self._wake:
+            self._publish(stored=True, derived=derived)
 
     def _failed(self, what: str, error: Exception) -> None:
         log.exception("%s", what)

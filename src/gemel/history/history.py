@@ -10,7 +10,7 @@ from gemel.clock import Clock
 from gemel.errors import InvalidQuery
 from gemel.history.asof import readings_at
 from gemel.history.average import Average, average_of
-from gemel.history.historian import Historian, Pace, Status
+from gemel.history.historian import Historian, Settings, Status
 from gemel.history.points import Past
 from gemel.history.published import File, View, Views
 from gemel.history.ranges import Ask, range_of
@@ -35,7 +35,7 @@ class History:
         clock: Clock,
         *,
         catalogue_url: str | None = None,
-        pace: Pace | None = None,
+        settings: Settings | None = None,
     ) -> None:
         """Opens (or makes) the history in `folder`. `catalogue_url`: postgresql://… instead of SQLite in the folder."""
         self.folder = Path(folder)
@@ -45,7 +45,12 @@ class History:
         self._views = Views()
         self._reader = Reader(self.folder)
         self._historian = Historian(
-            self.folder, journal, clock, views=self._views, pace=pace or Pace(), catalogue_url=catalogue_url
+            self.folder,
+            journal,
+            clock,
+            views=self._views,
+            settings=settings or Settings(),
+            catalogue_url=catalogue_url,
         )
         try:
             self._historian.start()
@@ -75,6 +80,10 @@ class History:
         self._historian.flush(target)
         self._views.wait(target, timeout_s, stored=True)
         return self.position
+
+    def upkeep(self, timeout_s: float = 600.0) -> bool:
+        """Merge files and make keyframes and roll-ups now, as far as they are due; whether all was done in time."""
+        return self._historian.upkeep(timeout_s)
 
     def status(self) -> Status:
         return self._historian.status()

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from gemel.errors import Corrupt
 from gemel.history import extensions
+from gemel.history.derived import DAY
 from gemel.history.published import File
-from gemel.history.tables import CREATE, LOADED, PARTITION, SORT, TABLES
+from gemel.history.tables import CREATE, HAPPENED, LOADED, PARTITION, SORT, TABLES
 
 __all__ = ["Commit", "Lake"]
 
+EPOCH = date(1970, 1, 1)
 _META = "__ducklake_metadata_lake"
 _OPTIONS = {
     "parquet_compression": "zstd",
@@ -110,36 +114,49 @@ class Lake:
         nothing of it is in the lake, and `commit` may be called again.
         """
         counts: dict[str, int] = {}
+        written: list[Path] = []
         with self._transaction():
             for table, rows in tables.items():
-                if rows.num_rows == 0:
-                    continue
-                self._connection.register("arrived", rows)
-                try:
-                    self._connection.execute(f"INSERT INTO lake.{table} SELECT * FROM arrived")
-                finally:
-                    self._connection.unregister("arrived")
-                counts[table] = rows.num_rows
+                if rows.num_rows:
+                    counts[table] = rows.num_rows
+                    self._insert(table, rows)
+                    written += self._unknown_in(table, rows)
             for table, select in also:
                 inserted = self._connection.execute(f"INSERT INTO lake.{table} {select}").fetchone()
-                counts[table] = counts.get(table, 0) + (inserted[0] if inserted else 0)
-            self._sync(counts)
+                counts[table] = counts.get(table, 0) + (int(inserted[0]) if inserted else 0)
+                written += self._unknown(table)
+            self._sync(written)
             self._say(position)
         self.position = position
         new = self.refresh()
         self._read_back(new, counts)
         return new
 
-    def _sync(self, tables: Iterable[str]) -> None:
-        """fsync what this transaction wrote: DuckLake does not."""
+    def _insert(self, table: str, rows: pa.Table) -> None:
+        self._connection.register("arrived", rows)
+        try:
+            self._connection.execute(f"INSERT INTO lake.{table} SELECT * FROM arrived")
+        finally:
+            self._connection.unregister("arrived")
+
+    def _unknown_in(self, table: str, rows: pa.Table) -> list[Path]:
+        """The files that this transaction wrote for `rows`: those in their partitions that were not there before."""
+        found = []
+        for folder in _partitions(self.data / "main" / table, table, rows):
+            with os.scandir(folder) as entries:
+                found += [Path(entry.path) for entry in entries if entry.path not in self._known]
+        return found
+
+    def _unknown(self, table: str) -> list[Path]:
+        listed = self._connection.execute(f"FROM ducklake_list_files('lake', '{table}')").fetchall()
+        return [Path(name) for name, *_ in listed if name not in self._known]
+
+    def _sync(self, files: Iterable[Path]) -> None:
+        """fsync what this transaction wrote, and the folders that name it: DuckLake does not."""
         folders: set[Path] = set()
-        for table in tables:
-            listed = self._connection.execute(f"FROM ducklake_list_files('lake', '{table}')").fetchall()
-            for name, *_ in listed:
-                if name not in self._known:
-                    path = Path(name)
-                    _fsync(path)
-                    folders.update(path.parents[: len(path.relative_to(self.data).parts)])
+        for path in files:
+            _fsync(path)
+            folders.update(path.parents[: len(path.relative_to(self.data).parts)])
         for folder in folders:
             _fsync(folder)
 
@@ -153,9 +170,9 @@ class Lake:
         }
         fresh = sorted(live - self._files.keys())
         new = self._describe(fresh) if fresh else []
+        self._known.update(str(self.folder / file.path) for file in new)
         for number in self._files.keys() - live:
-            del self._files[number]
-        self._known = {str(self.folder / file.path) for file in self._files.values()}
+            del self._files[number]  # but its path stays known while the file may lie there
         return new
 
     def _describe(self, numbers: Sequence[int]) -> list[File]:
@@ -172,8 +189,6 @@ class Lake:
 
     def _read_back(self, files: Iterable[File], counts: Mapping[str, int]) -> None:
         """Open the new files again: what the journal may forget must be readable."""
-        import pyarrow.parquet as pq
-
         seen = dict.fromkeys(counts, 0)
         for file in files:
             rows = pq.read_metadata(self.folder / file.path).num_rows
@@ -206,16 +221,21 @@ class Lake:
                 f"max_file_size => {below_bytes}, max_compacted_files => {at_most})"
             ).fetchall()
             if merged:
-                self._sync([table])
+                self._sync(self._unknown(table))
             self._say(self.position)
         self.refresh()
         return bool(merged)
 
-    def clean(self, older_than: int) -> None:
-        """Forget snapshots, and delete merged-away files, that were superseded before `older_than`."""
-        moment = datetime.fromtimestamp(older_than / 1e6, UTC).strftime("TIMESTAMPTZ '%Y-%m-%d %H:%M:%S+00'")
-        self._connection.execute(f"CALL ducklake_expire_snapshots('lake', older_than => {moment})")
-        self._connection.execute(f"CALL ducklake_cleanup_old_files('lake', older_than => {moment})")
+    def moment(self) -> str:
+        """Now, as the catalogue counts time; for `clean`."""
+        row = self._connection.execute("SELECT CAST(now() AS VARCHAR)").fetchone()
+        assert row is not None
+        return str(row[0])
+
+    def clean(self, before: str) -> None:
+        """Forget snapshots of before a `moment`, and delete the files that were merged away before it."""
+        for routine in ("ducklake_expire_snapshots", "ducklake_cleanup_old_files"):
+            self._connection.execute(f"CALL {routine}('lake', older_than => TIMESTAMPTZ {_text(before)})")
 
     def remove_orphans(self) -> None:
         """Delete files that a crash left outside the catalogue; only while nobody else writes here."""
@@ -244,6 +264,17 @@ class _Transaction:
 
 def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _partitions(folder: Path, table: str, rows: pa.Table) -> list[Path]:
+    """The folders that DuckLake puts `rows` of `table` in."""
+    days = np.unique(rows.column("time").cast(pa.int64()).to_numpy() // DAY)
+    dates = [EPOCH + timedelta(days=int(day)) for day in days]
+    if table == HAPPENED:
+        named = {f"year={day.year}/month={day.month}" for day in dates}
+    else:
+        named = {f"year={day.year}/month={day.month}/day={day.day}" for day in dates}
+    return [folder / name for name in sorted(named)]
 
 
 def _fsync(path: Path) -> None:

@@ -43,6 +43,11 @@ class Points:
         order = np.lexsort((rows.position, rows.time))
         if not np.array_equal(order, np.arange(len(order))):
             rows = rows.take(order)
+        return cls.in_order(rows)
+
+    @classmethod
+    def in_order(cls, rows: Rows) -> Points:
+        """Of rows that are in order already."""
         valid: NDArray[np.bool_] = pc.is_valid(rows.value).to_numpy(zero_copy_only=False)
         return cls(rows, valid & (rows.quality <= Quality.UNCERTAIN))
 

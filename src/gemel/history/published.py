@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.errors import Corrupt
+from gemel.history.derived import DAY, Derived
 from gemel.history.tables import TABLES
 from gemel.history.tail import Part
 
@@ -77,9 +79,19 @@ class FileTable:
             keep &= bounds[:, 5] > after_position
         return [self.files[i] for i in np.flatnonzero(keep)]
 
+    @cached_property
+    def day_rows(self) -> dict[int, int]:
+        """When a day begins -> how many rows it has. No file of a reading table holds rows of two days."""
+        found: dict[int, int] = {}
+        for file in self.files:
+            day = file.min_time // DAY * DAY
+            found[day] = found.get(day, 0) + file.rows
+        return found
+
     @property
-    def rows(self) -> int:
-        return sum(file.rows for file in self.files)
+    def max_time(self) -> int | None:
+        """The newest reading's; None without files."""
+        return int(self._bounds[:, 1].max()) if len(self._bounds) else None
 
 
 _NO_FILES = FileTable(())
@@ -94,6 +106,8 @@ class View:
     """The position up to which `files` hold everything."""
     tail: tuple[Part, ...] = ()
     """What came after `stored`, in order."""
+    derived: Derived = field(default_factory=Derived)
+    """Keyframes and roll-ups; what they lack of `files` shows in their names."""
 
     @property
     def position(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from gemel.errors import InvalidQuery
 from gemel.history.buckets import Buckets, good_values
 from gemel.history.coverage import Coverage
+from gemel.history.derived import Grain
 from gemel.history.points import Past, Points
+from gemel.history.rolled import rolled
 from gemel.history.rows import Rows
 from gemel.history.series import Method, Series, within_of
 from gemel.history.states import states_of
@@ -147,8 +149,17 @@ class _Answer:
             found = found.scaled(*self.scale)
         return self._series(method, _columns(found, method, self.start), coverage.gaps(width), width)
 
-    def _segments(self, width: int) -> Iterable[Points | Buckets]:
-        yield from self.past.chunks(self.start, self.end)
+    def _segments(self, width: int) -> Iterator[Points | Buckets]:
+        """The range in order of time, from roll-ups where there are any that hold, else from readings."""
+        grain = next((g for g in (Grain.HOUR, Grain.MINUTE) if width % g.width == 0), None)
+        reached = self.start
+        if grain is not None:
+            low, high = -(-self.start // grain.width) * grain.width, self.end // grain.width * grain.width
+            for start, end, found in rolled(self.past, grain, low, high):
+                yield from self.past.chunks(reached, start)
+                yield found
+                reached = end
+        yield from self.past.chunks(reached, self.end)
 
 
 def bucket_width(length: int, points: int) -> int:

@@ -19,7 +19,7 @@ from gemel.history.rows import Rows
 from gemel.history.tables import READINGS
 from gemel.twin import Form
 
-__all__ = ["Reader", "Wanted", "moment", "scan"]
+__all__ = ["COLUMNS", "Reader", "Wanted", "conditions", "moment", "scan", "tail_rows"]
 
 COLUMNS = "series, time, recorded, value, quality, position"
 
@@ -67,26 +67,25 @@ class Reader:
         """The rows that are wanted, from files and tail, in no order; `newest`: only the last of each series."""
         if len(wanted.series) == 0:
             return Rows.empty(form)
-        parts = [_of_tail(view, form, wanted)]
+        parts = [tail_rows(view, form, wanted)]
         files = view.table(READINGS[form]).select(
             start=wanted.start, end=wanted.end, series=wanted.reach, after_position=wanted.after_position
         )
         if files:
-            parts.insert(0, self._of_files(files, form, wanted, newest=newest))
+            parts.insert(0, self.of_files([self.folder / f.path for f in files], form, wanted, newest=newest))
         rows = Rows.concat(form, parts)
         return rows.latest() if newest else rows
 
-    def _of_files(self, files: Sequence[File], form: Form, wanted: Wanted, *, newest: bool) -> Rows:
-        source = self.source(files)
+    def of_files(self, paths: Sequence[Path], form: Form, wanted: Wanted, *, newest: bool = False) -> Rows:
+        """The rows that are wanted of these files; with `newest` those with the greatest time of each series."""
+        source = scan([str(path) for path in paths])
         where = " AND ".join(conditions(wanted))
         if newest:
-            # Two columns decide; DuckDB keeps the winner per series while it scans.
-            order = "row(time, position)"
-            select = ", ".join(
-                f"arg_max({column}, {order}) AS {column}" if column != "value" else f"{_newest_value(order)} AS value"
-                for column in ("time", "recorded", "value", "quality", "position")
+            # Twice over the file, and still 2-7 times as fast as arg_max or a window; equal times are left to `latest`.
+            query = (
+                f"WITH newest AS (SELECT series, max(time) AS time FROM {source} WHERE {where} GROUP BY series) "
+                f"SELECT {COLUMNS} FROM {source} JOIN newest USING (series, time) WHERE {where}"
             )
-            query = f"SELECT series, {select} FROM {source} WHERE {where} GROUP BY series"
         else:
             query = f"SELECT {COLUMNS} FROM {source} WHERE {where}"
         with self.cursor() as cursor:
@@ -109,11 +108,6 @@ class Reader:
                 cursor.close()
             self._idle.clear()
         self._connection.close()
-
-
-def _newest_value(order: str) -> str:
-    # arg_max skips null values; a reading without a value must win over the one before it.
-    return f"arg_max(row(value), {order})[1]"
 
 
 def scan(paths: Sequence[str]) -> str:
@@ -147,7 +141,8 @@ def conditions(wanted: Wanted) -> list[str]:
     return terms
 
 
-def _of_tail(view: View, form: Form, wanted: Wanted) -> Rows:
+def tail_rows(view: View, form: Form, wanted: Wanted) -> Rows:
+    """The rows that are wanted of those that are not in files yet, in order of arrival."""
     found = []
     for part in view.tail:
         if not part.may_hold(form, wanted.start, wanted.end, wanted.reach):
