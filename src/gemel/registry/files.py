@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gemel.errors import InvalidDocument, Problem
@@ -12,24 +14,35 @@ __all__ = ["load_plant"]
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
-def load_plant(*paths: Path | str) -> Plant:
-    """Files, and all documents in folders (at any depth, in order of name), as one plant.
+def load_plant(*documents: Path | str) -> Plant:
+    """Files, all documents in folders (at any depth, in order of name), or texts, as one plant.
 
-    Raises InvalidDocument with the faults of all of them.
+    A str with a line break in it is the document itself. Raises InvalidDocument with the faults of all of them.
     """
+    texts = _texts(documents)
     plants, problems = [], []
-    files = _files([Path(path) for path in paths])
-    for path in files:
+    for name, text in texts:
         try:
-            plants.append(parse_plant(path.read_bytes(), str(path)))
+            plants.append(parse_plant(text, name))
         except InvalidDocument as error:
-            if len(files) == 1:
+            if len(texts) == 1:
                 raise
-            problems += [Problem(f"{p.message} ({path})", p.field, p.line, p.column) for p in error.problems]
-    name = ", ".join(str(path) for path in paths)
+            problems += [replace(p, message=f"{p.message} ({name})") for p in error.problems]
+    whole = ", ".join(dict.fromkeys(name for name, _ in texts[:3])) + (" …" if len(texts) > 3 else "")
     if problems:
-        raise InvalidDocument(name, problems)
-    return merge_plants(plants, name)
+        raise InvalidDocument(whole, problems)
+    return merge_plants(plants, whole)
+
+
+def _texts(documents: Sequence[Path | str]) -> list[tuple[str, str | bytes]]:
+    """(name, text) of each document."""
+    found: dict[str, str | bytes] = {}
+    for i, document in enumerate(documents):
+        if isinstance(document, str) and "\n" in document:
+            found[f"document {i + 1}" if len(documents) > 1 else "the document"] = document
+        else:
+            found |= {str(path): path.read_bytes() for path in _files([Path(document)])}
+    return list(found.items())
 
 
 def _files(paths: list[Path]) -> list[Path]:
