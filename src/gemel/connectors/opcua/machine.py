@@ -25,6 +25,7 @@ from gemel.clock import WallClock, parse_time
 from gemel.connectors.opcua.addresses import node_id
 from gemel.connectors.opcua.units import eu_information
 from gemel.connectors.playback import Playback, Recording
+from gemel.connectors.ports import free_port
 from gemel.intake import Reported
 from gemel.twin import Binding, Kind, PartOf, PropertyType, Quality
 
@@ -64,7 +65,7 @@ class Machine:
 
     def __init__(self, recording: Recording, port: int, *, host: str = "127.0.0.1") -> None:
         self._recording = recording
-        self.url = f"opc.tcp://{host}:{port}/gemel/machine"
+        self.url = f"opc.tcp://{host}:{port or free_port()}/gemel/machine"
         self._server = Server()
         self._nodes: dict[tuple[str, str], tuple[Node, ua.VariantType]] = {}
 
@@ -107,8 +108,8 @@ class Machine:
         await node.write_value(_data_value(ua.Variant(None, ua.VariantType.Null), _WAITING, None))
         if property.unit:
             await node.add_property(0, "0:EngineeringUnits", eu_information(property.unit))
-        if property.minimum is not None and property.maximum is not None:
-            await node.add_property(0, "0:EURange", ua.Range(Low=property.minimum, High=property.maximum))
+        if property.normal is not None:
+            await node.add_property(0, "0:EURange", ua.Range(Low=property.normal[0], High=property.normal[1]))
         self._nodes[twin, property.name] = (node, kind)
 
     async def _write(self, reading: Reported) -> None:
@@ -142,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("log", type=Path, help="an SHDR log, plain or .gz")
     parser.add_argument("--devices", type=Path, required=True, help="the MTConnect device model that explains the log")
     parser.add_argument("--device", required=True, help="name of the device in the model")
-    parser.add_argument("--port", type=int, default=4840)
+    parser.add_argument("--port", type=int, default=4840, help="0: any free one; the address is printed")
     parser.add_argument("--start", type=parse_time, help="moment of the log that is now (default: its last day)")
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--once", action="store_true", help="stop at the end of the log instead of starting over")

@@ -1,0 +1,77 @@
+"""`gemel demo`: start the machines, load the earlier days, connect, serve."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gemel.demo.machines import MACHINES, Shop, model, plant
+from gemel.demo.preload import preload
+from gemel.platform import Platform
+from gemel.server import Options, Server
+from gemel.twin import Position
+
+__all__ = ["Running", "run_shop", "running_shop"]
+
+MARK = "demo.loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A demo that runs."""
+
+    platform: Platform
+    server: Server
+    url: str
+    before: Position
+    """What has a higher one came over the machines' protocols."""
+
+
+def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -> None:
+    """Run the demo until Ctrl-C."""
+    with running_shop(folder, console, port=port, speed=speed) as running, contextlib.suppress(KeyboardInterrupt):
+        console.print(f"\n  Open [bold]{running.url}[/bold]")
+        console.print(
+            f"  [dim]Signed in automatically on this computer. The plant is in {folder}; Ctrl-C stops.[/dim]\n"
+        )
+        threading.Event().wait()
+
+
+@contextmanager
+def running_shop(folder: Path, console: Console, *, port: int = 0, speed: float = 1.0) -> Iterator[Running]:
+    """The shop with its machines, platform and server; all of them end with the block."""
+    with Shop(folder / "machines", speed=speed) as shop, Platform.open(folder) as platform:
+        document = plant()
+        platform.apply(document)
+        if not (folder / MARK).exists():
+            load_earlier_days(platform, console)
+            (folder / MARK).touch()
+        before = platform.position
+        platform.apply(plant(shop.urls()))
+        with Server(platform, Options(port=port, demo=True)) as server:
+            platform.folder.announce(url=server.url)
+            yield Running(platform, server, server.url, before)
+
+
+def load_earlier_days(platform: Platform, console: Console) -> int:
+    """The logs before the live part, as history; returns how many readings."""
+    now = platform.clock.now()
+    specs = {spec.settings["device"]: spec for spec in model().connectors}
+    loaded = 0
+    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        bar = bars.add_task("Loading the earlier days", total=None)
+        for machine in MACHINES:
+            bars.update(bar, description=f"Loading the earlier days of {machine.device}")
+            loaded += preload(
+                platform, machine, specs[machine.device], now=now, progress=lambda more: bars.advance(bar, more)
+            )
+        bars.update(bar, description="Loaded the earlier days", total=loaded, completed=loaded)
+    return loaded
