@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Response
 
 from gemel.clock import parse_time
@@ -38,8 +38,8 @@ __all__ = [
 T = TypeVar("T")
 Req = Request[Any, Any, Any]
 ARROW = "application/vnd.apache.arrow.stream"
-Limit = Annotated[int, Parameter(ge=1, le=1000, description="How many at most.")]
-Cursor = Annotated[str, Parameter(max_length=2000, description="`next` of the page before; empty for the first.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
+Cursor = Annotated[str, QueryParameter(max_length=2000, description="`next` of the page before; empty for the first.")]
 
 
 def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:

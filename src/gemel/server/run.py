@@ -98,8 +98,8 @@ class Server:
 
     def start(self) -> str:
         """Serve in a thread; returns the address once it answers. Raises Conflict when the port is taken."""
-        url = self.bind()
         self._uvicorn = self._make()
+        url = self.bind()
         self._thread = threading.Thread(target=self.run, name="gemel-server", daemon=True)
         self._thread.start()
         if not self._uvicorn.settled.wait(START_S) or not self._uvicorn.started:

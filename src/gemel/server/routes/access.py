@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import delete, get, patch, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
 from gemel.access import Account, AuditEntry, Decision, Token
@@ -223,13 +223,13 @@ async def add_user(request: Req) -> Response[bytes]:
 
 
 @get(f"{API}/users/{{user:str}}", opt=ADMINISTER_ONE, tags=["access"], summary="One user")
-async def user_of(request: Req, user: str) -> Response[bytes]:
+async def user_of(request: Req, user: FromPath[str]) -> Response[bytes]:
     found = call_of(request).services.platform.gate.accounts.get(user)
     return json(_user(found), headers=etag(found.revision))
 
 
 @patch(f"{API}/users/{{user:str}}", opt=ADMINISTER_ONE, tags=["access"], summary="Change role, password, disabled")
-async def change_user(request: Req, user: str) -> Response[bytes]:
+async def change_user(request: Req, user: FromPath[str]) -> Response[bytes]:
     """A new password or `disabled: true` ends the user's sessions. The last administrator stays."""
     call = call_of(request)
     given, accounts = await decoded(request, UserChange), call.services.platform.gate.accounts
@@ -246,7 +246,7 @@ async def change_user(request: Req, user: str) -> Response[bytes]:
 
 
 @delete(f"{API}/users/{{user:str}}", opt=ADMINISTER_ONE, status_code=204, tags=["access"], summary="Erase a person")
-async def erase_user(request: Req, user: str) -> None:
+async def erase_user(request: Req, user: FromPath[str]) -> None:
     """The name, the password, the sessions and the tokens go; the random id stays in journal and audit log."""
     call = call_of(request)
     await call.services.waiting.run(call.services.platform.gate.accounts.erase, user, actor=call.who.id)
@@ -280,7 +280,7 @@ async def add_token(request: Req) -> TokenMade:
     tags=["access"],
     summary="Withdraw a token at once",
 )
-async def withdraw_token(request: Req, token: str) -> None:
+async def withdraw_token(request: Req, token: FromPath[str]) -> None:
     call = call_of(request)
     await call.services.waiting.run(call.services.platform.gate.tokens.withdraw, token, actor=call.who.id)
 
@@ -288,8 +288,8 @@ async def withdraw_token(request: Req, token: str) -> None:
 @get(f"{API}/audit", opt=ADMINISTER, tags=["access"], summary="The audit log, newest first")
 async def audit(
     request: Req,
-    principal: Annotated[str, Parameter(max_length=100, description="Only of this user or token.")] = "",
-    allowed: Annotated[bool | None, Parameter(description="Only what was allowed, or only what was not.")] = None,
+    principal: Annotated[str, QueryParameter(max_length=100, description="Only of this user or token.")] = "",
+    allowed: Annotated[bool | None, QueryParameter(description="Only what was allowed, or only what was not.")] = None,
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[AuditView]:

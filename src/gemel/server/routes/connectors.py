@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from litestar import delete, get, post, put
+from litestar.params import FromPath
 from litestar.response import Response
 
 from gemel.errors import InvalidInput, UnknownConnector
@@ -95,13 +96,13 @@ async def connectors(request: Req, limit: Limit = 100, cursor: Cursor = "") -> P
 
 
 @get(f"{API}/connectors/{{connector:str}}", opt=READ_ONE, tags=["connectors"], summary="One, with its health")
-async def connector_of(request: Req, connector: str) -> ConnectorView:
+async def connector_of(request: Req, connector: FromPath[str]) -> ConnectorView:
     call = call_of(request)
     return await call.services.slow.run(_one, call, connector)
 
 
 @put(f"{API}/connectors/{{connector:str}}", opt=CONFIGURE_ONE, tags=["connectors"], summary="Declare a connector")
-async def put_connector(request: Req, connector: str) -> Response[bytes]:
+async def put_connector(request: Req, connector: FromPath[str]) -> Response[bytes]:
     """It starts, or starts anew, at once. Secrets in `settings` are references: `{"env": "NAME"}`."""
     call = call_of(request)
     platform = call.services.platform
@@ -123,7 +124,7 @@ async def put_connector(request: Req, connector: str) -> Response[bytes]:
     tags=["connectors"],
     summary="Stop a connector and forget it",
 )
-async def remove_connector(request: Req, connector: str) -> None:
+async def remove_connector(request: Req, connector: FromPath[str]) -> None:
     call = call_of(request)
     await change(request, lambda tx: call.services.platform.registry.remove_connector(tx, connector))
 
@@ -135,7 +136,7 @@ async def remove_connector(request: Req, connector: str) -> None:
     tags=["connectors"],
     summary="Stop it and start it at once",
 )
-async def restart(request: Req, connector: str) -> ConnectorView:
+async def restart(request: Req, connector: FromPath[str]) -> ConnectorView:
     call = call_of(request)
     await call.services.slow.run(call.services.platform.supervisor.restart, connector)
     return await call.services.slow.run(_one, call, connector)

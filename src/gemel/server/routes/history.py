@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
 from gemel.errors import InvalidQuery
@@ -24,9 +24,9 @@ __all__ = ["END", "ROUTES", "START", "interval"]
 
 READ_ONE = needs("read", "Twin", id_in="twin")
 HOUR = 3_600_000_000
-START = Annotated[str | None, Parameter(description="RFC 3339; an hour before the end if left out.")]
-END = Annotated[str | None, Parameter(description="RFC 3339, not included; now if left out.")]
-UNIT = Annotated[str, Parameter(max_length=64, description="UCUM code; the property's own if left out.")]
+START = Annotated[str | None, QueryParameter(description="RFC 3339; an hour before the end if left out.")]
+END = Annotated[str | None, QueryParameter(description="RFC 3339, not included; now if left out.")]
+UNIT = Annotated[str, QueryParameter(max_length=64, description="UCUM code; the property's own if left out.")]
 _MICROS = {"time", "start", "end"}
 
 
@@ -59,7 +59,9 @@ def interval(call: Call, start: str | None, end: str | None) -> tuple[int, int]:
 
 
 @get(f"{API}/twins/{{twin:str}}/at", opt=READ_ONE, tags=["history"], summary="The whole twin as of an instant")
-async def twin_at(request: Req, twin: str, time: Annotated[str, Parameter(description="RFC 3339.")]) -> AtView:
+async def twin_at(
+    request: Req, twin: FromPath[str], time: Annotated[str, QueryParameter(description="RFC 3339.")]
+) -> AtView:
     call = call_of(request)
     moment = time_or(time, 0)
     history = call.services.platform.history
@@ -75,13 +77,15 @@ async def twin_at(request: Req, twin: str, time: Annotated[str, Parameter(descri
 )
 async def history_of(
     request: Req,
-    twin: str,
-    name: str,
+    twin: FromPath[str],
+    name: FromPath[str],
     start: START = None,
     end: END = None,
-    points: Annotated[int | None, Parameter(ge=1, le=100_000, description="About how many; all if left out.")] = None,
+    points: Annotated[
+        int | None, QueryParameter(ge=1, le=100_000, description="About how many; all if left out.")
+    ] = None,
     method: Annotated[
-        str | None, Parameter(max_length=20, description="minmax, mean, last, lttb, states or raw.")
+        str | None, QueryParameter(max_length=20, description="minmax, mean, last, lttb, states or raw.")
     ] = None,
     unit: UNIT = "",
 ) -> Response[bytes]:
@@ -138,7 +142,7 @@ def _table(found: Series, about: dict[str, Any]) -> pa.Table:
     summary="The time-weighted average",
 )
 async def average(
-    request: Req, twin: str, name: str, start: START = None, end: END = None, unit: UNIT = ""
+    request: Req, twin: FromPath[str], name: FromPath[str], start: START = None, end: END = None, unit: UNIT = ""
 ) -> AverageView:
     """Gaps do not count; `covered_s` says for how many seconds a value was known."""
     call = call_of(request)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Response
 
 from gemel.connectors.http import (
@@ -32,7 +32,7 @@ from gemel.twin import Page, check_id
 __all__ = ["ROUTES"]
 
 DISCARDED_AT_ONCE = 10_000
-SOURCE = Annotated[str, Parameter(max_length=128, description="Who measured it; default: the caller.")]
+SOURCE = Annotated[str, QueryParameter(max_length=128, description="Who measured it; default: the caller.")]
 
 
 @post(f"{API}/ingest", opt=needs("write"), status_code=200, tags=["ingest"], summary="Report many values and events")
@@ -138,11 +138,11 @@ def _view(one: Quarantined) -> dict[str, Any]:
 @get(f"{API}/quarantine", opt=needs("read", "Quarantine"), tags=["ingest"], summary="What was not accepted, and why")
 async def quarantine(
     request: Req,
-    source: Annotated[str, Parameter(max_length=500)] = "",
-    code: Annotated[str, Parameter(max_length=100)] = "",
-    twin: Annotated[str, Parameter(max_length=128)] = "",
+    source: Annotated[str, QueryParameter(max_length=500)] = "",
+    code: Annotated[str, QueryParameter(max_length=100)] = "",
+    twin: Annotated[str, QueryParameter(max_length=128)] = "",
     in_state: Annotated[
-        str, Parameter(query="state", max_length=20, description="held, replayed or discarded; empty for all.")
+        str, QueryParameter(name="state", max_length=20, description="held, replayed or discarded; empty for all.")
     ] = "held",
     limit: Limit = 100,
     cursor: Cursor = "",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import get, put
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from gemel.clock import moment
 from gemel.errors import UnknownProperty
@@ -61,7 +61,9 @@ def entry_for(call: Call, twin: str) -> Entry:
 
 @get(f"{API}/twins/{{twin:str}}/now", opt=needs("read", "Twin", id_in="twin"), tags=["now"], summary="All live values")
 async def now_of(
-    request: Req, twin: str, depth: Annotated[int, Parameter(ge=0, le=32, description="Levels of parts.")] = 0
+    request: Req,
+    twin: FromPath[str],
+    depth: Annotated[int, QueryParameter(ge=0, le=32, description="Levels of parts.")] = 0,
 ) -> NowView:
     call = call_of(request)
     platform = call.services.platform
@@ -87,7 +89,7 @@ def _parts_now(call: Call, twin: str, depth: int) -> dict[str, dict[str, Value]]
     tags=["now"],
     summary="One live value",
 )
-async def property_now(request: Req, twin: str, name: str) -> Value:
+async def property_now(request: Req, twin: FromPath[str], name: FromPath[str]) -> Value:
     call = call_of(request)
     entry = entry_for(call, twin)
     found = call.services.platform.state.property(entry, name)
@@ -109,7 +111,7 @@ async def property_now(request: Req, twin: str, name: str) -> Value:
     tags=["now"],
     summary="Report one value; answers when it is on stable storage",
 )
-async def write(request: Req, twin: str, name: str) -> Written:
+async def write(request: Req, twin: FromPath[str], name: FromPath[str]) -> Written:
     call = call_of(request)
     given = await decoded(request, Write)
     reported = Reported(

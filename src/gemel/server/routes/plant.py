@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from gemel.errors import InvalidInput
 from gemel.registry import Plan
@@ -40,8 +40,8 @@ class PlanView(msgspec.Struct):
 )
 async def apply(
     request: Req,
-    dry_run: Annotated[bool, Parameter(description="Only show the difference.")] = False,
-    prune: Annotated[bool, Parameter(description="Also remove what an earlier document declared.")] = False,
+    dry_run: Annotated[bool, QueryParameter(description="Only show the difference.")] = False,
+    prune: Annotated[bool, QueryParameter(description="Also remove what an earlier document declared.")] = False,
 ) -> PlanView:
     """Types, twins, links and connectors are switched at once; applying the same document again changes nothing."""
     call = call_of(request)

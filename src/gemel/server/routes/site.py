@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from litestar import get
+from litestar.params import FromPath
 from litestar.response import Response
 
 import gemel
@@ -83,7 +84,7 @@ async def site(request: Req) -> SiteView:
 
 
 @get(f"{API}/schemas/{{name:str}}", opt=PUBLIC, tags=["types"], summary="JSON Schema of twin types and plants")
-async def schema(name: str) -> Response[bytes]:
+async def schema(name: FromPath[str]) -> Response[bytes]:
     if name not in SCHEMAS:
         raise NotFound(f"there is no schema {name!r:.80}; there are {', '.join(SCHEMAS)}")
     found = json_schema(name.removesuffix(".json"))

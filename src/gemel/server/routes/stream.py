@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import WebSocket, get, websocket
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from gemel.access import Resource, ResourceKind
@@ -34,11 +34,11 @@ async def live(socket: WebSocket[Any, Any, Any]) -> None:
 @get(f"{API}/stream", opt=needs("subscribe"), tags=["now"], summary="Server-sent events: what changes")
 async def stream(
     request: Req,
-    twins: Annotated[str, Parameter(max_length=8000, description="Ids, with commas; all if left out.")] = "",
-    properties: Annotated[str, Parameter(max_length=8000, description="Names, with commas.")] = "",
-    depth: Annotated[int, Parameter(ge=0, le=32, description="Levels of parts.")] = 0,
-    after: Annotated[int | None, Parameter(ge=0, description="A position, or `Last-Event-ID`.")] = None,
-    rate_hz: Annotated[float | None, Parameter(description="At most so many messages a second.")] = None,
+    twins: Annotated[str, QueryParameter(max_length=8000, description="Ids, with commas; all if left out.")] = "",
+    properties: Annotated[str, QueryParameter(max_length=8000, description="Names, with commas.")] = "",
+    depth: Annotated[int, QueryParameter(ge=0, le=32, description="Levels of parts.")] = 0,
+    after: Annotated[int | None, QueryParameter(ge=0, description="A position, or `Last-Event-ID`.")] = None,
+    rate_hz: Annotated[float | None, QueryParameter(description="At most so many messages a second.")] = None,
 ) -> Stream:
     """Events `snapshot`, `delta`, `gap`, `happened`, `gone`, `changed`; the id of each is its position."""
     call = call_of(request)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import delete, get, patch, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
 from gemel.clock import parse_time
@@ -27,7 +27,7 @@ CONFIGURE_ONE = needs("configure", "Twin", id_in="twin")
 INCLUDES = {"now", "headline", "links"}
 PATCHED = {"name", "description", "serial", "types", "aliases", "attributes", "stage"}
 ATTEMPTS = 5
-AT = Annotated[str | None, Parameter(description="A past instant, RFC 3339.")]
+AT = Annotated[str | None, QueryParameter(description="A past instant, RFC 3339.")]
 
 
 class PartsView(msgspec.Struct):
@@ -44,21 +44,23 @@ class PartsView(msgspec.Struct):
 @get(f"{API}/twins", opt=needs("read"), tags=["twins"], summary="Search twins")
 async def twins(
     request: Req,
-    q: Annotated[str, Parameter(max_length=200, description="Part of the id, an alias, the serial or the name.")] = "",
-    type: Annotated[str, Parameter(max_length=200)] = "",
-    stage: Annotated[str, Parameter(max_length=40)] = "",
-    serial: Annotated[str, Parameter(max_length=200)] = "",
-    alias: Annotated[str, Parameter(max_length=200)] = "",
-    attribute: Annotated[list[str] | None, Parameter(description="key:value; may repeat.")] = None,
+    q: Annotated[
+        str, QueryParameter(max_length=200, description="Part of the id, an alias, the serial or the name.")
+    ] = "",
+    type: Annotated[str, QueryParameter(max_length=200)] = "",
+    stage: Annotated[str, QueryParameter(max_length=40)] = "",
+    serial: Annotated[str, QueryParameter(max_length=200)] = "",
+    alias: Annotated[str, QueryParameter(max_length=200)] = "",
+    attribute: Annotated[list[str] | None, QueryParameter(description="key:value; may repeat.")] = None,
     property: Annotated[
-        list[str] | None, Parameter(description="A name, or a condition on the live value: oil_temperature>80.")
+        list[str] | None, QueryParameter(description="A name, or a condition on the live value: oil_temperature>80.")
     ] = None,
     linked: Annotated[
-        list[str] | None, Parameter(description="part_of:line-1; part_of*:line-1 for any depth; may repeat.")
+        list[str] | None, QueryParameter(description="part_of:line-1; part_of*:line-1 for any depth; may repeat.")
     ] = None,
-    roots: Annotated[bool, Parameter(description="Only what is part of nothing.")] = False,
-    retired: Annotated[bool, Parameter(description="Also retired ones.")] = False,
-    include: Annotated[str, Parameter(max_length=100, description="now, headline, links; with commas.")] = "",
+    roots: Annotated[bool, QueryParameter(description="Only what is part of nothing.")] = False,
+    retired: Annotated[bool, QueryParameter(description="Also retired ones.")] = False,
+    include: Annotated[str, QueryParameter(max_length=100, description="now, headline, links; with commas.")] = "",
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[TwinView]:
@@ -120,7 +122,7 @@ async def add_twin(request: Req) -> Response[bytes]:
 
 
 @get(f"{API}/twins/{{twin:str}}", opt=READ_ONE, tags=["twins"], summary="One twin, with its links")
-async def twin_of(request: Req, twin: str) -> Response[bytes]:
+async def twin_of(request: Req, twin: FromPath[str]) -> Response[bytes]:
     call = call_of(request)
     view = await call.services.slow.run(_one, call, twin)
     if unchanged(request, view.revision):
@@ -133,7 +135,7 @@ def _one(call: Call, twin: str) -> TwinView:
 
 
 @patch(f"{API}/twins/{{twin:str}}", opt=CONFIGURE_ONE, tags=["twins"], summary="Change a twin")
-async def change_twin(request: Req, twin: str) -> Response[bytes]:
+async def change_twin(request: Req, twin: FromPath[str]) -> Response[bytes]:
     """A JSON merge patch (RFC 7396) of name, description, serial, types, aliases, attributes, stage."""
     call = call_of(request)
     registry = call.services.platform.registry
@@ -193,7 +195,7 @@ def _merged(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 @delete(f"{API}/twins/{{twin:str}}", opt=CONFIGURE_ONE, status_code=204, tags=["twins"], summary="Retire a twin")
-async def remove_twin(request: Req, twin: str) -> None:
+async def remove_twin(request: Req, twin: FromPath[str]) -> None:
     """Its links end; its history stays; its id is never used again."""
     call = call_of(request)
     registry, read = call.services.platform.registry, if_match(request)
@@ -209,8 +211,8 @@ async def remove_twin(request: Req, twin: str) -> None:
 @get(f"{API}/twins/{{twin:str}}/parts", opt=READ_ONE, tags=["twins"], summary="What it is made of")
 async def parts(
     request: Req,
-    twin: str,
-    depth: Annotated[int | None, Parameter(ge=1, le=64, description="Levels; all if left out.")] = None,
+    twin: FromPath[str],
+    depth: Annotated[int | None, QueryParameter(ge=1, le=64, description="Levels; all if left out.")] = None,
     at: AT = None,
 ) -> PartsView:
     services = call_of(request).services
@@ -235,9 +237,9 @@ def _tree(registry: Any, twin: str, depth: int | None, at: int | None) -> PartsV
 @get(f"{API}/twins/{{twin:str}}/links", opt=READ_ONE, tags=["twins"], summary="Typed links from and to it")
 async def links(
     request: Req,
-    twin: str,
-    kind: Annotated[str | None, Parameter(max_length=128)] = None,
-    direction: Annotated[str, Parameter(pattern="^(out|in|both)$", description="out, in or both.")] = "both",
+    twin: FromPath[str],
+    kind: Annotated[str | None, QueryParameter(max_length=128)] = None,
+    direction: Annotated[str, QueryParameter(pattern="^(out|in|both)$", description="out, in or both.")] = "both",
     at: AT = None,
 ) -> Page[LinkView]:
     services = call_of(request).services
@@ -260,7 +262,7 @@ class NewLink(msgspec.Struct, forbid_unknown_fields=True):
     tags=["twins"],
     summary="Link it to another twin",
 )
-async def put_link(request: Req, twin: str, kind: str, target: str) -> LinkView:
+async def put_link(request: Req, twin: FromPath[str], kind: FromPath[str], target: FromPath[str]) -> LinkView:
     registry = call_of(request).services.platform.registry
     given = await decoded(request, NewLink, optional=True)
     since = None if given.since is None else parse_time(given.since)
@@ -283,10 +285,10 @@ async def put_link(request: Req, twin: str, kind: str, target: str) -> LinkView:
 )
 async def end_link(
     request: Req,
-    twin: str,
-    kind: str,
-    target: str,
-    until: Annotated[str | None, Parameter(description="RFC 3339; now if left out.")] = None,
+    twin: FromPath[str],
+    kind: FromPath[str],
+    target: FromPath[str],
+    until: Annotated[str | None, QueryParameter(description="RFC 3339; now if left out.")] = None,
 ) -> None:
     registry = call_of(request).services.platform.registry
     moment = None if until is None else time_or(until, 0)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import get, put
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
 from gemel.errors import InvalidInput
@@ -30,8 +30,8 @@ async def types(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[T
 @get(f"{API}/types/{{type_id:str}}", opt=READ_ONE, tags=["types"], summary="One twin type")
 async def type_of(
     request: Req,
-    type_id: str,
-    version: Annotated[int | None, Parameter(ge=1, le=10**9, description="An earlier version.")] = None,
+    type_id: FromPath[str],
+    version: Annotated[int | None, QueryParameter(ge=1, le=10**9, description="An earlier version.")] = None,
 ) -> Response[bytes]:
     services = call_of(request).services
     found = await services.slow.run(services.platform.registry.type, type_id, version)
@@ -41,7 +41,7 @@ async def type_of(
 
 
 @get(f"{API}/types/{{type_id:str}}/versions", opt=READ_ONE, tags=["types"], summary="All versions, the first one first")
-async def versions(request: Req, type_id: str) -> Page[TwinType]:
+async def versions(request: Req, type_id: FromPath[str]) -> Page[TwinType]:
     services = call_of(request).services
     return Page(await services.slow.run(services.platform.registry.type_versions, type_id))
 
@@ -52,7 +52,7 @@ async def versions(request: Req, type_id: str) -> Page[TwinType]:
     tags=["types"],
     summary="Create a twin type, or evolve it",
 )
-async def put_type(request: Req, type_id: str) -> Response[bytes]:
+async def put_type(request: Req, type_id: FromPath[str]) -> Response[bytes]:
     """Add, rename (the old name goes to `aliases`), deprecate or retype properties while twins live."""
     registry = call_of(request).services.platform.registry
     given = await decoded(request, dict[str, Any])
