@@ -80,7 +80,7 @@ class TimeReader:
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
-        self._second = ""
+        self._second = "none yet"
         self._micros = 0
 
     def __call__(self, text: str) -> int:
