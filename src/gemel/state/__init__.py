@@ -1,6 +1,7 @@
 """The now: every twin as it is, in columns; how fresh it is; who hears of it."""
 
 from gemel.state.delta import Delta, Gap, Happening, Transition
+from gemel.state.keyframe import Keyframe
 from gemel.state.live import Projection
 from gemel.state.now import Now, Update, Updates
 from gemel.state.selection import Composition, Selection
@@ -14,6 +15,7 @@ __all__ = [
     "Files",
     "Gap",
     "Happening",
+    "Keyframe",
     "Now",
     "Projection",
     "Relation",

@@ -151,6 +151,11 @@ class Layout:
         refs = (self.directory.property(number) for number in numbers)
         return {ref.type_id for ref in refs if ref is not None}
 
+    def column_and_rows(self, number: int, twins: NDArray[np.int64]) -> tuple[Column, NDArray[np.int64]]:
+        """The column of a known property, and the row of each twin in its table (-1: it has none)."""
+        column_of, rows = self.places((twins << PROPERTY_BITS) | number)
+        return self.columns[self._column_of_one(number)], np.where(column_of < 0, -1, rows).astype(np.int64)
+
     def places(self, series: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """(column index int32[n], row int32[n]); column -1 where the directory knows no such series."""
         column, row = self._places(series)

@@ -8,13 +8,14 @@ from typing import Any
 import pyarrow as pa
 
 from gemel.clock import Clock
-from gemel.errors import InvalidQuery
+from gemel.errors import Conflict, InvalidQuery
 from gemel.registry import Directory, Entry
 from gemel.state.backfill import backfill
 from gemel.state.broadcast import offer, wake
 from gemel.state.cells import CHUNK_ROWS
 from gemel.state.core import Core
 from gemel.state.folding import fold_block
+from gemel.state.keyframe import Keyframe, restore, snapshot
 from gemel.state.live import Projection, live_table
 from gemel.state.now import Now, plain
 from gemel.state.selection import Composition, Selection
@@ -128,6 +129,16 @@ class State:
         `gemel.truncated`. Raises InvalidQuery.
         """
         return self._sql.run(query, relations or {}, project=project, limit=limit, timeout_s=timeout_s)
+
+    def snapshot(self) -> Keyframe:
+        """The whole state at its position; the fold goes on meanwhile."""
+        return snapshot(self._core)
+
+    def restore(self, keyframe: Keyframe) -> None:
+        """Begin with a keyframe; then fold the blocks after its position. For a state that folded nothing yet."""
+        if self.position:
+            raise Conflict(f"this state is at position {self.position} already; restore into a new one")
+        restore(self._core, keyframe)
 
     def close(self) -> None:
         """Let go of the query engine."""
