@@ -38,4 +38,4 @@ def parse_xml(data: bytes, name: str = "XML document", *, limit: int = MAX_BYTES
 
 def local_name(element: Any) -> str:
     """The tag without its namespace; "" for what is no element."""
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+    return element.tag.rpartition("}")[2] if element is not None and isinstance(element.tag, str) else ""
