@@ -42,6 +42,7 @@ class Staging:
         new = {step.id for step in plan.of("twin", Action.CREATE)}
         if len(new) < STAGED_FROM:
             return
+        plan.__dict__["other_links"] = _new_links(plan, lambda source: source not in new)
         batch = secrets.randbelow(2**31 - 1) + 1  # never one that was used before
         numbers: dict[str, int] = {}
 
@@ -123,11 +124,8 @@ def apply(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
         step = touched.get(declared.id)
         if step is not None:
             changes += types.put_type(tx, declared, now=now, if_version=step.revision)
-    specs = {spec.id: spec for spec in plant.twins}
-    changes += _create_twins(tx, plan, specs, now=now)
-    for step in plan.of("twin", Action.CHANGE):
-        _meanwhile(tx, step)
-        changes += twins.put_twin(tx, specs[step.id], now=now, declared=True)
+    changes += _create_twins(tx, plan, now=now)
+    changes += _change_twins(tx, plan, now=now)
     changes += _apply_links(tx, plan, now=now)
     changed = {step.id for step in plan.of("connector", Action.CREATE, Action.CHANGE)}
     for connector in plant.connectors:
@@ -154,14 +152,26 @@ def _meanwhile(tx: Connection, step: Step) -> None:
         )
 
 
-def _create_twins(tx: Connection, plan: Plan, specs: dict[str, TwinSpec], *, now: int) -> list[Change]:
+def _change_twins(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
+    steps = {step.id: step for step in plan.of("twin", Action.CHANGE)}
+    changes: list[Change] = []
+    for spec in plan.plant.twins if steps else ():
+        step = steps.get(spec.id)
+        if step is not None:
+            _meanwhile(tx, step)
+            changes += twins.put_twin(tx, spec, now=now, declared=True)
+    return changes
+
+
+def _create_twins(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
     if plan.batch:
         live = tx.execute(update(tables.batch).where(tables.batch.c.number == plan.batch).values(live=True))
         if live.rowcount != 1:
             raise Conflict("what was staged for this plan is gone; plan again")
         return []
     changes = []
-    new = [specs[step.id] for step in plan.of("twin", Action.CREATE)]
+    ids = {step.id for step in plan.of("twin", Action.CREATE)}
+    new = [spec for spec in plan.plant.twins if spec.id in ids]
     for chunk in chunks(new, CHUNK):
         for twin, shape in _insert_twins(tx, chunk, now=now, batch=0):
             body = _told(twin, shape)
@@ -171,12 +181,13 @@ def _create_twins(tx: Connection, plan: Plan, specs: dict[str, TwinSpec], *, now
 
 def _apply_links(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
     changes: list[Change] = []
-    staged = {step.id for step in plan.of("twin", Action.CREATE)} if plan.batch else set()
     for step in plan.of("link", Action.REMOVE):
         if step.link is not None:
             kind, source, target, slot = step.link
             changes += links.end_link(tx, kind, source, target, until=now, now=now, slot=slot)
-    for pairs in chunks(_new_links(plan, lambda source: source not in staged), CHUNK):
+    # For a staged plan what is left to link was picked out before: this transaction is to be short.
+    new = plan.__dict__["other_links"] if plan.batch else _new_links(plan, lambda _: True)
+    for pairs in chunks(new, CHUNK):
         _insert_links(tx, pairs, {}, now=now, batch=0)
         changes += [
             Change(kind="link.created", subject=source, time=now, body=links.link_body(kind, source, target, slot, now))
@@ -232,7 +243,8 @@ def _insert_twins(tx: Connection, specs: Sequence[TwinSpec], *, now: int, batch:
 def _insert_links(tx: Connection, pairs: Sequence[LinkKey], known: dict[str, int], *, now: int, batch: int) -> None:
     """New rows for links that the plan has checked; `known` gathers the numbers of twins."""
     c = tables.link.c
-    for ids in chunks(sorted({id for _, source, target, _ in pairs for id in (source, target)} - known.keys()), CHUNK):
+    unknown = sorted({id for pair in pairs for id in pair[1:3] if id not in known})
+    for ids in chunks(unknown, CHUNK):
         found = tx.execute(select(tables.twin.c.id, tables.twin.c.number).where(tables.twin.c.id.in_(ids)))
         known.update((row.id, row.number) for row in found)
     number = int(tx.scalar(select(func.max(c.number))) or 0)

@@ -89,7 +89,7 @@ class Directory:
 
     def __init__(self) -> None:
         self._now = _Contents({}, [""], array("i", [0]), 0, {}, {}, {}, 0)
-        self._staged: dict[int, list[Mapping[str, Any]]] = {}  # batch → twins that become visible when it is applied
+        self._staged: dict[int, list[Any]] = {}  # batch → twins that become visible when it is applied
 
     @property
     def revision(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select, text
@@ -139,16 +139,33 @@ def follow(directory: Directory, changes: Iterable[Change]) -> bool:
         if area == "type":
             step.type(change)
         elif area == "twin" and what in ("created", "changed"):
-            step.twin(change.body)
+            step.place(_Placed.of(change.body), change.body.get("dropped_aliases", ()))
         elif change.kind == "plant.staged":
-            directory._staged.setdefault(change.body["batch"], []).extend(change.body.get("twins", ()))
+            staged = directory._staged.setdefault(change.body["batch"], [])
+            staged += [_Placed.of(body) for body in change.body.get("twins", ())]
         elif change.kind == "plant.applied":
-            for body in directory._staged.pop(change.body["batch"], ()):
-                step.twin(body)
+            for placed in directory._staged.pop(change.body["batch"], ()):
+                step.place(placed)
+            directory._staged.clear()  # what was staged before that is cleared away
     if not step.changed:
         return False
     directory._replace(step.done())
     return True
+
+
+class _Placed(NamedTuple):
+    """What the directory needs of a twin."""
+
+    number: int
+    id: str
+    shape: int
+    types: tuple[str, ...]
+    aliases: tuple[str, ...]
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> _Placed:
+        twin = body["twin"]
+        return cls(body["number"], twin["id"], body["shape"], tuple(twin["types"]), tuple(twin["aliases"]))
 
 
 class _Step:
@@ -168,11 +185,11 @@ class _Step:
         self.types[type_.id] = type_
         self.refs |= refs_of(type_, change.body["numbers"])
 
-    def twin(self, body: Mapping[str, Any]) -> None:
-        id = body["twin"]["id"]
+    def place(self, twin: _Placed, dropped: Sequence[str] = ()) -> None:
         self.changed = True
-        number, shape = body["number"], body["shape"]
-        self.combinations[shape] = tuple(body["twin"]["types"])
+        number, id, shape, types, aliases = twin
+        if shape not in self.combinations:
+            self.combinations[shape] = types
         missing = number + 1 - len(self.ids)
         if missing > 0:
             self.ids.extend([""] * missing)
@@ -181,13 +198,12 @@ class _Step:
             self.shape_of = array("i", self.shape_of)
         self.ids[number] = id
         self.shape_of[number] = shape
-        dropped = body.get("dropped_aliases", ())
         if dropped and self.numbers is self.before.numbers:
             self.numbers = dict(self.numbers)
         for alias in dropped:
             self.numbers.pop(alias, None)
         self.numbers[id] = number
-        for alias in body["twin"].get("aliases", ()):
+        for alias in aliases:
             self.numbers.setdefault(alias, number)
 
     def done(self) -> _Contents:

@@ -65,12 +65,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return bool(self.steps)
 
     def of(self, what: str, *actions: Action) -> list[Step]:
-        return [step for step in self.steps if step.what == what and step.action in actions]
+        """The steps of these kinds, in order."""
+        if "grouped" not in self.__dict__:
+            grouped: dict[tuple[str, Action], list[Step]] = {}
+            for step in self.steps:
+                grouped.setdefault((step.what, step.action), []).append(step)
+            self.__dict__["grouped"] = grouped
+        found = self.__dict__["grouped"]
+        return [step for action in actions for step in found.get((what, action), ())]
 
     def counts(self) -> dict[str, int]:
         """create, change, remove → how many."""
-        counted = Counter(step.action for step in self.steps)
-        return {action.value: counted[action] for action in Action}
+        if "counted" not in self.__dict__:
+            counted = Counter(step.action for step in self.steps)
+            self.__dict__["counted"] = {action.value: counted[action] for action in Action}
+        return dict(self.__dict__["counted"])
 
     def __str__(self) -> str:
         if not self.steps:
