@@ -25,7 +25,7 @@ def digest_of(thing: Message | Happened) -> bytes:
     """16 bytes that stand for the content; equal content gives equal bytes."""
     try:
         data = _encoder.encode(thing)
-    except (UnicodeEncodeError, OverflowError, RecursionError):
+    except (UnicodeEncodeError, OverflowError, RecursionError, ValueError):
         data = repr(thing).encode(errors="backslashreplace")
     return blake2b(data, digest_size=16).digest()
 

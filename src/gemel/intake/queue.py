@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gemel.errors import GemelError, Overloaded
@@ -28,7 +29,7 @@ def size_of_messages(messages: Sequence[Message]) -> int:
         size += READING_BYTES * (1 + len(message.readings)) + 4 * READING_BYTES * len(message.events)
         for reading in message.readings:
             value = reading.value
-            if type(value) is not float and hasattr(value, "__len__"):
+            if type(value) is not float and isinstance(value, str | list | dict | bytes | np.ndarray):
                 size += 8 * len(value)
     return size
 

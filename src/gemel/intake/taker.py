@@ -7,7 +7,6 @@ from itertools import chain
 from typing import Any
 
 from gemel.clock import SECOND, Clock
-from gemel.errors import GemelError
 from gemel.intake.base import Happened, Message, Quarantined, Receipt, Refusal, Reported, SourceRule
 from gemel.intake.builder import BlockBuilder, Mark
 from gemel.intake.identity import Identities, Key, Watermarks, digest_of, key_of
@@ -156,7 +155,7 @@ class Taker:
                 self._event(event, message, outcome, repeats)
             except Refused as refused:
                 self._refuse(outcome, refused, event)
-            except (GemelError, TypeError, AttributeError, ValueError) as error:
+            except Exception as error:  # as with readings
                 self._refuse(outcome, Refused("malformed", f"the event cannot be read: {error!s:.200}"), event)
 
     def _came_before(self, key: tuple[str, str], digest: bytes, what: str) -> bool:
@@ -206,11 +205,11 @@ class Taker:
                     count += 1
                     accepted += 1
                     continue
-            except (KeyError, TypeError, AttributeError):
-                pass  # not resolved yet, or not what it should be: the careful way finds out
             except Refused as refused:
                 self._refuse(outcome, refused, reading)
                 continue
+            except Exception:
+                pass  # not resolved yet, or not what it should be: the careful way finds out
             builder.count = count
             try:
                 if self._reading(reading, repeats):
@@ -220,7 +219,7 @@ class Taker:
                     outcome.repeated += 1
             except Refused as refused:
                 self._refuse(outcome, refused, reading)
-            except (GemelError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            except Exception as error:  # objects of a caller may raise anything; the stream goes on
                 for columns in builder.columns:
                     columns.cut(len(columns))
                 self._refuse(outcome, Refused("malformed", f"the reading cannot be read: {error!s:.200}"), reading)

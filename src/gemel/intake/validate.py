@@ -78,6 +78,8 @@ class Plan:
 
     def value(self, value: Any, unit: str) -> Any:
         """The canonical form of `value` told in `unit`. Raises Refused."""
+        if isinstance(value, np.generic):
+            value = value.item()
         if unit and unit != self.unit:
             value = self._converted(value, unit)
         return self.check(self, value)
@@ -108,7 +110,7 @@ class Plan:
 
 
 def _number(plan: Plan, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused("kind", f"{plan.where} is a number; {shown(value)} is not one")
     if not plan.low <= value <= plan.high:
         _out_of_range(plan, value)
@@ -128,7 +130,7 @@ def _out_of_range(plan: Plan, value: Any) -> None:
 def _integer(plan: Plan, value: Any) -> int:
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if isinstance(value, bool) or not isinstance(value, int):
         raise Refused("kind", f"{plan.where} is an integer; {shown(value)} is not one")
     if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER or not plan.low <= value <= plan.high:
         _out_of_range(plan, value)
@@ -136,7 +138,7 @@ def _integer(plan: Plan, value: Any) -> int:
 
 
 def _boolean(plan: Plan, value: Any) -> int:
-    if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
+    if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
         return int(value)
     raise Refused("kind", f"{plan.where} is a boolean; {shown(value)} is neither true nor false")
 

@@ -1,0 +1,12 @@
+"""A running intake over a fresh SQLite database, with a small plant."""
+
+import pytest
+
+from tests.intake.plant import World
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path / "gemel.sqlite")
+    yield world
+    world.close()
