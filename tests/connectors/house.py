@@ -82,7 +82,8 @@ class House:
 
     def kinds_of(self, source: str) -> list[str]:
         """What was journaled of a source: source.lost, source.found …, in order."""
-        return [change.kind for change in self.changes if change.subject == source]
+        mine = [change.kind for change in self.changes if change.subject == source]
+        return [kind for kind in mine if kind.startswith("source.")]
 
     def readings(self, twin: str, property: str) -> list[Any]:
         """All journaled (time, value) of one property, in order of position."""

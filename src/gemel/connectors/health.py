@@ -43,11 +43,11 @@ class Health(msgspec.Struct, kw_only=True):
     quarantined: int = 0
     waiting: int = 0
     """Messages that are not yet durable."""
-    rejected: Counter[str] = Counter()
+    rejected: Counter[str] = msgspec.field(default_factory=Counter)
     """Reason → how often something came that could not be read."""
     rejected_samples: dict[str, str] = {}
     """Reason → the latest example, cut."""
-    unbound: Counter[str] = Counter()
+    unbound: Counter[str] = msgspec.field(default_factory=Counter)
     """Address → how often something came that no binding names."""
 
     def problems(self) -> list[str]:
