@@ -11,7 +11,6 @@ from gemel.access import Principal, Role
 from gemel.errors import Denied, GemelError, Unauthenticated
 from gemel.server.call import Call
 from gemel.server.idempotency import Remembered
-from gemel.server.options import API
 from gemel.server.problems import told
 from gemel.server.services import Services
 
@@ -31,7 +30,7 @@ SECURITY = [
         b"worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
 ]
-_INTERFACE = (f"{API}/", "/healthz", "/readyz", "/metrics")
+_INTERFACE = ("/api", "/healthz", "/readyz", "/metrics")
 _log = structlog.get_logger("gemel.server")
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from gemel.errors import WrongMethod
 from gemel.server.call import Call
 
 __all__ = ["Pages"]
@@ -49,9 +50,9 @@ class Pages:
         """Answer a GET or HEAD outside the interface."""
         path: str = scope["path"]
         wanted = dict(scope["headers"])
-        status, headers, body = self._answer(path, wanted)
         if scope["method"] not in {"GET", "HEAD"}:
-            status, headers, body = 405, [(b"allow", b"GET, HEAD"), (b"content-type", b"text/plain")], b"only GET"
+            raise WrongMethod(f"{path:.200} is a page; it takes GET. The interface is below /api/v1")
+        status, headers, body = self._answer(path, wanted)
         headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
