@@ -107,9 +107,9 @@ class Machine:
         )
         await node.write_value(_data_value(ua.Variant(None, ua.VariantType.Null), _WAITING, None))
         if property.unit:
-            await node.add_property(0, "0:EngineeringUnits", eu_information(property.unit))
+            await node.add_property(0, "EngineeringUnits", eu_information(property.unit))
         if property.normal is not None:
-            await node.add_property(0, "0:EURange", ua.Range(Low=property.normal[0], High=property.normal[1]))
+            await node.add_property(0, "EURange", ua.Range(Low=property.normal[0], High=property.normal[1]))
         self._nodes[twin, property.name] = (node, kind)
 
     async def _write(self, reading: Reported) -> None:
