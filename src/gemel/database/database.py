@@ -16,6 +16,8 @@ from gemel.errors import MissingExtra, StorageFailed, StorageFull
 
 __all__ = ["Database", "metadata"]
 
+_MIGRATING = 0x67656D656C  # any number that no other program locks
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -43,6 +45,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", self._prepare_sqlite)
             event.listen(self.engine, "begin", self._begin_sqlite)
+        else:
+            event.listen(self.engine, "connect", self._prepare_postgres)
 
     @property
     def is_sqlite(self) -> bool:
@@ -61,6 +65,13 @@ class Database:
         if self.read_only:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
+
+    def _prepare_postgres(self, connection: Any, _record: Any) -> None:
+        """What is acknowledged is on the disk, whatever the server's own settings say."""
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = on")
+            cursor.execute("SET timezone = 'UTC'")
+        connection.commit()
 
     def _begin_sqlite(self, connection: Connection) -> None:
         writes = connection.get_execution_options().get("gemel_writes", False)
@@ -95,6 +106,8 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.write() as connection:
+            if not self.is_sqlite:  # SQLite's write transaction keeps others out by itself
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

@@ -73,12 +73,27 @@ def evolve(current: TwinType, declared: TwinType) -> TwinType:
         ("slot", current.slots, declared.slots),
     ):
         problems += [_lost(what, name, f"{what}s") for name in _missing(olds, news)]
+    if not problems:
+        problems += _shared_names(properties)
     if problems:
         raise InvalidDocument(f"twin type {declared.id}", problems)
     next_ = msgspec.structs.replace(declared, version=current.version, properties=tuple(properties))
     if next_ == current:
         return current
     return msgspec.structs.replace(next_, version=current.version + 1)
+
+
+def _shared_names(properties: Sequence[PropertyType]) -> list[Problem]:
+    """A name, present or earlier, means one property: readings under it must not change sides."""
+    owners: dict[str, str] = {}
+    return [
+        Problem(
+            f"{name} is a name of {owners[name]}, now or earlier; choose another for {p.name}", f"properties[{i}].name"
+        )
+        for i, p in enumerate(properties)
+        for name in (p.name, *p.aliases)
+        if owners.setdefault(name, p.name) != p.name
+    ]
 
 
 def _missing(olds: Sequence[_Named], news: Sequence[_Named]) -> list[str]:

@@ -1,0 +1,5 @@
+"""The PostgreSQL server of the session."""
+
+from gemel.testing.postgres import postgres
+
+__all__ = ["postgres"]
