@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from gemel.errors import Overloaded
 
-__all__ = ["Bridge", "Slow"]
+__all__ = ["Bridge", "Threads"]
 
 T = TypeVar("T")
 
@@ -57,18 +57,18 @@ class Bridge:
                 waiter.set_result(future.result())
 
 
-class Slow:
-    """Long reads, each in a thread, a few at a time; what exceeds them twice over is refused at once."""
+class Threads:
+    """Work that would hold up the event loop, a few pieces at a time; what exceeds `limit` is refused at once."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, *, limit: int) -> None:
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="gemel-read")
-        self._limit = 2 * at_once
+        self._limit = limit
         self._running = 0
 
     async def run(self, work: Callable[..., T], *args: Any, **fields: Any) -> T:
         """`work(…)` in a thread. Raises Overloaded when too many wait already, and what `work` raises."""
         if self._running >= self._limit:
-            raise Overloaded(f"{self._limit} long reads are under way; try again in a second", retry_after_s=1.0)
+            raise Overloaded(f"{self._limit} such requests are under way; try again in a second", retry_after_s=1.0)
         self._running += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **fields))

@@ -48,7 +48,7 @@ class Remembered:
             raise KeyReused("a request with this Idempotency-Key is still being answered; wait for it")
         self._under_way.add((who, key))
         try:
-            found = await self._services.slow.run(self._find, who, key)
+            found = await self._services.reads.run(self._find, who, key)
             if found is not None:
                 if found.fingerprint != fingerprint:
                     raise KeyReused("this Idempotency-Key was used for another request; use a new one for each")

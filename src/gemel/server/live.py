@@ -228,7 +228,7 @@ class Live:
             raise InvalidInput(f"rate_hz {wanted.rate_hz} is not between 0 and {MAX_RATE_HZ:g}")
         self._permit(wanted)
         await self._end(wanted.s)
-        subscription = await self._services.slow.run(
+        subscription = await self._services.reads.run(
             self._platform.state.subscribe, wanted.selection(), after=wanted.after, rate_hz=wanted.rate_hz
         )
         task = asyncio.create_task(self._deliver(wanted.s, subscription))

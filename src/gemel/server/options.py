@@ -36,7 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     query_s: float = 30.0
     """Longest that a query may take."""
     slow_at_once: int = 4
-    """Long reads at once; as many again may wait, more are refused with 429."""
+    """Reads of the history and queries at once; fifteen times as many may wait, more are refused with 429."""
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):

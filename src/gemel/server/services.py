@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemel.errors import GemelError, InvalidInput, NotYet
-from gemel.server.bridge import Bridge, Slow
+from gemel.server.bridge import Bridge, Threads
 from gemel.server.metrics import Metrics
 from gemel.server.options import Options
 from gemel.server.pages import Pages
@@ -29,8 +29,11 @@ class Services:
         self.platform = platform
         self.options = options
         self.metrics = Metrics()
-        self.slow = Slow(options.slow_at_once)
-        self.waiting = Slow(32)
+        self.slow = Threads(options.slow_at_once, limit=16 * options.slow_at_once)
+        """For reads of the history and queries: few at once, so that they do not starve the rest."""
+        self.reads = Threads(8, limit=512)
+        """For reads of the registry, which take a millisecond or two."""
+        self.waiting = Threads(32, limit=64)
         """Threads that only wait: for a position, for a password's hash."""
         self.pages = Pages(options.web or Path(str(resources.files("gemel.server") / "web")))
         self.bridge: Bridge
@@ -85,4 +88,5 @@ class Services:
 
     def close(self) -> None:
         self.slow.close()
+        self.reads.close()
         self.waiting.close()

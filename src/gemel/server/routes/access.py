@@ -296,7 +296,7 @@ async def audit(
     """Every command, configuration, operation and administration; every refusal; every sign-in."""
     call = call_of(request)
     place = place_of(cursor, tuple[int])
-    found = await call.services.slow.run(
+    found = await call.services.reads.run(
         call.services.platform.gate.audit.entries,
         before=None if place is None else place[0],
         limit=limit,

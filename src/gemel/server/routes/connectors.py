@@ -92,13 +92,13 @@ def _one(call: Call, connector: str) -> ConnectorView:
 @get(f"{API}/connectors", opt=needs("read", "Connector"), tags=["connectors"], summary="All, with their health")
 async def connectors(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[ConnectorView]:
     call = call_of(request)
-    return page_of(await call.services.slow.run(_views, call), limit, cursor, lambda one: one.id)
+    return page_of(await call.services.reads.run(_views, call), limit, cursor, lambda one: one.id)
 
 
 @get(f"{API}/connectors/{{connector:str}}", opt=READ_ONE, tags=["connectors"], summary="One, with its health")
 async def connector_of(request: Req, connector: FromPath[str]) -> ConnectorView:
     call = call_of(request)
-    return await call.services.slow.run(_one, call, connector)
+    return await call.services.reads.run(_one, call, connector)
 
 
 @put(f"{API}/connectors/{{connector:str}}", opt=CONFIGURE_ONE, tags=["connectors"], summary="Declare a connector")
@@ -114,7 +114,7 @@ async def put_connector(request: Req, connector: FromPath[str]) -> Response[byte
     except msgspec.ValidationError as error:
         raise InvalidInput(f"the body is no connector: {error}") from error
     await change(request, lambda tx: platform.registry.put_connector(tx, spec))
-    return json(await call.services.slow.run(_one, call, connector))
+    return json(await call.services.reads.run(_one, call, connector))
 
 
 @delete(
@@ -138,8 +138,8 @@ async def remove_connector(request: Req, connector: FromPath[str]) -> None:
 )
 async def restart(request: Req, connector: FromPath[str]) -> ConnectorView:
     call = call_of(request)
-    await call.services.slow.run(call.services.platform.supervisor.restart, connector)
-    return await call.services.slow.run(_one, call, connector)
+    await call.services.reads.run(call.services.platform.supervisor.restart, connector)
+    return await call.services.reads.run(_one, call, connector)
 
 
 ROUTES = [connectors, connector_of, put_connector, remove_connector, restart]

@@ -53,7 +53,7 @@ async def ingest(request: Req, source: SOURCE = "") -> Response[bytes]:
         receipt = await _frames(request, source, body)
     elif form in {"", "application/json", "text/json"}:
         big = len(body) > 100_000
-        given: Ingest = await call.services.slow.run(decode_json, body) if big else decode_json(body)
+        given: Ingest = await call.services.reads.run(decode_json, body) if big else decode_json(body)
         receipt = await _messages(request, given.source or source, given.messages)
     else:
         raise WrongMediaType(f"this takes application/json, {ARROW}, {STRUCTURED} or {BATCH}, not {form:.80}")
@@ -85,7 +85,7 @@ async def _events(request: Req, events: list[tuple[str, Message]]) -> Receipt:
 
 async def _frames(request: Req, source: str, body: bytes) -> Receipt:
     call = call_of(request)
-    batches = await call.services.slow.run(decode_arrow, body)
+    batches = await call.services.reads.run(decode_arrow, body)
     intake, name = call.services.platform.intake, _source(request, source)
     futures = [intake.submit_frame(name, batch, actor=call.who.id) for batch in batches]
     return _sum([await done(request, future) for future in futures])
@@ -148,7 +148,7 @@ async def quarantine(
     cursor: Cursor = "",
 ) -> Response[bytes]:
     services = call_of(request).services
-    page = await services.slow.run(
+    page = await services.reads.run(
         services.platform.intake.quarantined,
         source=source,
         code=code,
@@ -171,7 +171,7 @@ async def replay(request: Req) -> Response[bytes]:
     """After a fix of the type, or with a rule that mends the times of a wrong clock; the original is kept."""
     call = call_of(request)
     given = await decoded(request, Replay)
-    future = await call.services.slow.run(
+    future = await call.services.reads.run(
         call.services.platform.intake.replay, given.ids, given.rule, actor=call.who.id, **_which(given)
     )
     receipt = await done(request, future)
@@ -190,7 +190,7 @@ async def discard(request: Req) -> Discarded:
     """Its content goes; the row and the reason stay."""
     call = call_of(request)
     given = await decoded(request, Chosen)
-    future = await call.services.slow.run(_discard, call, given)
+    future = await call.services.reads.run(_discard, call, given)
     number, call.position = await done(request, future)
     return Discarded(number)
 

@@ -15,7 +15,7 @@ from gemel.registry import Entry
 from gemel.server.call import Call, call_of
 from gemel.server.encode import Value, quality_of, value_of
 from gemel.server.guard import needs, require_twin
-from gemel.server.http import Req, decoded, done
+from gemel.server.http import Req, decoded
 from gemel.server.options import API
 from gemel.twin import Quality
 
@@ -69,7 +69,7 @@ async def now_of(
     platform = call.services.platform
     entry = entry_for(call, twin)
     values = platform.state.twin(entry)
-    parts = await call.services.slow.run(_parts_now, call, entry.id, depth) if depth else None
+    parts = await call.services.reads.run(_parts_now, call, entry.id, depth) if depth else None
     return NowView(call.position, {name: value_of(one) for name, one in values.items()}, parts)
 
 
@@ -123,10 +123,8 @@ async def write(request: Req, twin: FromPath[str], name: FromPath[str]) -> Writt
         quality=Quality.GOOD if given.quality == "good" else quality_of(given.quality),
     )
     who = call.who.id
-    receipt = await done(
-        request,
-        call.services.platform.intake.submit(f"http:{who}", [Message(readings=[reported])], strict=True, actor=who),
-    )
+    intake = call.services.platform.intake
+    receipt = await intake.deliver(f"http:{who}", [Message(readings=[reported])], strict=True, actor=who)
     call.position = receipt.last
     return Written(receipt.last, receipt.accepted, receipt.repeated)
 

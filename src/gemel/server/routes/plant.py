@@ -48,7 +48,7 @@ async def apply(
     body = await request.body()
     if not body.strip():
         raise InvalidInput("the body is empty; send a plant document, in YAML or JSON")
-    plan, position = await call.services.slow.run(_apply, call, body, dry_run=dry_run, prune=prune)
+    plan, position = await call.services.reads.run(_apply, call, body, dry_run=dry_run, prune=prune)
     call.position = max(call.position, position)
     return PlanView(dry_run, not plan.steps, msgspec.to_builtins(plan.steps), str(plan), call.position)
 

@@ -71,7 +71,7 @@ async def me(request: Req) -> Me:
 async def site(request: Req) -> SiteView:
     call = call_of(request)
     platform = call.services.platform
-    known = await call.services.slow.run(platform.registry.site)
+    known = await call.services.reads.run(platform.registry.site)
     return SiteView(
         name=known.name or "Gemel",
         time_zone=known.time_zone,

@@ -54,7 +54,7 @@ async def stream(
         after = int(last)
     names = tuple(one.strip() for one in properties.split(",") if one.strip()) or None
     selection = Selection(twins=tuple(chosen), depth=depth, properties=names)
-    subscription = await call.services.slow.run(
+    subscription = await call.services.reads.run(
         call.services.platform.state.subscribe, selection, after=after, rate_hz=rate_hz
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

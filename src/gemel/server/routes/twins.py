@@ -85,7 +85,7 @@ async def twins(
             "cursor": cursor,
         }
     )
-    return await call.services.slow.run(_found, call, query, wanted)
+    return await call.services.reads.run(_found, call, query, wanted)
 
 
 def _found(call: Call, query: TwinQuery, wanted: set[str]) -> Page[TwinView]:
@@ -116,7 +116,7 @@ async def add_twin(request: Req) -> Response[bytes]:
     registry = call.services.platform.registry
     spec = await decoded(request, TwinSpec)
     await change(request, lambda tx: registry.put_twin(tx, spec, if_revision=0))
-    view = await call.services.slow.run(_one, call, spec.id)
+    view = await call.services.reads.run(_one, call, spec.id)
     headers = {**etag(view.revision), "Location": f"{API}/twins/{view.id}"}
     return json(view, status=201, headers=headers)
 
@@ -124,7 +124,7 @@ async def add_twin(request: Req) -> Response[bytes]:
 @get(f"{API}/twins/{{twin:str}}", opt=READ_ONE, tags=["twins"], summary="One twin, with its links")
 async def twin_of(request: Req, twin: FromPath[str]) -> Response[bytes]:
     call = call_of(request)
-    view = await call.services.slow.run(_one, call, twin)
+    view = await call.services.reads.run(_one, call, twin)
     if unchanged(request, view.revision):
         return Response(b"", status_code=304, headers=etag(view.revision))
     return json(view, headers=etag(view.revision))
@@ -145,7 +145,7 @@ async def change_twin(request: Req, twin: FromPath[str]) -> Response[bytes]:
         raise InvalidInput(f"{', '.join(sorted(unknown))!r:.100} cannot be patched; use {', '.join(sorted(PATCHED))}")
     read = if_match(request)
     for attempt in range(ATTEMPTS):
-        before = await call.services.slow.run(registry.twin, twin)
+        before = await call.services.reads.run(registry.twin, twin)
         spec = _patched(before, given)
         wanted = before.revision if read is None else read
         try:
@@ -154,7 +154,7 @@ async def change_twin(request: Req, twin: FromPath[str]) -> Response[bytes]:
         except RevisionConflict:  # without If-Match the patch is applied to what somebody else made meanwhile
             if read is not None or attempt == ATTEMPTS - 1:
                 raise
-    view = await call.services.slow.run(_one, call, twin)
+    view = await call.services.reads.run(_one, call, twin)
     return json(view, headers=etag(view.revision))
 
 
@@ -200,7 +200,7 @@ async def remove_twin(request: Req, twin: FromPath[str]) -> None:
     call = call_of(request)
     registry, read = call.services.platform.registry, if_match(request)
     if read is not None:
-        found = await call.services.slow.run(registry.twin, twin)
+        found = await call.services.reads.run(registry.twin, twin)
         if found.revision != read:
             raise RevisionConflict(
                 f"{twin} is at revision {found.revision}, not {read}; read it again and retry", revision=found.revision
@@ -217,7 +217,7 @@ async def parts(
 ) -> PartsView:
     services = call_of(request).services
     moment = None if at is None else time_or(at, 0)
-    return await services.slow.run(_tree, services.platform.registry, twin, depth, moment)
+    return await services.reads.run(_tree, services.platform.registry, twin, depth, moment)
 
 
 def _tree(registry: Any, twin: str, depth: int | None, at: int | None) -> PartsView:
@@ -244,7 +244,7 @@ async def links(
 ) -> Page[LinkView]:
     services = call_of(request).services
     moment = None if at is None else time_or(at, 0)
-    found = await services.slow.run(services.platform.registry.links, twin, kind=kind, direction=direction, at=moment)
+    found = await services.reads.run(services.platform.registry.links, twin, kind=kind, direction=direction, at=moment)
     return Page([link_view(link) for link in found])
 
 
@@ -267,7 +267,7 @@ async def put_link(request: Req, twin: FromPath[str], kind: FromPath[str], targe
     given = await decoded(request, NewLink, optional=True)
     since = None if given.since is None else parse_time(given.since)
     await change(request, lambda tx: registry.put_link(tx, kind, twin, target, slot=given.slot, since=since))
-    found = await call_of(request).services.slow.run(registry.links, twin, kind=kind, direction="out")
+    found = await call_of(request).services.reads.run(registry.links, twin, kind=kind, direction="out")
     aimed = registry.directory.twin(target)
     name = target if aimed is None else aimed.id
     held = [link for link in found if link.target == name and (not given.slot or link.slot == given.slot)]

@@ -34,7 +34,7 @@ async def type_of(
     version: Annotated[int | None, QueryParameter(ge=1, le=10**9, description="An earlier version.")] = None,
 ) -> Response[bytes]:
     services = call_of(request).services
-    found = await services.slow.run(services.platform.registry.type, type_id, version)
+    found = await services.reads.run(services.platform.registry.type, type_id, version)
     if unchanged(request, found.version):
         return Response(b"", status_code=304, headers=etag(found.version))
     return json(found, headers=etag(found.version))
@@ -43,7 +43,7 @@ async def type_of(
 @get(f"{API}/types/{{type_id:str}}/versions", opt=READ_ONE, tags=["types"], summary="All versions, the first one first")
 async def versions(request: Req, type_id: FromPath[str]) -> Page[TwinType]:
     services = call_of(request).services
-    return Page(await services.slow.run(services.platform.registry.type_versions, type_id))
+    return Page(await services.reads.run(services.platform.registry.type_versions, type_id))
 
 
 @put(
