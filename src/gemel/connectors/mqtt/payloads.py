@@ -22,6 +22,7 @@ __all__ = ["Reader", "Router", "Unreadable"]
 _MOST_TOPICS = 200_000
 """Topics whose reader is remembered; a broker with more costs a match each, not memory."""
 
+_GOOD, _UNAVAILABLE = Quality.GOOD, Quality.UNAVAILABLE
 _decode = msgspec.json.Decoder().decode
 
 
@@ -59,6 +60,7 @@ class Reader:
         "_id",
         "_json",
         "_only",
+        "_plain",
         "_sequence",
         "_time",
         "_time_of",
@@ -72,6 +74,7 @@ class Reader:
         self._json = payload.format == "json"
         self._fields = fields
         self._only = next((field for field in fields if not field.path.keys and not field.path.every), None)
+        self._plain = _plain(fields)
         self._time = _getter(payload.time)
         self._time_of = time_reader(payload.time_format)
         self._id = _getter(payload.id)
@@ -88,15 +91,25 @@ class Reader:
         """
         document = self._document(raw)
         time = self._moment(document) if self._time is not None else None
-        quality = Quality.UNCERTAIN if retained and time is None else Quality.GOOD
+        quality = Quality.UNCERTAIN if retained and time is None else _GOOD
         readings: list[Reported] = []
+        add = readings.append
+        if self._plain and type(document) is dict:  # single keys, no scales: the hot path
+            find = document.get
+            for key, twin, name, unit in self._plain:
+                value = find(key, MISSING)
+                if value is None:
+                    add(Reported(twin=twin, property=name, value=None, time=time, quality=_UNAVAILABLE, unit=unit))
+                elif value is not MISSING:
+                    add(Reported(twin=twin, property=name, value=value, time=time, quality=quality, unit=unit))
+            return self._message(readings, document)
         for field in self._fields:
             value = field.get(document)
             if field.path.every:
                 if type(value) is dict:
                     readings += self._all(field, value, time, quality)
             elif value is not MISSING:
-                readings.append(_reported(field, field.property, value, time, quality))
+                add(_reported(field, field.property, value, time, quality))
         return self._message(readings, document)
 
     def _document(self, raw: bytes) -> Any:
@@ -182,6 +195,14 @@ class Router:
         # the most exact template says how the payload is read
         best = min((route for route, _ in matched), key=lambda route: len(route.template.names) + 99 * _wild(route))
         return Reader(text, best.payload, fields)
+
+
+def _plain(fields: Sequence[_Field]) -> list[tuple[str, str, str, str]]:
+    """(key, twin, property, unit) of all fields when each is one key of the payload and taken as it is; else []."""
+    told = [(field.path.keys[0], field.twin, field.property, field.unit) for field in fields if field.path.keys]
+    simple = all(len(field.path.keys) == 1 and field.scale is None and not field.path.every for field in fields)
+    plain = [(key, twin, name, unit) for key, twin, name, unit in told if isinstance(key, str)]
+    return plain if simple and len(plain) == len(fields) else []
 
 
 def _wild(route: _Route) -> int:

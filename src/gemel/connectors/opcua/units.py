@@ -102,7 +102,6 @@ _UCUM = {
     "LUX": "lx",
     "2N": "dB",
     "59": "[ppm]",
-    "Q30": "[pH]",
     "B15": "J/kg",
 }
 _SYMBOLS = {
@@ -134,7 +133,6 @@ _SYMBOLS = {
     "in": "[in_i]",
     "inch": "[in_i]",
     "ppm": "[ppm]",
-    "pH": "[pH]",
     "": "",
 }
 _CODES = {ucum: code for code, ucum in reversed(_UCUM.items())}
