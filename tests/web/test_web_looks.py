@@ -1,0 +1,80 @@
+"""What holds for every page: accessible, light and dark; fits a phone; small; nothing from elsewhere."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import ROOT, Open
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "overview": "/",
+    "twin": "/twins/mazak01?last=8h",
+    "part": "/twins/mazak01.x",
+    "twins": "/twins?q=mazak",
+    "connectors": "/connectors",
+    "types": "/types",
+    "type": "/types/rotary_axis",
+    "events": "/events",
+    "quarantine": "/quarantine",
+    "nothing here": "/twins/no-such-twin",
+}
+WEB = ROOT / "src/gemel/server/web"
+GZIPPED_JS_BYTES = 120_000
+
+
+def settled(page: Page) -> None:
+    expect(page.locator("main [role=status]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_accessible(open_page: Open, name: str, scheme: str) -> None:
+    page = open_page(PAGES[name], scheme=scheme)
+    settled(page)
+    found = Axe().run(page).response["violations"]
+    told = [f"{one['id']}: {one['nodes'][0]['target']} {one['nodes'][0]['failureSummary']}" for one in found]
+    assert told == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_is_wider_than_a_phone(open_page: Open, name: str) -> None:
+    page = open_page(PAGES[name], phone=True)
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    found = Axe().run(page).response["violations"]
+    assert [one["id"] for one in found] == []
+
+
+def test_the_search_is_accessible(open_page: Open) -> None:
+    page = open_page("/")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox").fill("mazak")
+    page.wait_for_selector("[role=option]")
+    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+
+
+def test_the_app_is_small_and_asks_nobody_else(built: None) -> None:
+    scripts = list(WEB.glob("assets/*.js"))
+    assert sum(len(gzip.compress(path.read_bytes(), 9)) for path in scripts) < GZIPPED_JS_BYTES
+    for path in [*scripts, *WEB.glob("assets/*.css"), WEB / "index.html"]:
+        assert path.with_name(path.name + ".gz").exists()
+        assert path.with_name(path.name + ".br").exists()
+        hosts = set(re.findall(r"https?://([a-z0-9.-]+)", path.read_text()))
+        assert hosts <= {"www.w3.org", "svelte.dev"}, path  # names of XML spaces, and of Svelte's error texts
+    assert "<style" not in (WEB / "index.html").read_text()
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    text = (ROOT / "web/package-lock.json").read_text()
+    assert '"resolved"' not in text
+    wanted = json.loads((ROOT / "web/package.json").read_text())
+    versions = {**wanted["dependencies"], **wanted["devDependencies"]}
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions.values()), versions

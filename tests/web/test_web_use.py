@@ -1,0 +1,205 @@
+"""What people do: watch, search, look back, share a view, export; and what they see when the server is away."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from gemel.platform import Platform
+from gemel.server import Server
+from tests.web.conftest import Open, Shop
+
+pytestmark = pytest.mark.browser
+
+SHOWN = "/twins/mazak01?show=mazak01.controller.path:execution,mazak01.x:load&last=8h"
+
+
+def panels(page: Page) -> list[str]:
+    page.wait_for_selector("figure")
+    return [one.get_attribute("aria-label") or "" for one in page.locator("figure").all()]
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def test_the_overview_tells_each_machine_and_its_state(open_page: Open) -> None:
+    page = open_page("/")
+    expect(page.get_by_role("article")).to_have_count(5)
+    tile = page.get_by_role("article").filter(has_text="Mazak01")
+    expect(tile.locator(".word")).to_have_text(re.compile("Active|Ready|Stopped|Interrupted|Feed hold"))
+    expect(tile.get_by_text("% active")).to_be_visible()
+    quiet = page.get_by_role("article").filter(has_text="Hurco02")
+    expect(quiet.locator(".word")).to_have_text("No data")
+    figures = [int(one) for one in page.locator(".figure").all_text_contents()]
+    assert sum(figures) == 5
+    tile.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mazak01")
+
+
+def test_a_state_that_changes_is_seen_without_reloading(open_page: Open, shop: Shop) -> None:
+    page = open_page("/")
+    tile = page.get_by_role("article").filter(has_text="Mazak03")
+    for word in ("ACTIVE", "FEED_HOLD", "READY"):
+        shop.report("mazak03.controller.path", "execution", word)
+        expect(tile.locator(".word")).to_have_text(word.capitalize().replace("_", " "))
+
+
+def test_a_fault_is_told_by_shape_and_text(open_page: Open, shop: Shop) -> None:
+    page = open_page("/")
+    tile = page.get_by_role("article").filter(has_text="Mazak03")
+    shop.report("mazak03.controller", "system_condition", {"level": "fault", "code": "717", "text": "SHAPE EXCEEDS"})
+    expect(tile.get_by_text("717 SHAPE EXCEEDS")).to_be_visible()
+    expect(tile.locator("svg.fault")).to_be_visible()
+    expect(page.get_by_text("1 faults")).to_be_visible()
+    shop.report("mazak03.controller", "system_condition", {"level": "normal", "code": "717"})
+    expect(tile.get_by_text("717 SHAPE EXCEEDS")).to_have_count(0)
+
+
+def test_a_live_value_moves_in_the_list(open_page: Open) -> None:
+    page = open_page("/twins/mazak01.x")
+    value = page.locator("li", has=page.get_by_role("button", name="Load")).locator("strong").first
+    before = value.text_content()
+    expect(value).not_to_have_text(before or "")
+
+
+def test_a_deep_link_gives_the_same_view_again(open_page: Open) -> None:
+    page = open_page(SHOWN)
+    assert panels(page) == ["Execution", "Load"]
+    expect(page.get_by_role("button", name="8 h")).to_have_attribute("aria-pressed", "true")
+    row = page.get_by_role("button", name=re.compile("^(Show|Take) Axis feedrate")).first
+    row.click()
+    expect(row).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="24 h").click()
+    page.wait_for_url("**last=24h**")
+    there = page.url
+    assert panels(page) == ["Execution", "Load", "Axis feedrate"]
+    page.reload()
+    assert panels(page) == ["Execution", "Load", "Axis feedrate"]
+    expect(page.get_by_role("button", name="24 h")).to_have_attribute("aria-pressed", "true")
+    assert page.url == there
+
+
+def test_keys_and_wheel_move_all_charts_together(open_page: Open) -> None:
+    page = open_page(SHOWN)
+    panels(page)
+    stack = page.get_by_role("application")
+    stack.focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url("**from=**")
+    first = query(page)
+    page.keyboard.press("+")
+    page.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("from") != first["from"])
+    page.keyboard.press("End")
+    page.wait_for_url(re.compile("last="))
+    box = stack.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 300, box["y"] + 60)
+    expect(page.locator(".cursor")).to_have_count(1)
+    expect(page.locator("figure output").first).not_to_be_empty()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 420, box["y"] + 60, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**from=**")
+
+
+def test_back_leads_from_the_part_to_the_machine(open_page: Open) -> None:
+    page = open_page("/twins/mazak01")
+    page.get_by_role("region", name="Composition").get_by_role("link", name="Path").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("path")
+    expect(page.get_by_role("navigation", name="Part of").get_by_role("link", name="Mazak01")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mazak01")
+
+
+def test_search_from_the_keyboard_finds_a_serial_number(open_page: Open) -> None:
+    page = open_page("/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("M7303290458")
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mazak01")
+
+
+def test_what_is_shown_can_be_exported(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(SHOWN)
+    panels(page)
+    page.get_by_text("Export", exact=True).click()
+    with page.expect_download() as loading:
+        page.get_by_role("link", name="CSV").click()
+    target = tmp_path / "shown.csv"
+    loading.value.save_as(target)
+    text = target.read_text()
+    assert "mazak01.x" in text
+    assert "load" in text
+    assert "mazak01.controller.path" in text
+
+
+def test_a_lost_server_is_said_and_its_return_is_seen(open_page: Open, shop: Shop) -> None:
+    page = open_page("/twins/mazak01.x?show=none")
+    live = page.get_by_role("banner").get_by_text("Live", exact=True)
+    expect(live).to_be_visible()
+    port = shop.server.services.port
+    shop.server.stop()
+    expect(page.get_by_text(re.compile("These values are not live"))).to_be_visible()
+    expect(page.get_by_role("banner").get_by_text(re.compile("Reconnecting, last data .* ago"))).to_be_visible()
+    shop.server = Server(shop.platform, port=port, demo=True)
+    shop.server.start()
+    expect(live).to_be_visible(timeout=20_000)
+    value = page.locator("li", has=page.get_by_role("button", name="Load")).locator("strong").first
+    before = value.text_content()
+    expect(value).not_to_have_text(before or "")
+
+
+def test_the_demo_says_so_and_times_are_those_of_the_site(open_page: Open) -> None:
+    page = open_page("/")
+    expect(page.get_by_text("Demo: signed in automatically on this computer")).to_be_visible()
+    expect(page.get_by_role("banner").get_by_text(re.compile("^GMT-[45]|E[SD]T"))).to_be_visible()
+    zone = "Intl.DateTimeFormat('en-GB', {timeZone: 'America/New_York', hour: '2-digit', minute: '2-digit'})"
+    shown = (page.get_by_role("banner").locator("time").text_content() or "")[:5]
+    assert shown in page.evaluate(f"[0, 60000].map(ago => {zone}.format(Date.now() - ago))")
+
+
+def test_a_german_reader_reads_german(open_page: Open) -> None:
+    page = open_page("/", locale="de-DE")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Übersicht")
+    page.get_by_role("combobox", name="Sprache").select_option("en")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+def test_a_chosen_appearance_is_kept(open_page: Open) -> None:
+    page = open_page("/")
+    for _ in range(2):
+        page.get_by_role("button", name=re.compile("^Appearance")).click()
+    page.reload()
+    page.wait_for_selector("h1")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+def test_an_empty_plant_says_what_to_do(open_page: Open, tmp_path: Path) -> None:
+    with Platform.open(tmp_path / "empty") as platform, Server(platform, port=0, demo=True) as server:
+        page = open_page("/", url=server.url)
+        expect(page.get_by_text("gemel apply plant.yaml")).to_be_visible()
+        for path in ("/connectors", "/types"):
+            page.goto(server.url + path)
+            expect(page.get_by_text("gemel apply plant.yaml")).to_be_visible()
+        page.close()
+
+
+def test_who_is_not_signed_in_is_asked_to(open_page: Open, tmp_path: Path) -> None:
+    with Platform.open(tmp_path / "guarded") as platform:
+        platform.gate.accounts.add("ada", "a long enough password", "viewer")
+        with Server(platform, port=0) as server:
+            page = open_page("/twins", url=server.url)
+            page.get_by_label("Name").fill("ada")
+            page.get_by_label("Password").fill("a long enough password")
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("Twins")
+            expect(page.get_by_text("Demo:")).to_have_count(0)
+            page.close()
