@@ -101,7 +101,9 @@ def block_of(registry: Registry, readings: list[Reading], sequence: int, first: 
         assert all(entries)
         frames[form] = Frame(
             form,
-            np.array([series_of(e.number, e.properties[r[1]].number) for e, (_, r) in zip(entries, rows, strict=True) if e]),
+            np.array(
+                [series_of(e.number, e.properties[r[1]].number) for e, (_, r) in zip(entries, rows, strict=True) if e]
+            ),
             np.array([T0 + r[3] * SECOND for _, r in rows]),
             pa.array([r[2] for _, r in rows], VALUE_TYPES[form]),
             np.array([Quality.UNAVAILABLE if r[2] is None else Quality.GOOD for _, r in rows], np.uint8),
