@@ -20,7 +20,7 @@ from gemel.intake.builder import Chunk
 from gemel.intake.queue import Item
 from gemel.intake.refusal import Refused, error_of
 from gemel.intake.taker import Outcome, Taker
-from gemel.intake.validate import MAX_TEXT_BYTES, Plan
+from gemel.intake.validate import MAX_INTEGER, MAX_TEXT_BYTES, Plan
 from gemel.twin import VALUE_TYPES, Form, Kind, Quality, split_series
 
 __all__ = ["MAX_ROWS", "Resolver", "check_batch", "take_frame"]
@@ -268,6 +268,8 @@ def _converted(
             fits = (numbers >= low[codes]) & (numbers <= high[codes])
         if value.null_count:
             fits |= value.is_null().to_numpy(zero_copy_only=False)
+        if pa.types.is_uint64(type_):
+            fits &= numbers <= np.uint64(MAX_INTEGER)
         if form is Form.INTEGER and not pa.types.is_integer(type_):
             fits &= (numbers == np.floor(numbers)) & (np.abs(numbers) <= 2**53)
             value = pa.array(np.where(fits, numbers, 0).astype(np.int64), mask=_mask(value))

@@ -79,6 +79,7 @@ class Taker:
         self._window = (0, 0)
         self._windows: dict[str, tuple[int, int]] = {}
         self._seen_events: list[int] = []
+        self._told: Happened | None = None
         self.now = 0
         self.builder = BlockBuilder()
         self._adders = _adders(self.builder)
@@ -290,7 +291,7 @@ class Taker:
         time = self._time(f"{entry.id}.{event.event}", event.time)
         fields = event_fields(f"{entry.id}.{event.event}", type_.fields, event.fields)
         if event.id:
-            key, digest = key_of(self._source, event.id, event=True), digest_of(event)
+            key, digest = key_of(self._source, event.id, event=True), digest_of(self._told or event)
             if self._came_before(key, digest, f"event {event.id!r:.80}"):
                 outcome.repeated += 1
                 return
@@ -332,7 +333,9 @@ class Taker:
         """Take what was quarantined; its ordinal, or None if it is refused again or was taken meanwhile."""
         self._source, self._actor, self._window = row.source, "", self.window(row.source)
         trial, ordinal = Outcome(self.builder.count), self.builder.count
+        self._told = row.payload  # its identity is that of what came, not of what was mended
         self._message(message, trial, None)
+        self._told = None
         outcome.accepted += trial.accepted
         outcome.repeated += trial.repeated
         outcome.quarantined += trial.quarantined
