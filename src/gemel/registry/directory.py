@@ -77,6 +77,9 @@ class _Contents:
     shapes: Mapping[int, Shape]
     types: Mapping[str, TwinType]
     refs: Mapping[int, PropertyRef]
+    families: Mapping[
+        str, Mapping[int, tuple[PropertyRef, ...]]
+    ]  # type → column → its generations, the first one first
     revision: int
 
 
@@ -88,7 +91,7 @@ class Directory:
     """
 
     def __init__(self) -> None:
-        self._now = _Contents({}, [""], array("i", [0]), 0, {}, {}, {}, 0)
+        self._now = _Contents({}, [""], array("i", [0]), 0, {}, {}, {}, {}, 0)
         self._staged: dict[int, list[Any]] = {}  # batch → twins that become visible when it is applied
 
     @property
@@ -121,25 +124,15 @@ class Directory:
 
     def generations(self, ref: PropertyRef) -> list[PropertyRef]:
         """All generations of a property, the first one first."""
-        found = [r for r in self._now.refs.values() if r.type_id == ref.type_id and r.index == ref.index]
-        return sorted(found, key=lambda r: r.property.generation)
+        return list(self._now.families[ref.type_id][ref.index])
 
     def type(self, id: str) -> TwinType | None:
         return self._now.types.get(id)
 
     def type_properties(self, type_id: str) -> list[PropertyRef]:
         """The properties of a type as they are now, by column."""
-        now = self._now
-        type_ = now.types.get(type_id)
-        if type_ is None:
-            return []
-        generation = {p.name: p.generation for p in type_.properties}
-        found = [
-            r
-            for r in now.refs.values()
-            if r.type_id == type_id and generation.get(r.property.name) == r.property.generation
-        ]
-        return sorted(found, key=lambda r: r.index)
+        columns = self._now.families.get(type_id, {})
+        return [columns[index][-1] for index in sorted(columns)]
 
     def shapes(self) -> list[Shape]:
         return list(self._now.shapes.values())

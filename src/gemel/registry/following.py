@@ -27,6 +27,14 @@ def refs_of(type_: TwinType, numbers: Iterable[Sequence[Any]]) -> dict[int, Prop
     return found
 
 
+def families_of(refs: Iterable[PropertyRef]) -> dict[int, tuple[PropertyRef, ...]]:
+    """Column → its generations, of the properties of one type."""
+    found: dict[int, tuple[PropertyRef, ...]] = {}
+    for ref in sorted(refs, key=lambda ref: ref.property.generation):
+        found[ref.index] = (*found.get(ref.index, ()), ref)
+    return found
+
+
 def in_generation(property_: PropertyType, generation: int) -> PropertyType:
     """The property as it was shaped in an earlier generation, under today's name."""
     for index, earlier in enumerate(property_.earlier):
@@ -85,7 +93,9 @@ def load(tx: Connection) -> _Contents:
         for number, listed in tx.execute(select(tables.shape.c.number, tables.shape.c.types))
     }
     numbers, ids, shape_of = _twins(tx)
-    return _Contents(numbers, ids, shape_of, len(ids) - 1, _shapes(combinations, types, refs), types, refs, 1)
+    shapes = _shapes(combinations, types, refs)
+    families = {type_id: families_of(refs[number] for number, *_ in listed) for type_id, listed in numbered.items()}
+    return _Contents(numbers, ids, shape_of, len(ids) - 1, shapes, types, refs, families, 1)
 
 
 def _twins(tx: Connection) -> tuple[dict[str, int], list[str], array[int]]:
@@ -175,20 +185,21 @@ class _Step:
         self.before = before
         self.changed = False
         self.numbers, self.ids, self.shape_of = before.numbers, before.ids, before.shape_of
-        self.types = dict(before.types)
-        self.refs = dict(before.refs)
-        self.combinations = {number: shape.types for number, shape in before.shapes.items()}
+        self.types, self.refs, self.families = before.types, before.refs, before.families
+        self.combinations: dict[int, tuple[str, ...]] = {}  # new ones
 
     def type(self, change: Change) -> None:
         self.changed = True
         type_ = msgspec.convert(change.body["type"], TwinType)
-        self.types[type_.id] = type_
-        self.refs |= refs_of(type_, change.body["numbers"])
+        refs = refs_of(type_, change.body["numbers"])
+        self.types = {**self.types, type_.id: type_}
+        self.refs = {**self.refs, **refs}
+        self.families = {**self.families, type_.id: families_of(refs.values())}
 
     def place(self, twin: _Placed, dropped: Sequence[str] = ()) -> None:
         self.changed = True
         number, id, shape, types, aliases = twin
-        if shape not in self.combinations:
+        if shape not in self.before.shapes:
             self.combinations[shape] = types
         missing = number + 1 - len(self.ids)
         if missing > 0:
@@ -212,8 +223,18 @@ class _Step:
             self.ids,
             self.shape_of,
             len(self.ids) - 1,
-            _shapes(self.combinations, self.types, self.refs),
+            self._shapes(),
             self.types,
             self.refs,
+            self.families,
             self.before.revision + 1,
         )
+
+    def _shapes(self) -> Mapping[int, Shape]:
+        before = self.before.shapes
+        if self.types is not self.before.types:
+            known = {number: shape.types for number, shape in before.items()}
+            return _shapes(known | self.combinations, self.types, self.refs)
+        if self.combinations:
+            return {**before, **_shapes(self.combinations, self.types, self.refs)}
+        return before
