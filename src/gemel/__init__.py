@@ -18,14 +18,16 @@ __all__ = ["__version__", "connect", "open"]
 __version__ = "0.1.0"
 
 
-def open(path: str | os.PathLike[str], *, clock: Clock | None = None) -> Platform:  # noqa: A001 - the verb users expect
+def open(  # noqa: A001 - the verb users expect
+    path: str | os.PathLike[str], *, clock: Clock | None = None, run_connectors: bool = True
+) -> Platform:
     """Open the folder of a platform, making it if it is new; close it, or use it in a `with`.
 
-    Raises FolderInUse when another process has it open.
+    Without `run_connectors`, declared connectors stay still. Raises FolderInUse when another process has it open.
     """
     from gemel.platform import Platform  # heavy; whoever only connects should not pay
 
-    return Platform.open(path, clock=clock)
+    return Platform.open(path, clock=clock, run_connectors=run_connectors)
 
 
 def connect(url: str, *, token: str | None = None) -> Client:

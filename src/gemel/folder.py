@@ -9,6 +9,7 @@ from typing import Self
 
 import filelock
 import msgspec
+import psutil
 
 from gemel.errors import FolderInUse, InvalidDocument, InvalidInput
 from gemel.twin.structure import build
@@ -36,6 +37,11 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     process: int
     url: str = ""
     token: str = ""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that process still runs: one that was killed leaves its words behind."""
+        return psutil.pid_exists(self.process)
 
 
 class Folder:

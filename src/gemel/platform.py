@@ -26,9 +26,10 @@ from gemel.folder import Folder
 from gemel.history import History
 from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
 from gemel.journal import SqlJournal, Verification
-from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant
+from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
 from gemel.state import Now, Selection, State, Subscription
 from gemel.twin import Block, Change, Page, Plant, Position, Quality, Reading, Twin, TwinSpec, TwinType, parse_plant
+from gemel.units import warm_up
 
 __all__ = ["Document", "Platform"]
 
@@ -41,10 +42,11 @@ SWEEP_EVERY_S = 1.0
 class Platform:
     """One folder, open. Every verb may be called from any thread; close it, or use it in a `with`."""
 
-    def __init__(self, folder: Folder, clock: Clock) -> None:
+    def __init__(self, folder: Folder, clock: Clock, *, run_connectors: bool = True) -> None:
         """Use `Platform.open`."""
         self.folder = folder
         self.clock = clock
+        self._run_connectors = run_connectors
         self._opened = ExitStack()
         with ExitStack() as opened:
             opened.callback(folder.release)
@@ -80,6 +82,7 @@ class Platform:
             self._closing = threading.Event()
             self._housekeeper = threading.Thread(target=self._keep_house, name="gemel-house", daemon=True)
             self._housekeeper.start()
+            threading.Thread(target=warm_up, name="gemel-units", daemon=True).start()
             opened.callback(self._housekeeper.join)
             opened.callback(self._closing.set)
             opened.callback(self._rewired.set)
@@ -87,9 +90,12 @@ class Platform:
             self._opened = opened.pop_all()
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Self:
-        """Open the folder, making it if it is new. Raises FolderInUse with the process that has it."""
-        return cls(Folder.take(path), clock or WallClock())
+    def open(cls, path: str | os.PathLike[str], *, clock: Clock | None = None, run_connectors: bool = True) -> Self:
+        """Open the folder, making it if it is new. Without `run_connectors`, declared connectors stay still.
+
+        Raises FolderInUse with the process that has it.
+        """
+        return cls(Folder.take(path), clock or WallClock(), run_connectors=run_connectors)
 
     def close(self) -> None:
         """Stop taking in, make everything durable, let the folder go. Safe to call again."""
@@ -175,7 +181,7 @@ class Platform:
 
     def query(self, sql: str, *, limit: int = 100_000) -> pa.Table:
         """A SELECT over live.<type>, history.*, twins and links. Raises InvalidQuery."""
-        raise NotImplementedError
+        return self.state.sql(sql, relations(self.database), limit=limit)
 
     # the past
 
@@ -210,7 +216,8 @@ class Platform:
             self._rewired.set()
 
     def _rewire(self) -> None:
-        self.supervisor.apply(self.registry.connectors())
+        if self._run_connectors:
+            self.supervisor.apply(self.registry.connectors())
 
     def _keep_house(self) -> None:
         """Freshness, and connectors as declared; apart from the writer, which must never wait for them."""

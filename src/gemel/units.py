@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gemel.errors import InvalidUnit
 
-__all__ = ["Affine", "affine", "check_unit", "convert", "same_dimension"]
+__all__ = ["Affine", "affine", "check_unit", "convert", "same_dimension", "warm_up"]
 
 Number = TypeVar("Number", float, NDArray[np.float64])
 
@@ -93,3 +93,8 @@ def check_unit(code: str) -> str:
 def same_dimension(one: str, other: str) -> bool:
     """Whether values can be converted between the two codes. Raises InvalidUnit for an unknown code."""
     return bool(_quantity(one).dimensionality == _quantity(other).dimensionality)
+
+
+def warm_up() -> None:
+    """Load the tables of units (half a second), so that no first reading waits for it."""
+    _registry()

@@ -12,13 +12,14 @@ from gemel.access.accounts import Accounts
 from gemel.access.principal import Principal, Role
 from gemel.access.store import Store, hash_secret, new_id, new_secret, same
 from gemel.access.tables import token
-from gemel.clock import SECOND
+from gemel.clock import MAX_TIME, SECOND
 from gemel.errors import GemelError, InvalidInput, NotFound, Unauthenticated
 from gemel.twin import Change
 
 __all__ = ["Token", "Tokens"]
 
 PREFIX = "gemel"
+LOCAL = "local"
 USE_NOTED_EVERY_S = 60
 
 
@@ -49,6 +50,7 @@ class Tokens:
         self._accounts = accounts
         self._lock = threading.Lock()
         self._known: dict[bytes, _Known] = {}
+        self._local: _Known | None = None
         accounts.signed_out.append(lambda _account: self.reload())
         self.reload()
 
@@ -71,11 +73,27 @@ class Tokens:
             known[row.hash] = _Known(row.hash, made, who, row.last_used or 0)
         with self._lock:
             self._known = known
+            if self._local is not None:
+                known[self._local.hash] = self._local
+
+    def local(self) -> str:
+        """A secret for whoever may read this platform's folder anyway: it opens everything until this process ends,
+        and is never stored."""
+        secret = new_secret(PREFIX)
+        made = Token(id=LOCAL, name="this computer", role=Role.ADMINISTRATOR, owner="", created=0)
+        who = Principal(id=LOCAL, kind="Token", role=made.role)
+        hashed = hash_secret(secret)
+        with self._lock:
+            if self._local is not None:
+                self._known.pop(self._local.hash, None)
+            self._local = self._known[hashed] = _Known(hashed, made, who, MAX_TIME)
+        return secret
 
     def all(self) -> list[Token]:
         """Every token, oldest first."""
         with self._lock:
-            return sorted((known.token for known in self._known.values()), key=lambda one: (one.created, one.id))
+            listed = [known.token for known in self._known.values() if known is not self._local]
+        return sorted(listed, key=lambda one: (one.created, one.id))
 
     def principal(self, secret: str) -> Principal:
         """Whose token this is. Raises Unauthenticated when it is unknown, expired, or its owner may not sign in."""

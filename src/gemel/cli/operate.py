@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from gemel.cli.show import output
@@ -20,10 +21,10 @@ tokens = typer.Typer(no_args_is_help=True, help="API tokens for programs.")
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (demo, serve):
-        app.command(rich_help_panel="Run")(command)
-    for command in (connectors, verify):
-        app.command(rich_help_panel="Operate")(command)
+    app.command(rich_help_panel="Run")(demo)
+    app.command(rich_help_panel="Run")(serve)
+    app.command(rich_help_panel="Operate")(connectors)
+    app.command(rich_help_panel="Operate")(verify)
     for group, name in ((quarantine, "quarantine"), (users, "users"), (tokens, "tokens")):
         app.add_typer(group, name=name, rich_help_panel="Operate")
 
@@ -40,6 +41,9 @@ def demo(
     """Run a shop of five real machine tools from recorded logs, over real protocols."""
     from gemel.demo import check_shop, run_shop
 
+    from gemel.server import configure_logs
+
+    configure_logs(json=False, level=logging.ERROR if check else logging.WARNING)
     if check:
         raise typer.Exit(check_shop(output.console, speed=speed))
     run_shop(folder, output.console, port=port, speed=speed)
@@ -51,54 +55,62 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
     tls_cert: Annotated[Path | None, typer.Option(exists=True, help="Certificate chain (PEM): serves https.")] = None,
     tls_key: Annotated[Path | None, typer.Option(exists=True, help="Its private key (PEM).")] = None,
+    json_logs: Annotated[bool, typer.Option("--json-logs", help="Write the log as JSON lines.")] = False,
 ) -> None:
     """Serve a plant: HTTP API, WebSocket and web app; its connectors run.
 
     Example: gemel serve plant --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
     """
-    if bool(tls_cert) != bool(tls_key):
-        raise InvalidInput("TLS needs both --tls-cert and --tls-key")
     if target.is_url:
         raise InvalidInput(f"--at {target.at} is a server already; name a folder to serve")
     import gemel
-    from gemel.server import serve as run
+    from gemel.server import Options, Server, configure_logs
 
     with gemel.open(folder or target.at) as plant:
-        run(plant, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, announce=output.console.print)
+        server = Server(plant, Options(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, json_logs=json_logs))
+        configure_logs(json=json_logs)
+        url = server.bind()
+        plant.folder.announce(url=url, token=plant.gate.tokens.local())
+        output.console.print(f"Open [bold]{url}[/bold]")
+        if secret := plant.gate.accounts.setup_token():
+            output.console.print(f"First time: set up the administrator at [bold]{url}/setup#{secret}[/bold]")
+        server.run()
 
 
 def connectors() -> None:
     """Connectors with their health: state, rate, lag, errors, last seen."""
     with target.open() as plant:
-        rows = [msgspec.to_builtins(one) for one in plant.connectors()]
-    if not output.json:
-        rows = [row | {"last_seen": output.time(row["last_seen"]) if row.get("last_seen") else None} for row in rows]
+        rows = plant.connectors()
     columns = ["id", "kind", "state", "rate", "lag_s", "errors", "last_seen", "detail"]
-    output.rows("", rows, columns, empty="No connectors; declare them in a plant document.")
+    flat = [row | row.get("health", {}) for row in rows]
+    output.rows("", rows if output.json else flat, columns, empty="No connectors; declare them in a plant document.")
 
 
 def verify() -> None:
     """Recompute every hash of the journal; says what is damaged, and what a witness holds."""
-    with target.open() as plant, output.progress("Verifying") as bars:
-        bar = bars.add_task("", total=None)
-        result = plant.verify(progress=lambda done, total: bars.update(bar, completed=done, total=total))
+    with target.open() as plant:
+        result = plant.verify()
     if output.json:
         output.value(result)
+    elif result["ok"]:
+        held = f"; a witness holds it up to {result['witnessed']:,}" if result["witnessed"] else ""
+        output.console.print(
+            f"[green]✓[/green] {result['blocks']:,} blocks up to position {result['position']:,} are as written{held}."
+        )
     else:
-        output.console.print(result.sentence())
-    if not result.ok:
+        output.console.print(f"[red]✗ block {result['damaged']}[/red]: {result['reason']}")
+    if not result["ok"]:
         raise typer.Exit(1)
 
 
 @quarantine.command("list")
 def quarantine_list(
-    source: Annotated[str | None, typer.Option(help="Only from this source.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    source: Annotated[str, typer.Option(help="Only from this source.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
 ) -> None:
     """What was not accepted, newest first, with the reason."""
     with target.open() as plant:
-        page = plant.quarantined(source=source, limit=limit)
-        rows = [msgspec.to_builtins(item) for item in page.items]
+        rows = plant.quarantined(source=source, limit=limit).items
     columns = ["id", "source", "twin", "property", "code", "detail"]
     output.rows("", rows, columns, empty="Nothing is in quarantine.")
 
@@ -110,7 +122,7 @@ def quarantine_replay(
 ) -> None:
     """Take them in again after a fix; the original stays beside what came of it."""
     with target.open() as plant:
-        receipt = plant.replay(ids, shift_s=shift_s)
+        receipt = plant.replay(ids=ids, **({"rule": {"shift_s": shift_s}} if shift_s else {}))
     output.done(f"{receipt.accepted} accepted, {receipt.quarantined} still refused", receipt=receipt)
 
 
@@ -118,37 +130,44 @@ def quarantine_replay(
 def quarantine_discard(ids: list[int]) -> None:
     """Close them without taking them in; they stay on record as discarded."""
     with target.open() as plant:
-        plant.discard(ids)
-    output.done(f"{len(ids)} discarded")
+        count = plant.discard(ids=ids)
+    output.done(f"{count} discarded", discarded=count)
 
 
 @users.command("list")
 def users_list() -> None:
     """Everybody who may sign in."""
     with target.open() as plant:
-        rows = [msgspec.to_builtins(user) for user in plant.users()]
-    output.rows(
-        "", rows, ["id", "name", "role", "disabled"], empty="No users yet; `gemel users add NAME --role administrator`."
-    )
+        rows = plant.access.users().items
+    columns = ["id", "name", "role", "disabled"]
+    output.rows("", rows, columns, empty="No users yet; `gemel users add NAME --role administrator`.")
 
 
 @users.command("add")
 def users_add(
     name: str,
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
     role: Annotated[str, typer.Option(help="viewer, operator, engineer or administrator.")] = "viewer",
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)] = "",
 ) -> None:
     """Let a person sign in; asks for the password."""
     with target.open() as plant:
-        user = plant.add_user(name, password, role)
-    output.done(f"{name} may sign in as {role}", id=user.id)
+        user = plant.access.add_user(name, password, role)
+    output.done(f"{name} may sign in as {role}", id=user["id"])
+
+
+@users.command("erase")
+def users_erase(id: str) -> None:
+    """Erase a person: the name goes, what was done stays under a random id."""
+    with target.open() as plant:
+        plant.access.erase_user(id)
+    output.done(f"{id} is erased")
 
 
 @tokens.command("list")
 def tokens_list() -> None:
     """Every API token, without its secret."""
     with target.open() as plant:
-        rows = [msgspec.to_builtins(token) for token in plant.tokens()]
+        rows = plant.access.tokens().items
     output.rows("", rows, ["id", "name", "role", "expires", "last_used"], empty="No tokens; `gemel tokens add NAME`.")
 
 
@@ -159,17 +178,19 @@ def tokens_add(
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good for.")] = 365,
 ) -> None:
     """Make an API token; it is shown once."""
+    expires = datetime.now(UTC) + timedelta(days=days)
     with target.open() as plant:
-        token, secret = plant.add_token(name, role, days=days)
+        made = plant.access.add_token(name, role, expires=expires)
     if output.json:
-        output.value({"id": token.id, "secret": secret})
+        output.value(made)
     else:
-        output.console.print(f"{secret}\n[dim]Shown only now; give it as GEMEL_TOKEN or `Authorization: Bearer`.[/dim]")
+        output.console.print(made["secret"], markup=False)
+        output.note("Shown only now; give it as GEMEL_TOKEN or `Authorization: Bearer`.")
 
 
-@tokens.command("revoke")
-def tokens_revoke(id: str) -> None:
+@tokens.command("withdraw")
+def tokens_withdraw(id: str) -> None:
     """End a token at once."""
     with target.open() as plant:
-        plant.revoke_token(id)
-    output.done(f"token {id} is revoked")
+        plant.access.withdraw_token(id)
+    output.done(f"token {id} is withdrawn")

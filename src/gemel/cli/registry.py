@@ -11,7 +11,9 @@ from rich.tree import Tree
 
 from gemel.cli.show import output
 from gemel.cli.target import target
-from gemel.errors import InvalidInput
+from gemel.cli.values import print_now, units_of
+from gemel.registry import load_plant
+from gemel.twin import json_schema
 
 __all__ = ["add_to"]
 
@@ -38,34 +40,36 @@ def apply(
 
     Example: gemel apply plant.yaml --dry-run
     """
-    with target.open(create=not dry_run) as plant:
-        plan = plant.apply([*files], dry_run=dry_run, prune=prune)
-        if output.json:
-            output.value(plan.to_dict())
-        elif plan.is_empty:
-            output.console.print("Nothing to change: the plant is as the documents say.")
-        else:
-            output.console.print(str(plan), markup=False)
-            output.console.print(
-                "[dim]Nothing was changed (--dry-run).[/dim]" if dry_run else "[green]✓[/green] Applied."
-            )
+    with target.open(create=not dry_run, scratch=dry_run) as plant:
+        plan = plant.apply(load_plant(*files), dry_run=dry_run, prune=prune)
+    if output.json:
+        output.value(plan)
+        return
+    output.console.print(plan.text, markup=False)
+    if not plan.empty:
+        said = "[dim]Nothing was changed (--dry-run).[/dim]" if dry_run else "[green]✓[/green] Applied."
+        output.console.print(said)
 
 
 @importing.command("mtconnect")
 def import_mtconnect(
     source: Annotated[str, typer.Argument(help="Devices.xml, or the URL of an agent (its /probe).")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the plant document here (YAML).")] = None,
-    only: Annotated[list[str] | None, typer.Option("--device", help="Only this device (may repeat).")] = None,
+    url: Annotated[
+        list[str] | None, typer.Option("--url", help="Where a device is reached: NAME=shdr://host:7878 (may repeat).")
+    ] = None,
     now: Annotated[bool, typer.Option("--apply", help="Apply it at once.")] = False,
 ) -> None:
     """Types and twins of every device of an MTConnect model: composition, units, bindings.
 
     Example: gemel import mtconnect Devices.xml -o shop.yaml
     """
-    from gemel.connectors.mtconnect import import_devices
+    from gemel.connectors.mtconnect import import_devices, plant_yaml
 
-    document = import_devices(_read(source), devices=only)
-    _imported(document, out, now)
+    urls = dict(pair.split("=", 1) for pair in url or [] if "=" in pair)
+    wire: Any = "agent" if any(one.startswith("http") for one in [source, *urls.values()]) else "shdr"
+    document = import_devices(_read(source), wire=wire, urls=urls, name=source)
+    _imported(plant_yaml(document), out, now)
 
 
 @importing.command("opcua")
@@ -80,9 +84,11 @@ def import_opcua(
     """
     import asyncio
 
-    from gemel.connectors.opcua import propose
+    from gemel.connectors.mtconnect import plant_yaml
+    from gemel.connectors.opcua import OpcuaSettings, propose
 
-    _imported(asyncio.run(propose(url)), out, now)
+    document = asyncio.run(propose(OpcuaSettings(url=url)))
+    _imported(plant_yaml(document), out, now)
 
 
 def twins(
@@ -114,7 +120,7 @@ def twin(
 ) -> None:
     """One twin: who it is, its values now, its parts."""
     with target.open() as plant:
-        known, now, tree = plant.twin(id), plant.now(id), plant.tree(id, depth=depth)
+        known, now, tree = plant.twin(id), plant.now(id), plant.parts(id, depth=depth)
         if output.json:
             output.value({"twin": known, "now": now, "parts": tree})
             return
@@ -122,9 +128,7 @@ def twin(
             f"[bold]{known.name or known.id}[/bold]  [dim]{known.id} · {', '.join(known.types)} · {known.stage}[/dim]"
         )
         if now:
-            from gemel.cli.values import print_now
-
-            print_now(now, {})
+            print_now(now, units_of(plant, known.types))
         if tree["parts"]:
             output.console.print(_branch(tree, Tree(f"[bold]{known.id}[/bold]")))
 
@@ -155,12 +159,7 @@ def types(
 
 def schema(document: Annotated[str, typer.Argument(help="plant or twin-type")] = "plant") -> None:
     """The JSON Schema of a document, for editors and checks."""
-    from gemel.registry import plant_schema, twin_type_schema
-
-    schemas = {"plant": plant_schema, "twin-type": twin_type_schema}
-    if document not in schemas:
-        raise InvalidInput(f"there is no schema {document!r}; there are: {', '.join(schemas)}")
-    output.value(schemas[document]())
+    output.value(json_schema(document))
 
 
 def _read(source: str) -> bytes:
@@ -171,19 +170,15 @@ def _read(source: str) -> bytes:
     return Path(source).read_bytes()
 
 
-def _imported(document: Any, out: Path | None, now: bool) -> None:
-    from gemel.registry import to_yaml
-
-    text = to_yaml(document)
+def _imported(text: str, out: Path | None, now: bool) -> None:
     if out:
         out.write_text(text)
         output.done(f"{out}: look at it, then `gemel apply {out}`", file=str(out))
     if now:
         with target.open(create=True) as plant:
-            plan = plant.apply(document)
-            output.console.print(str(plan), markup=False)
+            output.console.print(plant.apply(text).text, markup=False)
     if not out and not now:
-        output.console.print(text, markup=False, end="")
+        output.console.print(text, markup=False, end="", soft_wrap=True)
 
 
 def _branch(node: dict[str, Any], tree: Tree) -> Tree:

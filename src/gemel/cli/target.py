@@ -1,34 +1,30 @@
-"""On which platform a command acts: a folder (`--at plant/`) or a server (`--at https://…`)."""
+"""On which platform a command acts: a folder (`--at plant/`) or a server (`--at https://…`).
+
+Either way the command speaks to it as a client, through the one gate. A folder that nobody serves is served to this
+command alone, while it runs.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-import msgspec
+from tempfile import TemporaryDirectory
 
 import gemel
-from gemel.errors import FolderInUse, NotFound
+from gemel.client import Client
+from gemel.errors import NotFound
+from gemel.folder import Folder
 
-__all__ = ["Owner", "Target", "target"]
-
-
-class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process that serves a folder leaves in it, so that commands on the same machine find it."""
-
-    process: int
-    url: str = ""
-    token: str = ""
+__all__ = ["Target", "target"]
 
 
 class Target:
     """Set by the global options; opened by the command."""
 
     def __init__(self) -> None:
-        self.at = os.environ.get("GEMEL_AT", "plant")
+        self.at = "plant"
         self.token: str | None = None
 
     @property
@@ -36,42 +32,47 @@ class Target:
         return self.at.startswith(("http://", "https://"))
 
     @contextmanager
-    def open(self, *, create: bool = False) -> Iterator[Any]:
-        """The platform or a client of it; both have the same verbs.
+    def open(self, *, create: bool = False, scratch: bool = False) -> Iterator[Client]:
+        """A client of the platform.
 
-        A folder that a server on this machine has open is reached through that server. Raises NotFound for a folder
-        that is not there, unless `create`.
+        A folder that a server on this machine has open is reached through that server. A folder that is not there
+        raises NotFound; or is made, with `create`; or an empty one takes its place for the moment, with `scratch`.
         """
         token = self.token or os.environ.get("GEMEL_TOKEN")
         if self.is_url:
             with gemel.connect(self.at, token=token) as client:
                 yield client
             return
-        folder = Path(self.at)
-        if not create and not (folder / "gemel.lock").exists():
+        if scratch and not Folder.exists(self.at):
+            with TemporaryDirectory(prefix="gemel-") as empty, _alone(empty) as client:
+                yield client
+            return
+        if not create and not Folder.exists(self.at):
             raise NotFound(
-                f"there is no plant in {folder}; make one with `gemel --at {folder} apply plant.yaml`, or name another "
-                "with --at FOLDER or --at URL (or GEMEL_AT)"
+                f"there is no plant in {self.at}; make one with `gemel --at {self.at} apply plant.yaml`, or name "
+                "another with --at FOLDER or --at URL (or in GEMEL_AT)"
             )
-        try:
-            platform = gemel.open(folder)
-        except FolderInUse:
-            owner = served(folder)
-            if owner is None or not owner.url:
-                raise
+        owner = Folder.owner(self.at)
+        if owner is not None and owner.url and owner.is_alive:
             with gemel.connect(owner.url, token=token or owner.token) as client:
                 yield client
             return
-        with platform:
-            yield platform
+        with _alone(self.at) as client:
+            yield client
 
 
-def served(folder: Path) -> Owner | None:
-    """Who serves the folder, if it said so; the file is readable by its owner alone."""
-    try:
-        return msgspec.json.decode((folder / "gemel.owner").read_bytes(), type=Owner)
-    except (OSError, msgspec.DecodeError):
-        return None
+@contextmanager
+def _alone(folder: str) -> Iterator[Client]:
+    """The folder, served to this command alone; its connectors stay still."""
+    from gemel.server import Server, configure_logs
+
+    configure_logs(json=False, level=logging.ERROR)
+    with (
+        gemel.open(folder, run_connectors=False) as platform,
+        Server(platform, port=0) as server,
+        gemel.connect(server.url, token=platform.gate.tokens.local()) as client,
+    ):
+        yield client
 
 
 target = Target()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,16 +13,18 @@ import typer
 
 from gemel.cli.show import output
 from gemel.cli.target import target
+from gemel.client import Client
 from gemel.clock import SECOND, WallClock, parse_time
-from gemel.errors import InvalidTime
+from gemel.errors import InvalidInput, InvalidTime, UnknownProperty
 
-__all__ = ["add_to", "print_now"]
+__all__ = ["add_to", "print_now", "units_of"]
 
+FORMATS = ("csv", "parquet", "arrow")
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (now, write, watch, history, at, events, query, export, load):
+    for command in (now, write, watch, history, at, events, query, export):
         app.command(rich_help_panel="Values")(command)
 
 
@@ -54,11 +57,13 @@ def now(
     with target.open() as plant:
         values = plant.now(twin)
         if property:
-            values = {property: values[property]} if property in values else {}
+            if property not in values:
+                raise UnknownProperty(f"{twin} has no value of {property!r}; it has: {', '.join(sorted(values))}")
+            values = {property: values[property]}
         if output.json:
             output.value(values)
         else:
-            print_now(values, {})
+            print_now(values, units_of(plant, plant.twin(twin).types))
 
 
 def write(
@@ -86,14 +91,15 @@ def watch(
     depth: Annotated[int, typer.Option(help="How many levels of parts too.")] = 0,
 ) -> None:
     """Follow a twin's values as they change; stop with Ctrl-C."""
-    with target.open() as plant:
-        for change in plant.watch(twin, depth=depth):
+    with target.open() as plant, plant.subscribe([twin], depth=depth, rate_hz=4) as changes:
+        for update in (one for delta in changes for one in delta.values):
             if output.json:
-                output.value(change)
+                output.value(update)
             else:
+                mark = "" if update.fresh else " [yellow]stale[/yellow]"
                 output.console.print(
-                    f"[dim]{output.time(change['time'])}[/dim] {change['twin']} [bold]{change['property']}[/bold] "
-                    f"{output.cell(change['value'])}"
+                    f"[dim]{output.time(update.time)}[/dim] {update.twin} [bold]{update.property}[/bold] "
+                    f"{output.cell(update.value)}{mark}"
                 )
 
 
@@ -111,14 +117,12 @@ def history(
     Example: gemel history mazak01.c load --start 2d
     """
     with target.open() as plant:
-        series = plant.range(
-            twin, property, moment_of(start), moment_of(end), points=points, method=method, unit=unit or None
-        )
-        found = series.to_dict()
+        how = {"points": points, "method": method, **({"unit": unit} if unit else {})}
+        found = plant.range(twin, property, moment_of(start), moment_of(end), **how)
     if output.json:
         output.value(found)
         return
-    columns = found["columns"]
+    columns = found.columns
     values = next((columns[name] for name in ("value", "mean", "last") if name in columns), [])
     numbers = [value for value in values if isinstance(value, int | float)]
     if not values:
@@ -130,7 +134,7 @@ def history(
         low, high = min(numbers), max(numbers)
         span = (high - low) or 1.0
         line = "".join(" " if v is None else SPARKS[round((v - low) / span * (len(SPARKS) - 1))] for v in values)
-        output.console.print(f"{line}\n[dim]{low:,.4g} … {high:,.4g} {found['unit']} · {found['method']}[/dim]")
+        output.console.print(f"{line}\n[dim]{low:,.4g} … {high:,.4g} {found.unit} · {found.method}[/dim]")
 
 
 def at(twin: str, time: Annotated[str, typer.Argument(help="RFC 3339, or back from now: 8h.")]) -> None:
@@ -158,10 +162,9 @@ def events(
 ) -> None:
     """What happened: events, conditions, changes of the plant."""
     with target.open() as plant:
-        page = plant.events(twin=twin or None, start=moment_of(start), end=moment_of(end), limit=limit)
-        rows = [msgspec.to_builtins(event) for event in page.items]
+        rows = plant.events(twin, start=moment_of(start), end=moment_of(end), limit=limit).items
     if not output.json:
-        rows = [row | {"time": output.time(row["time"])} for row in rows]
+        rows = [row | {"time": output.time(parse_time(row["time"]))} for row in rows]
     output.rows("", rows, ["time", "twin", "kind", "body"], empty="Nothing happened in that time.")
 
 
@@ -186,38 +189,14 @@ def export(
 
     Example: gemel export loads.parquet --twin mazak01.c --property load --start 7d
     """
+    form = file.suffix.removeprefix(".")
+    if form not in FORMATS:
+        raise InvalidInput(f"{file} ends in {file.suffix or 'nothing'!r}; name it .csv, .parquet or .arrow")
+    chosen = {"twins": twin, "start": moment_of(start), "end": moment_of(end), "format": form}
     with target.open() as plant, output.progress(f"Exporting to {file}") as bars:
-        bar = bars.add_task("", total=None)
-        rows = plant.export(
-            file,
-            twins=twin,
-            properties=property,
-            start=moment_of(start),
-            end=moment_of(end),
-            progress=lambda done, total: bars.update(bar, completed=done, total=total),
-        )
-    output.done(f"{file}: {rows:,} rows", file=str(file), rows=rows)
-
-
-def load(
-    file: Annotated[Path, typer.Argument(exists=True, help="CSV or Parquet.")],
-    twin: Annotated[str, typer.Option(help="The twin, or the column that names it as @column.")] = "@twin",
-    property: Annotated[str, typer.Option(help="The property, or @column.")] = "@property",
-    time: Annotated[str, typer.Option(help="The column with the time.")] = "time",
-    value: Annotated[str, typer.Option(help="The column with the value.")] = "value",
-) -> None:
-    """Load years of history from a file at once; loading the same file again changes nothing.
-
-    Example: gemel load 2024.parquet --twin press-7 --property oil_temperature --time ts --value t_oil
-    """
-    with target.open() as plant, output.progress(f"Loading {file.name}") as bars:
-        bar = bars.add_task("", total=None)
-        loaded = plant.load(
-            file,
-            {"twin": twin, "property": property, "time": time, "value": value},
-            progress=lambda done, total: bars.update(bar, completed=done, total=total),
-        )
-    output.done(f"{file}: {loaded.rows:,} rows, {loaded.refused:,} refused", rows=loaded.rows, refused=loaded.refused)
+        bars.add_task("", total=None)
+        size = plant.export(file, **chosen, **({"properties": property} if property else {}))
+    output.done(f"{file}: {size:,} bytes", file=str(file), bytes=size)
 
 
 def print_now(values: dict[str, Any], units: dict[str, str]) -> None:
@@ -234,3 +213,8 @@ def print_now(values: dict[str, Any], units: dict[str, str]) -> None:
             }
         )
     output.rows("", rows, ["property", "value", "unit", "since", "state"], empty="No values yet.")
+
+
+def units_of(plant: Client, types: Iterable[str]) -> dict[str, str]:
+    """Property → unit, of a twin of these types."""
+    return {known.name: known.unit for id in types for known in plant.type(id).properties}

@@ -56,7 +56,7 @@ def running_shop(folder: Path, console: Console, *, port: int = 0, speed: float 
         before = platform.position
         platform.apply(plant(shop.urls()))
         with Server(platform, Options(port=port, demo=True)) as server:
-            platform.folder.announce(url=server.url)
+            platform.folder.announce(url=server.url, token=platform.gate.tokens.local())
             yield Running(platform, server, server.url, before)
 
 

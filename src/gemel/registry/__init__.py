@@ -5,6 +5,7 @@ from gemel.registry.files import load_plant
 from gemel.registry.plan import Action, FieldChange, Plan, Step
 from gemel.registry.query import LinkPath, LinkStep, PropertyCondition, TwinQuery
 from gemel.registry.registry import Registry
+from gemel.registry.relations import relations
 
 __all__ = [
     "Action",
@@ -21,4 +22,5 @@ __all__ = [
     "Step",
     "TwinQuery",
     "load_plant",
+    "relations",
 ]
