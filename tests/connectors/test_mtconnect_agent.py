@@ -164,11 +164,8 @@ def test_an_agent_that_cannot_stream_is_asked_again_and_again(house):
         asked.release()
         query = scope["query_string"].decode()
         at = 2 if "from=2" in query else 1
-        told = (
-            ""
-            if at == 2
-            else '<Load dataItemId="d1" sequence="1" timestamp="%s">5</Load>' % to_rfc3339(house.clock.now())
-        )
+        now = to_rfc3339(house.clock.now())
+        told = "" if at == 2 else f'<Load dataItemId="d1" sequence="1" timestamp="{now}">5</Load>'
         body = (
             f"<MTConnectStreams>{head.format(2)}<Streams><DeviceStream name='Mill'><ComponentStream><Samples>{told}"
             "</Samples></ComponentStream></DeviceStream></Streams></MTConnectStreams>"

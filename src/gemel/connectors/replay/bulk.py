@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +20,7 @@ from gemel.connectors.replay.shdr_log import read_lines
 from gemel.errors import InvalidTime
 from gemel.intake import Reported
 from gemel.registry import Directory
-from gemel.twin import Binding, Kind, PropertyType, Quality
+from gemel.twin import Binding, Kind, PropertyType, Quality, Scale
 from gemel.units import affine
 
 __all__ = ["readings_of_log"]
@@ -69,6 +70,11 @@ class _Plain:
         self.time: list[int] = []
         self.text: list[str] = []
 
+    def add(self, code: int, time: int, text: str) -> None:
+        self.code.append(code)
+        self.time.append(time)
+        self.text.append(text)
+
 
 class _Columns:
     """Collects lines, and makes batches of them."""
@@ -77,7 +83,8 @@ class _Columns:
         self._directory = directory
         self._shift = shift
         self._time_of = TimeReader(lambda: 0)
-        self._table = ItemTable(bindings, self._kind, device)
+        plain = [msgspec.structs.replace(binding, scale=None) for binding in bindings]  # scaled as columns, below
+        self._table = ItemTable(plain, self._kind, device)
         self.reader = LineReader(self._table, lambda: 0, time_of=self._time_of)
         self._items = list(dict.fromkeys(self._table.items.values()))
         self._code = {item: code for code, item in enumerate(self._items)}
@@ -90,25 +97,33 @@ class _Columns:
         }
         self._twins = pa.array([item.twin for item in self._items], pa.string())
         self._names = pa.array([item.property for item in self._items], pa.string())
-        self._maps = [self._map_of(item) for item in self._items]
+        scales = {(binding.twin, binding.property): binding.scale for binding in bindings}
+        self._maps = [self._map_of(item, scales[item.twin, item.property]) for item in self._items]
+        self._vector = {
+            (item.twin, item.property): (self._rows[kind], code)
+            for item, code in self._code.items()
+            if (kind := self._kind(item.twin, item.property)) in _VECTORS
+        }
 
     def add(self, line: str) -> None:
         fields = line.split("|")
-        if len(fields) == 3 and "\\" not in line:
-            place = self._place.get(fields[1])
-            if place is not None:
-                try:
-                    time = self._time_of(fields[0])
-                except InvalidTime:
-                    pass  # the reader says why
-                else:
-                    rows, code = place
-                    rows.code.append(code)
-                    rows.time.append(time)
-                    rows.text.append(fields[2])
-                    return
+        place = self._place.get(fields[1]) if len(fields) == 3 else None
+        if place is not None and "\\|" not in line:
+            try:
+                time = self._time_of(fields[0])
+            except InvalidTime:
+                pass  # the reader says why
+            else:
+                place[0].add(place[1], time, fields[2])
+                return
         for message in self.reader.read((line,)):
-            self._odd += message.readings
+            for row in message.readings:
+                vector = self._vector.get((row.twin, row.property))
+                if vector is None:
+                    self._odd.append(row)
+                else:  # in the order of its series
+                    text = UNAVAILABLE if row.value is None else str(row.value)
+                    vector[0].add(vector[1], row.time or 0, text)
 
     def take(self) -> Iterator[pa.RecordBatch]:
         """Batches of what was added since the last time."""
@@ -162,13 +177,7 @@ class _Columns:
 
     def _converted(self, code: int, value: Any) -> Any:
         map_ = self._maps[code]
-        if map_ is None or not isinstance(value, list):
-            return value
-        item = self._items[code]
-        scale = item.binding.scale  # the reader has applied it; only the unit is left to do
-        factor = map_[0] / scale.factor if scale is not None and scale.factor else map_[0]
-        offset = map_[1] - (factor * scale.offset if scale is not None else 0.0)
-        return [x * factor + offset for x in value]
+        return [x * map_[0] + map_[1] for x in value] if map_ is not None and isinstance(value, list) else value
 
     def _batch(self, codes: NDArray[np.int64], times: NDArray[np.int64], values: pa.Array) -> pa.RecordBatch:
         index = pa.array(codes.astype(np.int32))
@@ -194,10 +203,9 @@ class _Columns:
         ref = entry.properties.get(property) if entry is not None else None
         return ref.property if ref is not None else None
 
-    def _map_of(self, item: Item) -> tuple[float, float] | None:
+    def _map_of(self, item: Item, scale: Scale | None) -> tuple[float, float] | None:
         """(factor, offset) from the text to the property's unit. Raises InvalidUnit."""
         property = self._property(item.twin, item.property)
-        scale = item.binding.scale
         factor, offset = (scale.factor, scale.offset) if scale is not None else (1.0, 0.0)
         if item.unit and property is not None and property.unit and item.unit != property.unit:
             unit = affine(item.unit, property.unit)

@@ -6,6 +6,9 @@ from gemel.connectors.mtconnect.shdr import format_fields, split_fields
 
 __all__ = ["KnownLines"]
 
+_OFF = "\0"
+"""Stands for the code of a condition of which none is on."""
+
 
 class KnownLines:
     """Learns lines in order; tells those that still hold."""
@@ -26,19 +29,16 @@ class KnownLines:
                 self._put(fields[at], "", format_fields([fields[0], *fields[at : at + 2]]))
 
     def _learn_condition(self, fields: list[str], line: str) -> None:
-        item, level, code = fields[1], fields[2].upper(), fields[3]
-        on = [key for key in self._lines if key[0] == item] if level in ("NORMAL", "UNAVAILABLE") else []
-        if on and not code:
-            for key in on:
-                del self._lines[key]
-        self._lines.pop((item, ""), None)
-        if level != "NORMAL" or not code:
+        time, item, level, code = *fields[:2], fields[2].upper(), fields[3]
+        if level not in ("NORMAL", "UNAVAILABLE"):
+            self._lines.pop((item, _OFF), None)
             self._put(item, code, line)
-        elif not [key for key in on if key != (item, code) and key[1]]:
-            self._lines.pop((item, code), None)
-            self._put(item, "", f"{fields[0]}|{item}|NORMAL||||")
-        else:
-            self._lines.pop((item, code), None)
+            return
+        one = level == "NORMAL" and code
+        for key in [key for key in self._lines if key[0] == item and (key[1] == code or not one)]:
+            del self._lines[key]
+        if not any(key[0] == item for key in self._lines):
+            self._put(item, _OFF, f"{time}|{item}|{level}||||")
 
     def _put(self, item: str, code: str, line: str) -> None:
         self._lines.pop((item, code), None)
