@@ -6,6 +6,7 @@ interval to K gives 4.5, as a reading 277.65. Parsing and factors come from `ucu
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -20,6 +21,9 @@ __all__ = ["Affine", "affine", "check_unit", "convert", "same_dimension", "warm_
 Number = TypeVar("Number", float, NDArray[np.float64])
 
 
+_lock = threading.RLock()  # pint builds its tables as it goes, and not for several threads at once
+
+
 @lru_cache(maxsize=1)
 def _registry() -> Any:
     from ucumvert import PintUcumRegistry  # 0.5 s to import: only who converts pays
@@ -31,10 +35,9 @@ def _registry() -> Any:
 def _quantity(code: str) -> Any:
     if not code or len(code) > 64:
         raise InvalidUnit(f"{code!r:.80} is not a UCUM code; write for example mm, Cel, r/min as /min, or 1 for none")
-    if code == "1":
-        return _registry().Quantity(Decimal(1), "dimensionless")
     try:
-        return _registry().from_ucum(code)
+        with _lock:
+            return _registry().from_ucum(code) if code != "1" else _registry().Quantity(Decimal(1), "dimensionless")
     except Exception as error:  # ucumvert raises several unrelated classes
         raise InvalidUnit(
             f"{code!r} is not a UCUM code (see https://ucum.org); for example mm, Cel, %, /min, m/s2, N.m"
@@ -71,7 +74,8 @@ def affine(source: str, target: str, *, interval: bool = False) -> Affine:
 
     not_linear = InvalidUnit(f"{source!r} to {target!r} is not linear; convert it before it is handed in")
     try:
-        zero, one, two = at(0), at(1), at(2)
+        with _lock:
+            zero, one, two = at(0), at(1), at(2)
     except (TypeError, ArithmeticError) as error:  # pint has no logarithm of a Decimal, as decibels would need
         raise not_linear from error
     if abs((two - one) - (one - zero)) > Decimal("1e-9") * max(Decimal(1), abs(two)):
@@ -97,4 +101,4 @@ def same_dimension(one: str, other: str) -> bool:
 
 def warm_up() -> None:
     """Load the tables of units (half a second), so that no first reading waits for it."""
-    _registry()
+    _quantity("mm")
