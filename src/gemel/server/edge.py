@@ -10,11 +10,13 @@ import structlog
 from gemel.access import Principal, Role
 from gemel.errors import Denied, GemelError, Unauthenticated
 from gemel.server.call import Call
+from gemel.server.cookies import cookie_name, read_cookie, set_cookie
+from gemel.server.hot import hot
 from gemel.server.idempotency import Remembered
 from gemel.server.problems import told
 from gemel.server.services import Services
 
-__all__ = ["Edge", "cookie_name", "set_cookie"]
+__all__ = ["Edge"]
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -32,18 +34,6 @@ SECURITY = [
 ]
 _INTERFACE = ("/api", "/healthz", "/readyz", "/metrics")
 _log = structlog.get_logger("gemel.server")
-
-
-def cookie_name(secure: bool) -> str:
-    """Over TLS the name itself makes browsers insist on Secure, this host and the root path."""
-    return "__Host-gemel_session" if secure else "gemel_session"
-
-
-def set_cookie(call: Call, secret: str) -> None:
-    """Send the session's secret, or take it back with an empty one."""
-    secure = "; Secure" if call.secure else ""
-    age = "" if secret else "; Max-Age=0"
-    call.cookies.append(f"{cookie_name(call.secure)}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{age}".encode())
 
 
 class Edge:
@@ -94,7 +84,9 @@ class Edge:
                 await services.wait_for(parse_qs(scope["query_string"].decode("latin-1"))["at_position"][-1])
                 call.position = services.platform.state.position
             key = headers.get(b"idempotency-key")
-            if key is not None and scope["method"] not in SAFE and call.principal is not None:
+            if key is None and (lean := hot(scope)) is not None:
+                await lean(call, scope, receive, answer)
+            elif key is not None and scope["method"] not in SAFE and call.principal is not None:
                 await self._remembered.answer(self._app, scope, receive, answer, key.decode("latin-1"))
             else:
                 await self._app(scope, receive, answer)
@@ -137,7 +129,7 @@ class Edge:
             return
         cookie = headers.get(b"cookie")
         if cookie is not None:
-            call.cookie = _cookie(cookie.decode("latin-1"), cookie_name(call.secure))
+            call.cookie = read_cookie(cookie.decode("latin-1"), cookie_name(call.secure))
         if call.cookie:
             try:
                 http = scope["type"] == "http"
@@ -196,11 +188,3 @@ async def send_problem(error: BaseException, scope: Any, send: Any) -> None:
     status, headers, body = told(error, scope["path"])
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-
-
-def _cookie(header: str, name: str) -> str:
-    for part in header.split(";"):
-        key, _, value = part.strip().partition("=")
-        if key == name:
-            return value
-    return ""

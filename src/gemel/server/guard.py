@@ -10,11 +10,11 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from gemel.access import Action, Principal, Resource, ResourceKind
+from gemel.access import AUDITED, Action, Principal, Resource, ResourceKind
 from gemel.errors import Denied, UnknownTwin
 from gemel.server.call import Call, call_of
 
-__all__ = ["PUBLIC", "SELF", "guard", "needs", "require_twin"]
+__all__ = ["PUBLIC", "SELF", "guard", "needs", "permit", "require_twin"]
 
 PUBLIC: dict[str, Any] = {"action": "public"}
 """Open to everybody: it tells nothing of the plant."""
@@ -27,30 +27,45 @@ def needs(action: str, kind: str = "Platform", *, id_in: str = "") -> dict[str, 
     return {"action": Action(action), "kind": ResourceKind(kind), "id_in": id_in}
 
 
-def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Raises Unauthenticated, Denied, or UnknownTwin; returns when the gate said yes."""
-    declared = handler.opt.get("action")
-    if declared == "public":
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Raises Unauthenticated, Denied, or UnknownTwin; returns when the gate said yes.
+
+    Async although it waits for nothing: a plain function would be run in a thread for each request.
+    """
+    scope = connection.scope
+    call: Call | None = None if handler.opt.get("action") == "public" else call_of(connection)
+    permit(call, handler.opt, connection.path_params, str(scope.get("method", "WEBSOCKET")), scope["path"])
+
+
+def permit(call: Call | None, declared: dict[str, Any], names: dict[str, Any], method: str, path: str) -> None:
+    """Ask the gate for what a route declares; `names` are the parameters of its path."""
+    action = declared.get("action")
+    if action == "public" or call is None:
         return
-    call = call_of(connection)
     who = call.who
-    if declared == "self":
+    if action == "self":
         return
-    if declared is None:
-        raise Denied(f"{connection.scope['path']:.200} declares no action, so nobody may use it")
-    name = str(connection.path_params.get(handler.opt["id_in"], "")) if handler.opt["id_in"] else ""
-    kind: ResourceKind = handler.opt["kind"]
-    detail = f"{connection.scope.get('method', 'WEBSOCKET')} {connection.scope['path']:.200}"
+    if action is None:
+        raise Denied(f"{path:.200} declares no action, so nobody may use it")
+    kind: ResourceKind = declared["kind"]
+    name = str(names.get(declared["id_in"], "")) if declared["id_in"] else ""
+    detail = f"{method} {path:.200}"
     if kind is ResourceKind.TWIN and name:
-        require_twin(call, who, declared, name, detail=detail)
+        require_twin(call, who, action, name, detail=detail)
     else:
-        call.services.platform.gate.require(who, declared, Resource(kind, name), detail=detail)
+        call.services.platform.gate.require(who, action, Resource(kind, name), detail=detail)
 
 
 def require_twin(call: Call, who: Principal, action: str, twin: str, *, detail: str = "") -> None:
     """Ask the gate about one twin, by id or alias; a twin that may not be read looks like one that is not there."""
     platform = call.services.platform
     entry = platform.registry.directory.twin(twin)
+    if entry is not None and platform.gate.allows(
+        who, action, resource := Resource(ResourceKind.TWIN, entry.id, entry.types)
+    ):
+        if action in AUDITED:
+            platform.gate.require(who, action, resource, detail=detail)
+        return
     missing = UnknownTwin(f"there is no twin {twin!r:.100}; look for it with GET /twins?q=", twin=twin[:128])
     if entry is None:
         platform.gate.require(who, action, Resource(ResourceKind.TWIN, twin), missing=missing, detail=detail)

@@ -13,7 +13,7 @@ from gemel.access import Account, AuditEntry, Decision, Token
 from gemel.clock import parse_time
 from gemel.errors import Denied, GemelError
 from gemel.server.call import Call, call_of
-from gemel.server.edge import set_cookie
+from gemel.server.cookies import set_cookie
 from gemel.server.encode import rfc3339
 from gemel.server.guard import PUBLIC, SELF, needs
 from gemel.server.http import Cursor, Limit, Req, cursor_of, decoded, etag, if_match, json, page_of, place_of

@@ -19,7 +19,7 @@ from gemel.server.http import Req, decoded
 from gemel.server.options import API
 from gemel.twin import Quality
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "Write", "now_of", "now_view", "write", "write_value"]
 
 
 class NowView(msgspec.Struct):
@@ -66,11 +66,15 @@ async def now_of(
     depth: Annotated[int, QueryParameter(ge=0, le=32, description="Levels of parts.")] = 0,
 ) -> NowView:
     call = call_of(request)
-    platform = call.services.platform
-    entry = entry_for(call, twin)
-    values = platform.state.twin(entry)
-    parts = await call.services.reads.run(_parts_now, call, entry.id, depth) if depth else None
-    return NowView(call.position, {name: value_of(one) for name, one in values.items()}, parts)
+    view = now_view(call, twin)
+    view.parts = await call.services.reads.run(_parts_now, call, twin, depth) if depth else None
+    return view
+
+
+def now_view(call: Call, twin: str) -> NowView:
+    """All values of a twin, read at the call's position or later."""
+    values = call.services.platform.state.twin(entry_for(call, twin))
+    return NowView(call.position, {name: value_of(one) for name, one in values.items()})
 
 
 def _parts_now(call: Call, twin: str, depth: int) -> dict[str, dict[str, Value]]:
@@ -112,8 +116,11 @@ async def property_now(request: Req, twin: FromPath[str], name: FromPath[str]) -
     summary="Report one value; answers when it is on stable storage",
 )
 async def write(request: Req, twin: FromPath[str], name: FromPath[str]) -> Written:
-    call = call_of(request)
-    given = await decoded(request, Write)
+    return await write_value(call_of(request), twin, name, await decoded(request, Write))
+
+
+async def write_value(call: Call, twin: str, name: str, given: Write) -> Written:
+    """Report one value and wait until it is on stable storage. Raises what the intake says of it."""
     reported = Reported(
         twin=twin,
         property=name,
@@ -122,8 +129,7 @@ async def write(request: Req, twin: FromPath[str], name: FromPath[str]) -> Writt
         unit=given.unit,
         quality=Quality.GOOD if given.quality == "good" else quality_of(given.quality),
     )
-    who = call.who.id
-    intake = call.services.platform.intake
+    who, intake = call.who.id, call.services.platform.intake
     receipt = await intake.deliver(f"http:{who}", [Message(readings=[reported])], strict=True, actor=who)
     call.position = receipt.last
     return Written(receipt.last, receipt.accepted, receipt.repeated)
