@@ -3,15 +3,16 @@
 import pytest
 
 from gemel.database import Database
+from gemel.testing.plants import PlantContract
 from gemel.testing.registry import RegistryContract
 
 
-class TestRegistryOnSqlite(RegistryContract):
+class TestRegistryOnSqlite(RegistryContract, PlantContract):
     pass
 
 
 @pytest.mark.postgres
-class TestRegistryOnPostgres(RegistryContract):
+class TestRegistryOnPostgres(RegistryContract, PlantContract):
     @pytest.fixture
     def database(self, postgres):
         database = Database(postgres.create())

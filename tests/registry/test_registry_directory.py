@@ -6,7 +6,8 @@ import pytest
 
 from gemel.errors import InvalidDocument
 from gemel.registry import Registry, load_plant
-from gemel.testing.registry import HALL, PLANT
+from gemel.testing.plants import PLANT
+from gemel.testing.registry import HALL
 from gemel.twin import PropertyType, TwinType
 
 

@@ -10,7 +10,7 @@ from gemel.database import Database
 from gemel.errors import Conflict, InvalidDocument
 from gemel.registry import Registry
 from gemel.testing.registry import World
-from gemel.twin import Conversion, Kind, PropertyType, TwinType
+from gemel.twin import Conversion, Kind, Plant, PropertyType, TwinSpec, TwinType
 
 NAMES = st.sampled_from("abcdef")
 EVOLUTIONS = st.lists(
@@ -150,3 +150,48 @@ def test_links_tell_one_truth_of_every_moment(shared, moves):
             inside = {twin.id for _, twin in shared.registry.parts(ids[node], at=at)}
             assert inside == {ids[n] for n in range(NODES) if node in above(links, at, n)}
             assert ids[node] not in inside
+
+
+TWINS = st.dictionaries(
+    st.integers(0, 5),
+    st.tuples(st.sampled_from(["", "A", "B"]), st.sets(st.integers(0, 5), max_size=3), st.sets(NAMES, max_size=2)),
+    max_size=6,
+)
+
+
+@relaxed
+@given(documents=st.lists(TWINS, min_size=1, max_size=4))
+def test_after_an_apply_everything_is_as_declared(shared, documents):
+    base = next(fresh)
+    if shared.registry.directory.type("node") is None:
+        shared.put_types(TwinType(id="node"))
+    for document in documents:
+        specs = []
+        for i, (serial, targets, aliases) in document.items():
+            inside = tuple(f"d{base}-{t}" for t in sorted(targets) if t < i and t in document)
+            fed = tuple(f"d{base}-{t}" for t in sorted(targets) if t > i and t in document)
+            # Each twin has aliases of its own, or two would claim one name.
+            named = tuple(f"d{base}-{i}-{name}" for name in sorted(aliases))
+            specs.append(
+                TwinSpec(
+                    id=f"d{base}-{i}",
+                    types=("node",),
+                    serial=serial,
+                    aliases=named,
+                    part_of=inside,
+                    links={"feeds": fed},
+                )
+            )
+        plant = Plant(twins=tuple(specs))
+        shared.clock.step(1)
+        plan = shared.registry.plan(plant)
+        shared.write(lambda tx, plan=plan: shared.registry.apply(tx, plan))
+        assert not shared.registry.plan(plant)
+        for spec in specs:
+            twin = shared.registry.twin(spec.id)
+            assert (twin.serial, twin.aliases) == (spec.serial, spec.aliases)
+            held = {(link.kind, link.target) for link in shared.registry.links(spec.id, direction="out")}
+            assert held == {(kind, target) for kind, target, _ in spec.declared_links()}
+            assert {name for name in spec.aliases if shared.registry.directory.twin(name).id == spec.id} == set(
+                spec.aliases
+            )

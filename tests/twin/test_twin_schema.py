@@ -5,7 +5,7 @@ import msgspec
 import pytest
 import yaml
 
-from gemel.testing.registry import PLANT
+from gemel.testing.plants import PLANT
 from gemel.twin import json_schema, parse_plant, parse_type
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from gemel.errors import GemelError, InvalidDocument, Problem
 from gemel.registry import tables
 from gemel.registry.connectors import site_of
+from gemel.registry.cycles import find_cycle
 from gemel.registry.directory import Directory
 from gemel.registry.links import ACYCLIC, holds
 from gemel.registry.plan import Action, FieldChange, Plan, Step, differences, type_differences
@@ -286,27 +287,11 @@ class _Planner:
                 beyond[id] = self._targets(kind, id)
             return beyond[id]
 
-        done: set[str] = set()
-        for i, spec in enumerate(self.plant.twins):
-            path: list[str] = []
-            on_path: set[str] = set()
-            stack: list[tuple[str, bool]] = [(spec.id, False)]
-            while stack:
-                id, leaving = stack.pop()
-                if leaving:
-                    path.pop()
-                    on_path.discard(id)
-                    done.add(id)
-                elif id in on_path:
-                    told = " → ".join([*path[path.index(id) :], id])
-                    field = "part_of" if kind == "part_of" else f"links.{kind}"
-                    self.problems.append(Problem(f"a cycle of {kind}: {told}", f"twins[{i}].{field}"))
-                    return
-                elif id not in done:
-                    path.append(id)
-                    on_path.add(id)
-                    stack.append((id, True))
-                    stack += [(target, False) for target in above(id)]
+        path = find_cycle((spec.id for spec in self.plant.twins), above)
+        if path:
+            i = next(i for i, spec in enumerate(self.plant.twins) if spec.id in path)
+            field = "part_of" if kind == "part_of" else f"links.{kind}"
+            self.problems.append(Problem(f"a cycle of {kind}: {' → '.join(path)}", f"twins[{i}].{field}"))
 
     def _targets(self, kind: str, id: str) -> list[str]:
         entry = self.directory.twin(id)
