@@ -306,6 +306,8 @@ class _Planner:
         self.connector_rows = {row.id: row for row in self.tx.execute(select(tables.connector).order_by(c.id))}
         for i, spec in enumerate(self.plant.connectors):
             for j, binding in enumerate(spec.bindings):
+                if binding.is_template:
+                    continue  # which twins it means, only its messages tell
                 self._check_binding(binding.twin, binding.property, binding.unit, f"connectors[{i}].bindings[{j}]")
             row = self.connector_rows.get(spec.id)
             if row is None:

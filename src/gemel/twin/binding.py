@@ -45,6 +45,11 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     direction: Direction = Direction.IN
     scale: Scale | None = None
 
+    @property
+    def is_template(self) -> bool:
+        """Whether `twin` or `property` has {variables} that the address fills: one binding for many devices."""
+        return "{" in self.twin or "{" in self.property
+
 
 class ConnectorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A connector as declared: which plug-in, its settings, and what it carries.

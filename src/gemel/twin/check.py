@@ -194,8 +194,9 @@ def check_connector(spec: ConnectorSpec) -> list[Problem]:
     problems += secret_problems(spec.settings, "settings")
     for i, binding in enumerate(spec.bindings):
         where = f"bindings[{i}]"
-        _try(problems, f"{where}.twin", partial(check_id, binding.twin, "twin id"))
-        _try(problems, f"{where}.property", partial(check_name, binding.property))
+        if not binding.is_template:
+            _try(problems, f"{where}.twin", partial(check_id, binding.twin, "twin id"))
+            _try(problems, f"{where}.property", partial(check_name, binding.property))
         if binding.unit:
             _try(problems, f"{where}.unit", partial(check_unit, binding.unit))
         if not binding.address:
