@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -129,7 +130,8 @@ def open_page(browser: Browser, shop: Shop) -> Iterator[Open]:
 
     def note(message: ConsoleMessage) -> None:
         away = "WebSocket" in message.text or "ERR_CONNECTION" in message.text
-        if message.type == "error" and not away and "no-such-twin" not in message.location["url"]:
+        meant = re.search("no-such-twin|/api/v1/me$", message.location["url"])
+        if message.type == "error" and not away and not meant:
             said.append(f"{message.text} ({message.location['url']})")
 
     def opened(

@@ -56,7 +56,7 @@ def test_no_page_is_wider_than_a_phone(open_page: Open, name: str) -> None:
 def test_the_search_is_accessible(open_page: Open) -> None:
     page = open_page("/")
     page.keyboard.press("Control+k")
-    page.get_by_role("combobox").fill("mazak")
+    page.get_by_role("combobox", name="Id, name").fill("mazak")
     page.wait_for_selector("[role=option]")
     assert [one["id"] for one in Axe().run(page).response["violations"]] == []
 

@@ -71,7 +71,7 @@ def test_a_deep_link_gives_the_same_view_again(open_page: Open) -> None:
     page = open_page(SHOWN)
     assert panels(page) == ["Execution", "Load"]
     expect(page.get_by_role("button", name="8 h")).to_have_attribute("aria-pressed", "true")
-    row = page.get_by_role("button", name=re.compile("^(Show|Take) Axis feedrate")).first
+    row = page.get_by_role("region", name="Values").get_by_role("button", name="Axis feedrate").first
     row.click()
     expect(row).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="24 h").click()
@@ -120,7 +120,7 @@ def test_search_from_the_keyboard_finds_a_serial_number(open_page: Open) -> None
     page = open_page("/")
     page.keyboard.press("Control+k")
     page.keyboard.type("M7303290458")
-    expect(page.get_by_role("option")).to_have_count(1)
+    expect(page.get_by_role("listbox", name="Search").get_by_role("option")).to_have_count(1)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Mazak01")
 

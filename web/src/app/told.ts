@@ -5,13 +5,11 @@ import { humanUnit } from "../format/unit";
 import { humanise } from "../format/words";
 import { number, t } from "../i18n/index.svelte";
 
+export { titleOf } from "../format/words";
+
 type Shape = Pick<PropertyType, "kind" | "unit" | "name" | "semantic_id">;
 
 export const unitOf = (property: Shape): string => humanUnit(property.unit, `${property.name} ${property.semantic_id}`);
-
-/** "Position" for position_actual: that it is the actual one goes without saying. */
-export const titleOf = (property: { name: string; title: string }): string =>
-  property.title || humanise(property.name.replace(/_actual$/, ""));
 
 /** The value alone; its unit is shown beside it (`unitOf`). */
 export function told(value: unknown, property: Shape): string {

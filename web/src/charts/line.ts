@@ -43,7 +43,7 @@ export class LineChart {
         axes: [this.xAxis(), this.yAxis()],
         series: [
           {},
-          { stroke: () => token("--series"), width: 1.5, paths, points: { show: (u) => u.data[0].length < 40, size: 4 } },
+          { stroke: () => token("--series"), width: 1.5, paths, points: { show: false } },
           envelope,
           envelope,
         ],

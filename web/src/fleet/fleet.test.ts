@@ -39,6 +39,12 @@ describe("a machine", () => {
     expect(shown.map((ref) => `${ref.twin} ${ref.property.name}`)).toEqual(["m.path part_count", "m.y load"]);
   });
 
+  it("whose emergency stop is pressed has a fault", () => {
+    const one = machineOf(twin("m"), part("m", ["safe"]), () => [property("emergency_stop", "enumeration", true)]);
+    expect(standing(one, () => now("ARMED")).conditions).toEqual([]);
+    expect(standing(one, () => now("TRIGGERED")).conditions).toMatchObject([{ level: "fault", text: "Emergency stop" }]);
+  });
+
   it("stands as its state says, with the worst condition first", () => {
     const values: Record<string, Now> = {
       "m.path execution": now("ACTIVE"),

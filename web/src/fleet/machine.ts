@@ -15,12 +15,16 @@ export interface Machine {
   program: Ref | null;
   headlines: Ref[];
   conditions: Ref[];
+  /** Emergency stops: pressed is a fault. */
+  stops: Ref[];
   /** All twins it consists of, itself first. */
   twins: string[];
 }
 
 const STATE_NAMES = ["execution", "state", "machine_state", "status", "program_status", "mode"];
-const MOST_HEADLINES = 6;
+const MOST_HEADLINES = 4;
+/** Say nothing while all is well; when it is not, `standing` tells. */
+const ALWAYS_SO = new Set(["availability", "emergency_stop"]);
 
 export function flatten(part: Part): Part[] {
   return [part, ...part.parts.flatMap(flatten)];
@@ -43,19 +47,24 @@ export function machineOf(twin: Twin, tree: Part, propertiesOf: (types: readonly
     program,
     headlines: rest,
     conditions: refs.filter((ref) => ref.property.kind === "condition"),
+    stops: refs.filter((ref) => ref.property.name === "emergency_stop"),
     twins: parts.map((part) => part.id),
   };
 }
 
-/** Counts and speeds first; of equal properties of several parts the first that has a value; at most six. */
+/** Counts and speeds first, words last; of equal properties of several parts the first that has a value. */
 export function shownHeadlines(refs: readonly Ref[], known: (ref: Ref) => boolean): Ref[] {
-  const rank = ({ property }: Ref): number => (/part_count/.test(property.name) ? 0 : /velocity|feedrate|speed/.test(property.name) ? 1 : 2);
-  const byName = new Map<string, Ref>();
+  const byTitle = new Map<string, Ref>();
   for (const ref of refs) {
-    const before = byName.get(ref.property.name);
-    if (known(ref) && (!before || !known(before))) byName.set(ref.property.name, ref);
+    const title = ref.property.title || ref.property.name;
+    if (!ALWAYS_SO.has(ref.property.name) && known(ref) && !byTitle.has(title)) byTitle.set(title, ref);
   }
-  return [...byName.values()].sort((a, b) => rank(a) - rank(b)).slice(0, MOST_HEADLINES);
+  return [...byTitle.values()].sort((a, b) => rank(a) - rank(b)).slice(0, MOST_HEADLINES);
+}
+
+function rank({ property: { name, kind } }: Ref): number {
+  if (kind === "enumeration" || kind === "text") return 3;
+  return /part_count/.test(name) ? 0 : /velocity|feedrate|speed/.test(name) ? 1 : 2;
 }
 
 /** A root that only holds others (a site, a hall, a line): its types have no properties, or machines are located in it. */

@@ -1,6 +1,7 @@
 /** How a machine is at this moment, from the live values of its refs. */
 
 import type { Condition } from "../api/model";
+import { titleOf } from "../format/words";
 import { toMs } from "../format/time";
 import { stateClass, type StateClass } from "../format/state";
 import type { Now } from "../live/values";
@@ -34,6 +35,13 @@ export function standing(machine: Machine, read: Reader): Standing {
     const now = of(ref);
     return Array.isArray(now?.value) ? (now.value as Condition[]).map((one) => ({ ...one, twin: ref.twin })) : [];
   });
+  for (const ref of machine.stops) {
+    const now = of(ref);
+    if (String(now?.value).toUpperCase() === "TRIGGERED") {
+      const since = new Date(now!.changed / 1000).toISOString();
+      conditions.push({ level: "fault", text: titleOf(ref.property), since, twin: ref.twin });
+    }
+  }
   conditions.sort((a, b) => order(a) - order(b) || (toMs(b.since) ?? 0) - (toMs(a.since) ?? 0));
   const word = main && main.quality !== "unavailable" ? main.value : null;
   return {

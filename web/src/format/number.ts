@@ -21,7 +21,7 @@ export function number(value: number, locale: string): string {
   }
   if (Number.isInteger(value)) return format(locale, 0, 0).format(value);
   const digits = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 3;
-  const text = format(locale, digits, digits).format(value);
+  const text = format(locale, digits, Math.min(digits, 2)).format(value);
   return /[1-9]/.test(text) ? text.replace(/^-(?=[0.,]*$)/, "") : "0";
 }
 

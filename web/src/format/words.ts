@@ -8,3 +8,7 @@ export function humanise(name: string): string {
   const text = words.map((word) => (SHORT.has(word) ? word.toUpperCase() : word)).join(" ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/** The title, or the name made readable. "Position" for position_actual: that it is the actual one goes without saying. */
+export const titleOf = (property: { name: string; title: string }): string =>
+  (property.title || humanise(property.name)).replace(/(?<=\S)[\s_]actual$/i, "");

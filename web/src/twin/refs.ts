@@ -1,7 +1,7 @@
 /** The properties of a twin and its parts, as lists, as keys in an address, as groups. Pure. */
 
 import type { Part, PropertyType } from "../api/model";
-import { flatten, type Machine, type Ref } from "../fleet/machine";
+import { flatten, shownHeadlines, type Machine, type Ref } from "../fleet/machine";
 import { humanise } from "../format/words";
 
 export interface Group {
@@ -35,22 +35,19 @@ export function groupsOf(tree: Part, propertiesOf: (types: readonly string[]) =>
   return found;
 }
 
-/** "X" says little: "X · Linear". A name that holds its type already stays. */
+/** "X" says little, "X · Linear axis" more; longer names stay as they are. */
 export function titleOfPart(part: { id: string; name: string }, types: readonly string[]): string {
   const name = part.name || part.id;
-  const type = types[0] ?? "";
-  if (name.length > 3 || !type || type.toLowerCase().includes(name.toLowerCase())) return name.length > 3 ? humaniseLower(name) : name;
-  return `${name} · ${type}`;
+  const title = /^[a-z_]+$/.test(name) && name.length > 3 ? humanise(name) : name;
+  return name.length > 3 || !types[0] ? title : `${title} · ${types[0]}`;
 }
-
-const humaniseLower = (name: string): string => (/^[a-z_]+$/.test(name) ? humanise(name) : name);
 
 /** What to chart before anyone has chosen: the state and the first numbers that have data, headlines first. */
 export function firstChoice(machine: Machine, groups: readonly Group[], hasData: (ref: Ref) => boolean): Ref[] {
   const numeric = ({ property }: Ref): boolean => property.kind === "number" || (property.kind === "integer" && property.headline);
   const state = machine.state ? [machine.state] : [];
   const own = groups.flatMap((group) => group.refs).filter(numeric);
-  const order = [...machine.headlines.filter(numeric), ...own].filter((ref) => !/count/.test(ref.property.name));
+  const order = [...shownHeadlines(machine.headlines.filter(numeric), hasData), ...own].filter((ref) => !/count/.test(ref.property.name));
   const some = order.filter(hasData);
   const unique = [...new Map((some.length ? some : order).map((ref) => [keyOf(ref), ref])).values()];
   return [...state, ...unique.slice(0, 3)];
