@@ -54,7 +54,10 @@ class Conditions:
 
     def with_update(self, text: str | None, time: int, position: int) -> Conditions:
         """These conditions and one more update; `text` None is `unavailable`."""
-        entry = msgspec.json.decode(text, type=Entry) if text is not None else Entry("unavailable")
+        try:
+            entry = msgspec.json.decode(text, type=Entry) if text is not None else Entry("unavailable")
+        except msgspec.MsgspecError:
+            return self  # the intake lets none through; a fold never fails for what is in the journal
         key = (time, position)
         if entry.level == "unavailable":
             codes, cleared = self._without(key)

@@ -12,7 +12,7 @@ from gemel.state.broadcast import Broadcast
 from gemel.state.gather import Gathered, gather, updates_of
 from gemel.state.layout import Layout
 from gemel.state.now import Updates
-from gemel.state.selection import Composition, Resolved, resolve
+from gemel.state.selection import Composition, Resolved, Resolver
 from gemel.state.watch import Watch
 from gemel.twin import Block, Position
 
@@ -39,7 +39,7 @@ class Core:
         self.directory = directory
         self.clock = clock
         self.blocks = blocks
-        self.composition = composition
+        self.resolver = Resolver(directory, composition)
         self.lock = threading.RLock()
         self.moved = threading.Condition(self.lock)
         self.position: Position = 0
@@ -61,7 +61,7 @@ class Core:
         revision = self.registry_revision
         with self.lock:
             ended = self.retired - reader.ended_before
-        resolved = resolve(reader.selection, self.directory, self.composition).without(ended)
+        resolved = self.resolver.resolve(reader.selection).without(ended)
         with self.lock:
             self.broadcast.add(reader, resolved)
             return resolved, revision, self.position

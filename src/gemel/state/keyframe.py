@@ -133,7 +133,7 @@ def restore(core: Core, keyframe: Keyframe) -> None:
                 core.watch.rules.set_lost(name, lost)
         core.retired.update(keyframe.retired)
         core.position = keyframe.position
-        core.watch.settle(core.clock.now())
+        core.watch.settle(core.clock.now(), core.lock)
         core.moved.notify_all()
 
 

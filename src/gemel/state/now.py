@@ -54,7 +54,10 @@ def plain(value: Any, kind: Kind) -> Any:
     if kind is Kind.NUMBER:
         return float(value)
     if kind is Kind.OBJECT:
-        return msgspec.json.decode(value)
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return value
     if isinstance(value, Conditions):
         return value.active()
     if isinstance(value, array):

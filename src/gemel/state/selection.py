@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -14,7 +14,9 @@ from gemel.errors import InvalidQuery, UnknownTwin, UnknownType
 from gemel.registry import Directory
 from gemel.twin import MAX_PROPERTIES, PROPERTY_BITS
 
-__all__ = ["Composition", "Resolved", "Selection", "resolve"]
+__all__ = ["Composition", "Resolved", "Resolver", "Selection"]
+
+_Once = Callable[[object, Callable[[], NDArray[Any]]], NDArray[Any]]
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +80,33 @@ class Resolved:
         return np.equal(self.numbers.take(found, mode="clip"), numbers)
 
 
-def resolve(selection: Selection, directory: Directory, composition: Composition | None) -> Resolved:
-    """The selection as of now. Raises UnknownTwin, UnknownType, InvalidQuery."""
+class Resolver:
+    """Resolves selections; remembers what many readers share for as long as the directory is the same."""
+
+    def __init__(self, directory: Directory, composition: Composition | None) -> None:
+        self._directory = directory
+        self._composition = composition
+        self._known: tuple[int, dict[object, NDArray[Any]]] = (-1, {})
+
+    def resolve(self, selection: Selection) -> Resolved:
+        """The selection as of now. Raises UnknownTwin, UnknownType, InvalidQuery."""
+        numbers, wide = _twins(selection, self._directory, self._composition, self._once)
+        key = (selection.properties, selection.headline)
+        return Resolved(numbers, self._once(key, lambda: _allowed(selection, self._directory)), wide)
+
+    def _once(self, key: object, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        revision = self._directory.revision
+        if self._known[0] != revision:
+            self._known = (revision, {})
+        known = self._known[1]
+        if key not in known:
+            known[key] = make()
+        return known[key]
+
+
+def _twins(
+    selection: Selection, directory: Directory, composition: Composition | None, once: _Once
+) -> tuple[NDArray[np.int64], str | None]:
     wide = None
     if selection.twins:
         numbers = _of_ids(selection.twins, directory, strict=True)
@@ -88,14 +115,14 @@ def resolve(selection: Selection, directory: Directory, composition: Composition
     else:
         if selection.type and directory.type(selection.type) is None:
             raise UnknownType(f"there is no twin type {selection.type!r}; list them with /types")
-        numbers = directory.numbers(selection.type or None)
+        numbers = once(selection.type, lambda: directory.numbers(selection.type or None))
         wide = selection.type
     if selection.depth != 0:
         parts = _needed(composition).parts
         below = [part for id in directory.ids(numbers.tolist()) if id for part in parts(id, selection.depth)]
         numbers = np.union1d(numbers, _of_ids(below, directory))
         wide = None
-    return Resolved(numbers, _allowed(selection, directory), wide)
+    return numbers, wide
 
 
 def _of_ids(ids: Iterable[str], directory: Directory, *, strict: bool = False) -> NDArray[np.int64]:

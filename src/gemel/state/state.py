@@ -182,8 +182,8 @@ class State:
 
     def _look(self, now: int) -> None:
         core = self._core
+        turned = core.watch.sweep(now, core.lock)
         with core.lock:
-            turned = core.watch.sweep(now)
             self._untold += [one for one in turned if not one.first]
             waiters = []
             for one in turned if len(core.broadcast) else ():

@@ -157,10 +157,7 @@ class Subscription:
         while not self._closed:
             if (pause := self._due - self._core.clock.monotonic()) > 0:
                 await asyncio.sleep(pause)
-            if self._backfill is not None:
-                delta = await asyncio.to_thread(self._next)
-            else:
-                delta = self._next()
+            delta = await asyncio.to_thread(self._next) if self._is_heavy() else self._next()
             if delta:
                 return delta
             loop = asyncio.get_running_loop()
@@ -186,6 +183,11 @@ class Subscription:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _is_heavy(self) -> bool:
+        """Whether the next delta may take long: it reads the journal, the registry or the whole selection."""
+        changed = self._core.registry_revision != self._revision
+        return self._backfill is not None or self._snapshot or self._overflowed or changed
 
     # --- building a delta --------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ __all__ = ["Column", "Table"]
 class Column:
     """A property of a type, in one generation. Chunks come into being with their first reading."""
 
-    __slots__ = ("chunks", "condition", "index", "ref", "rule", "table")
+    __slots__ = ("chunks", "condition", "index", "ref", "rule", "swept", "table")
 
     def __init__(self, index: int, ref: PropertyRef, table: Table) -> None:
         self.index = index
@@ -29,6 +29,8 @@ class Column:
         self.chunks: list[Cells | None] = []
         self.rule = 0
         """Freshness rule of the cells that no binding brings."""
+        self.swept = 0
+        """When a sweep last looked who is stale."""
 
     def cells(self, row: int) -> Cells | None:
         """The cells that row `row` of the table lies in, if it has any yet."""

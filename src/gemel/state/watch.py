@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,7 @@ class Watch:
     def __init__(self, layout: Layout, now: int) -> None:
         self.rules = Rules()
         self._layout = layout
-        self._swept = now
+        self._swept = now  # of columns that no sweep has seen yet
         self._specs: dict[str, ConnectorSpec] = {}
         self._bound: dict[str, list[int]] = {}  # source → series
         self._columns_of: dict[int, set[int]] = {}  # rule → columns that have cells of it
@@ -140,7 +141,7 @@ class Watch:
             return
         deadline = self.deadlines(column, cells, rows)
         cells.due = min(cells.due, int(np.where(aged, deadline, FOREVER).min()))
-        turned = known & aged & (before <= self._swept) & (deadline > now)
+        turned = known & aged & (before <= self._seen(column)) & (deadline > now)
         if turned.any():
             series = _series(column, chunk, rows[turned])
             self._regained.append(Turned(series, np.zeros(len(series), np.int64)))
@@ -158,7 +159,7 @@ class Watch:
             return
         deadline = self.rules.deadline_of_one(rule, cells.time.item(row), now)
         cells.due = min(cells.due, deadline)
-        if before[0] != NEVER and self.rules.deadline_of_one(rule, *before) <= self._swept and deadline > now:
+        if before[0] != NEVER and self.rules.deadline_of_one(rule, *before) <= self._seen(column) and deadline > now:
             self._regained.append(Turned(_series(column, chunk, np.array([row])), np.zeros(1, np.int64)))
 
     def deadlines(self, column: Column, cells: Cells, rows: _Ints | slice) -> _Ints:
@@ -174,16 +175,32 @@ class Watch:
 
     # --- sweeping ----------------------------------------------------------------------------------------------
 
-    def sweep(self, now: int) -> list[Turned]:
-        """What turned since the last sweep, values that made themselves fresh again included."""
-        found, self._regained = self._regained, []
-        for column in self._layout.columns:
-            for chunk, cells in enumerate(column.chunks):
-                if cells is not None and cells.due <= now and (column.rule or cells.rule is not None):
-                    found.append(self._aged(column, chunk, cells, now))
-        found += self._of_sources(now)
-        self._swept = now
+    def sweep(self, now: int, lock: AbstractContextManager[object]) -> list[Turned]:
+        """What turned since the last sweep, values that made themselves fresh again included.
+
+        Takes the lock for one column at a time."""
+        found: list[Turned] = []
+        for column in list(self._layout.columns):
+            with lock:
+                found += self._of_column(column, now)
+        with lock:
+            found += self._regained
+            self._regained = []
+            found += self._of_sources(now)
         return [one for one in found if len(one)]
+
+    def _of_column(self, column: Column, now: int) -> list[Turned]:
+        found = [
+            self._aged(column, chunk, cells, now)
+            for chunk, cells in enumerate(column.chunks)
+            if cells is not None and cells.due <= now and (column.rule or cells.rule is not None)
+        ]
+        column.swept = now
+        return found
+
+    def _seen(self, column: Column) -> int:
+        """The moment up to which staleness of this column was told of."""
+        return column.swept or self._swept
 
     def _aged(self, column: Column, chunk: int, cells: Cells, now: int) -> Turned:
         deadline = self.deadlines(column, cells, slice(None))
@@ -192,7 +209,7 @@ class Watch:
         late = watched & (deadline <= now)
         ahead = deadline[watched & ~late]
         cells.due = int(ahead.min()) if len(ahead) else int(FOREVER)
-        rows = np.flatnonzero(late & (deadline > self._swept))
+        rows = np.flatnonzero(late & (deadline > self._seen(column)))
         return Turned(_series(column, chunk, rows), deadline[rows])
 
     def _of_sources(self, now: int) -> list[Turned]:
@@ -214,9 +231,9 @@ class Watch:
         ]
         return np.concatenate(found) if found else _NONE
 
-    def settle(self, now: int) -> None:
+    def settle(self, now: int, lock: AbstractContextManager[object]) -> None:
         """Take freshness as it is now for known, without telling of it: after a restart."""
-        self.sweep(now)
+        self.sweep(now, lock)
 
 
 def _series(column: Column, chunk: int, rows: _Ints) -> _Ints:
