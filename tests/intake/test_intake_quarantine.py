@@ -6,7 +6,8 @@ import pytest
 
 from gemel.clock import SECOND
 from gemel.errors import InvalidInput
-from gemel.intake import Happened, Message, ReplayRule, SourceRule
+from gemel.intake import Happened, Message, Refusal, ReplayRule, SourceRule
+from gemel.intake.quarantine import Held, Quarantine
 from gemel.intake.replaying import mended
 from gemel.twin import PropertyType, TwinSpec, TwinType
 from tests.intake.plant import PRESS, START, World, reading
@@ -159,3 +160,16 @@ def test_a_huge_payload_is_kept_in_part(world):
     (held,) = world.held()
     assert held.size > 3_000_000
     assert len(held.payload) == 1 << 20
+
+
+def test_a_source_that_floods_the_quarantine_fills_only_its_part(world):
+    quarantine = Quarantine(world.database, max_held=5)
+    refusal = Refusal(code="malformed", detail="no")
+    with world.database.write() as tx:
+        quarantine.write(tx, [Held("flood", 1, refusal, b"x")] * 9)
+        quarantine.write(tx, [Held("other", 1, refusal, b"x")])
+    assert [len(world.held(source=source)) for source in ("flood", "other")] == [5, 1]
+    with world.database.write() as tx:
+        quarantine.settle(tx, world.held(source="flood")[0].id, state="discarded")
+        quarantine.write(tx, [Held("flood", 1, refusal, b"y")] * 2)
+    assert len(world.held(source="flood")) == 5

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import Connection
 
 from gemel.database import Database
@@ -18,6 +19,9 @@ __all__ = ["Held", "Quarantine"]
 
 MAX_PAYLOAD = 1 << 20
 MAX_FIELD = 128
+MAX_HELD = 100_000
+"""Rows held per source: a broken device must not fill the disk."""
+_log = structlog.get_logger(__name__)
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[str, Any] = {
     "reading": msgspec.msgpack.Decoder(Reported),
@@ -86,12 +90,32 @@ def _shallow(payload: object) -> bytes:
 class Quarantine:
     """The table of refused things."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, max_held: int = MAX_HELD) -> None:
         self._database = database
+        self._max_held = max_held
+        self._held: dict[str, int] = {}
 
     def write(self, connection: Connection, held: Sequence[Held]) -> None:
-        if held:
-            connection.execute(quarantine_table.insert(), [one.values() for one in held])
+        """Keep what was refused. Of a source that floods it, what comes after `max_held` is counted, not kept."""
+        kept = [one.values() for one in held if self._room(connection, one.source)]
+        if kept:
+            connection.execute(quarantine_table.insert(), kept)
+
+    def _room(self, connection: Connection, source: str) -> bool:
+        c, name = quarantine_table.c, _field(source)
+        if name not in self._held:
+            query = sa.select(sa.func.count()).where(c.source == name, c.state == "held")
+            self._held[name] = connection.execute(query).scalar_one()
+        if self._held[name] >= self._max_held:
+            return False
+        self._held[name] += 1
+        if self._held[name] == self._max_held:
+            _log.warning("quarantine.full", source=name, held=self._max_held)
+        return True
+
+    def forget(self) -> None:
+        """A transaction failed: count again."""
+        self._held.clear()
 
     def page(self, *, limit: int, cursor: str | None, where: dict[str, str]) -> Page[Quarantined]:
         """The newest first. `where`: column → value."""
@@ -125,6 +149,7 @@ class Quarantine:
 
     def settle(self, connection: Connection, id: int, *, state: str, position: int = 0) -> None:
         """Mark a row as replayed at a position, or discarded (its payload goes)."""
+        self.forget()  # there may be room again
         values: dict[str, Any] = {"state": state, "position": position}
         if state == "discarded":
             values["payload"] = b""

@@ -107,6 +107,7 @@ class Writer:
         except Exception as error:
             taker.watermarks.forget()
             taker.tails.forget()
+            self._quarantine.forget()
             self._failed(error)
             return [(item.answer, None, error) for item, _ in outcomes]
         taker.watermarks.kept()

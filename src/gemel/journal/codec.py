@@ -24,8 +24,10 @@ GENESIS = bytes(32)
 
 VERSION = 1
 _CHAIN = struct.Struct(">QQQq")
+SMALL_BYTES = 65_536
+_READ, _READ_SMALL = pa.ipc.IpcReadOptions(), pa.ipc.IpcReadOptions(use_threads=False)
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
-_WRITE_SMALL = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)  # threads cost a small block 50 µs
+_WRITE_SMALL = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)  # threads cost a small batch 50 µs
 _changes = msgspec.json.Encoder(order="sorted")
 _change = msgspec.json.Decoder(Change)
 
@@ -98,7 +100,7 @@ def seal(block: Block, previous: bytes) -> Row:
 def _to_ipc(frame: Frame) -> bytes:
     batch = frame.to_arrow()
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema, options=_WRITE if len(frame) > 4096 else _WRITE_SMALL) as writer:
+    with pa.ipc.new_stream(sink, batch.schema, options=_WRITE if batch.nbytes > SMALL_BYTES else _WRITE_SMALL) as writer:
         writer.write_batch(batch)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
@@ -119,7 +121,7 @@ def _frames(row: Row, envelope: Envelope) -> dict[Form, Frame]:
     frames = {}
     for name, data in envelope.frames.items():
         try:
-            with pa.ipc.open_stream(data) as reader:
+            with pa.ipc.open_stream(data, options=_READ if len(data) > SMALL_BYTES else _READ_SMALL) as reader:
                 batch = reader.read_next_batch()
             frames[Form(name)] = Frame.from_arrow(Form(name), batch)
         except (pa.ArrowException, ValueError, StopIteration) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -24,7 +24,8 @@ from gemel.twin import Block, Position
 __all__ = ["SqlJournal"]
 
 RECENT_BYTES = 64_000_000
-PAGE_BLOCKS = 8
+PAGE_BYTES = 8_000_000
+PAGE_BLOCKS = 256
 EXPIRE_AT_ONCE = 8
 
 
@@ -199,6 +200,7 @@ class SqlJournal:
     def blocks(self, after: Position = 0, until: Position | None = None) -> Iterator[Block]:
         head = self._head.position
         stop = head if until is None else min(until, head)
+        limit = 4
         while after < stop:
             recent = self._recent.after(after)
             if recent is not None:
@@ -208,7 +210,9 @@ class SqlJournal:
                     yield block
                     after = block.last
                 continue
-            for row in self._page(after):
+            rows = self._page(after, limit)
+            limit = _limit_after(rows)
+            for row in rows:
                 if row.first > stop:
                     return
                 block = open_row(row)
@@ -216,12 +220,12 @@ class SqlJournal:
                     yield block
                 after = row.first + row.count - 1
 
-    def _page(self, after: Position) -> list[Row]:
+    def _page(self, after: Position, limit: int) -> list[Row]:
         """The next few rows that hold something after a position."""
         c = block_table.c
         with self.database.read() as connection:
             start = sa.select(sa.func.max(c.first)).where(self._mine, c.first <= after + 1).scalar_subquery()
-            rows = list(self._rows(connection, sa.and_(c.first >= start, c.first + c.count > after), limit=PAGE_BLOCKS))
+            rows = list(self._rows(connection, sa.and_(c.first >= start, c.first + c.count > after), limit=limit))
         if not rows or rows[0].first > after + 1:
             raise Corrupt(f"the journal is at position {self._head.position}, but nothing holds position {after + 1}")
         return rows
@@ -238,15 +242,16 @@ class SqlJournal:
 
     def prove(self, position: Position) -> Proof:
         """That what is at `position` is in its block. Raises Corrupt if its telemetry has expired or is damaged."""
-        return prove(self._page(position - 1)[0], position)
+        return prove(self._page(position - 1, 1)[0], position)
 
     def _all_rows(self, until: int) -> Iterator[Row]:
-        c, done = block_table.c, 0
+        c, done, limit = block_table.c, 0, 4
         while done < until:
             with self.database.read() as connection:
-                rows = list(self._rows(connection, sa.and_(c.sequence > done, c.sequence <= until), limit=PAGE_BLOCKS))
+                rows = list(self._rows(connection, sa.and_(c.sequence > done, c.sequence <= until), limit=limit))
             if not rows:
                 return
+            limit = _limit_after(rows)
             yield from rows
             done = rows[-1].sequence
 
@@ -257,3 +262,9 @@ class SqlJournal:
                 sa.select(*[c[name] for name in Witness.__slots__]).where(c.partition == self.partition)
             )
             return [Witness(*row) for row in found]
+
+
+def _limit_after(rows: Sequence[Row]) -> int:
+    """How many blocks to read at once, so that they fit in memory whatever their size."""
+    size = sum(len(row.body) for row in rows) // len(rows)
+    return max(2, min(PAGE_BLOCKS, PAGE_BYTES // (size + 1)))
