@@ -25,7 +25,7 @@ EVOLUTIONS = st.lists(
     max_size=12,
 )
 fresh = itertools.count()
-relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
 
 
 @pytest.fixture(scope="module")

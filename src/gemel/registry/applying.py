@@ -184,7 +184,7 @@ def _apply_links(tx: Connection, plan: Plan, *, now: int) -> list[Change]:
     for step in plan.of("link", Action.REMOVE):
         if step.link is not None:
             kind, source, target, slot = step.link
-            changes += links.end_link(tx, kind, source, target, until=now, now=now, slot=slot)
+            changes += links.end_link(tx, kind, source, target, until=None, now=now, slot=slot)
     # For a staged plan what is left to link was picked out before: this transaction is to be short.
     new = plan.__dict__["other_links"] if plan.batch else _new_links(plan, lambda _: True)
     for pairs in chunks(new, CHUNK):

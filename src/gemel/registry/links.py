@@ -126,9 +126,12 @@ def _check_slot(tx: Connection, part: Any, whole: Any, slot: str) -> None:
 
 
 def end_link(
-    tx: Connection, kind: str, source: str, target: str, *, until: int, now: int, slot: str | None = None
+    tx: Connection, kind: str, source: str, target: str, *, until: int | None, now: int, slot: str | None = None
 ) -> list[Change]:
-    """End an open link at `until`; one that has ended already changes nothing. Raises UnknownTwin, NotFound."""
+    """End an open link at `until` (None: now); one that has ended already changes nothing.
+
+    Raises UnknownTwin, NotFound, InvalidTime (before it began).
+    """
     start, end = twin_row(tx, source), twin_row(tx, target)
     c = tables.link.c
     same = [c.kind == kind, c.source == start.number, c.target == end.number]
@@ -136,11 +139,13 @@ def end_link(
         same.append(c.slot == slot)
     rows = tx.execute(select(tables.link).where(*same)).all()
     if not rows:
-        raise NotFound(f"{source} is not {kind} {target}")
+        raise NotFound(f"there never was a link {source} {kind} {target}")
     return [_end(tx, row, start.id, end.id, until=until, now=now) for row in rows if row.until is None]
 
 
-def _end(tx: Connection, row: Any, source: str, target: str, *, until: int, now: int) -> Change:
+def _end(tx: Connection, row: Any, source: str, target: str, *, until: int | None, now: int) -> Change:
+    if until is None:
+        until = max(now, row.since + 1)  # the clock may have been set back since
     if until <= row.since:
         raise InvalidTime(f"the link began at {to_rfc3339(row.since)}; it cannot end at {to_rfc3339(until)}")
     tx.execute(update(tables.link).where(tables.link.c.number == row.number).values(until=until))
@@ -152,7 +157,7 @@ def end_all(tx: Connection, number: int, *, now: int) -> list[Change]:
     """End every open link of a twin, in both directions."""
     c = tables.link.c
     rows = tx.execute(_joined().where(or_(c.source == number, c.target == number), c.until.is_(None))).all()
-    return [_end(tx, row, row.source_id, row.target_id, until=max(now, row.since + 1), now=now) for row in rows]
+    return [_end(tx, row, row.source_id, row.target_id, until=None, now=now) for row in rows]
 
 
 def link_body(kind: str, source: str, target: str, slot: str, since: int) -> dict[str, Any]:

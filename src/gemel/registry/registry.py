@@ -75,8 +75,7 @@ class Registry:
         self, tx: Connection, kind: str, source: str, target: str, *, until: int | None = None, slot: str | None = None
     ) -> list[Change]:
         """Raises UnknownTwin, NotFound (there never was such a link), InvalidTime."""
-        now = self._clock.now()
-        return links.end_link(tx, kind, source, target, until=now if until is None else until, now=now, slot=slot)
+        return links.end_link(tx, kind, source, target, until=until, now=self._clock.now(), slot=slot)
 
     def put_connector(self, tx: Connection, spec: ConnectorSpec) -> list[Change]:
         """Raises InvalidDocument."""

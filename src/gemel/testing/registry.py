@@ -14,6 +14,7 @@ from gemel.errors import (
     Conflict,
     InvalidDocument,
     InvalidQuery,
+    InvalidTime,
     InvalidValue,
     NotFound,
     RevisionConflict,
@@ -260,6 +261,23 @@ class RegistryContract:
         assert whole(begin) == whole(moved - 1) == ["press-7"]
         assert whole(moved) == whole(None) == ["press-8"]
         assert [twin.id for _, twin in world.registry.parts("press-7", at=begin)] == ["pump-1"]
+
+    def test_a_link_ends_after_it_began_and_does_not_overlap_itself(self, world: World) -> None:
+        for id in ("a", "b"):
+            world.put(id, "hall")
+        begin = world.clock.now()
+        world.link("feeds", "a", "b", since=begin)
+        with pytest.raises(InvalidTime, match="it cannot end at"):
+            world.unlink("feeds", "a", "b", until=begin)
+        (ended,) = world.unlink("feeds", "a", "b", until=begin + 10)
+        assert ended.body["until"] == begin + 10
+        assert world.unlink("feeds", "a", "b") == []
+        with pytest.raises(Conflict, match="a new link begins then or later"):
+            world.link("feeds", "a", "b", since=begin + 5)
+        world.link("feeds", "a", "b", since=begin + 10)
+        world.unlink("feeds", "a", "b")
+        with pytest.raises(NotFound, match="never was a link b feeds a"):
+            world.unlink("feeds", "b", "a")
 
     def test_links_are_many_to_many_and_of_any_depth(self, world: World) -> None:
         for i in range(6):
