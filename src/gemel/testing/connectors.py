@@ -1,0 +1,158 @@
+"""For tests of connector plug-ins: a port that records, and a suite of what every plug-in does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from gemel.clock import Clock, WallClock
+from gemel.connectors.base import Plugin, SecretRef, Settings, Source, resolve, settings_of
+from gemel.errors import InvalidDocument
+from gemel.intake.base import Happened, Message, Receipt, Reported
+from gemel.twin import Binding, ConnectorSpec, Kind
+
+__all__ = ["RecordingPort", "SourceContract"]
+
+
+class RecordingPort:
+    """A Port that keeps what a source says. Use it on the loop that the source runs on."""
+
+    def __init__(
+        self,
+        spec: ConnectorSpec | None = None,
+        *,
+        clock: Clock | None = None,
+        kinds: dict[tuple[str, str], Kind] | None = None,
+    ) -> None:
+        self.spec = spec or ConnectorSpec(id="tested", kind="tested")
+        self.clock: Clock = clock or WallClock()
+        self.kinds = kinds or {}
+        self.messages: list[Message] = []
+        self.resumed: list[bool] = []
+        """For each message, whether it may repeat an earlier connection."""
+        self.frames: list[pa.RecordBatch] = []
+        self.connections: list[str] = []
+        self.heartbeats = 0
+        self.losses: list[str] = []
+        self.notes: list[str] = []
+        self.rejected: list[tuple[str, bytes | str]] = []
+        self.unbound_addresses: Counter[str] = Counter()
+        self._told = asyncio.Event()
+
+    @property
+    def readings(self) -> list[Reported]:
+        return [reading for message in self.messages for reading in message.readings]
+
+    @property
+    def events(self) -> list[Happened]:
+        return [event for message in self.messages for event in message.events]
+
+    async def until(self, condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
+        """Return when `condition` holds; it is looked at whenever the source says something."""
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                self._told.clear()
+                await self._told.wait()
+
+    async def deliver(self, messages: Sequence[Message], *, resumed: bool = False) -> Receipt:
+        first = len(self.messages) + 1
+        self.messages += messages
+        self.resumed += [resumed] * len(messages)
+        self._told.set()
+        return Receipt(first=first, last=len(self.messages), accepted=len(messages))
+
+    async def deliver_frame(self, batch: pa.RecordBatch) -> Receipt:
+        self.frames.append(batch)
+        self._told.set()
+        return Receipt(first=1, last=batch.num_rows, accepted=batch.num_rows)
+
+    def connected(self, detail: str = "") -> bool:
+        self.connections.append(detail)
+        self._told.set()
+        return len(self.connections) > 1
+
+    def heartbeat(self) -> None:
+        self.heartbeats += 1
+        self._told.set()
+
+    def lost(self, reason: str) -> None:
+        self.losses.append(reason)
+        self._told.set()
+
+    def note(self, detail: str) -> None:
+        self.notes.append(detail)
+        self._told.set()
+
+    def reject(self, reason: str, raw: bytes | str, *, address: str = "") -> None:
+        self.rejected.append((f"{reason} ({address})" if address else reason, raw))
+        self._told.set()
+
+    def unbound(self, address: str, count: int = 1) -> None:
+        self.unbound_addresses[address] += count
+        self._told.set()
+
+    def kind(self, twin: str, property: str) -> Kind | None:
+        return self.kinds.get((twin, property))
+
+    @property
+    def revision(self) -> int:
+        return 0
+
+    def secret(self, ref: SecretRef) -> str:
+        return resolve(ref)
+
+
+class SourceContract:
+    """What holds for every plug-in. A subclass names it, and settings that name an object that is not there:
+
+    class TestPress(SourceContract):
+        plugin = PressSource
+        settings = {"host": "127.0.0.1", "port": 1}
+    """
+
+    plugin: Plugin
+    settings: dict[str, Any]
+    bindings: tuple[Binding, ...] = ()
+
+    def spec(self, **settings: Any) -> ConnectorSpec:
+        return ConnectorSpec(id="tested", kind="tested", settings=self.settings | settings, bindings=self.bindings)
+
+    def built(self) -> Source:
+        return self.plugin(settings_of(self.spec(), self.plugin), self.bindings)
+
+    def test_its_settings_can_say_how_to_back_off(self) -> None:
+        settings = settings_of(self.spec(backoff={"initial_s": 0.1, "maximum_s": 1.0}), self.plugin)
+        assert isinstance(settings, Settings)
+        assert settings.backoff.maximum_s == 1.0
+
+    def test_a_setting_that_it_does_not_know_is_refused(self) -> None:
+        with pytest.raises(InvalidDocument, match="no_such_setting"):
+            settings_of(self.spec(no_such_setting=1), self.plugin)
+
+    def test_an_object_that_is_not_there_is_an_error_and_no_connection(self) -> None:
+        async def attempt() -> RecordingPort:
+            port = RecordingPort(self.spec())
+            with pytest.raises(Exception):  # noqa: B017, PT011 - which one is the protocol's
+                async with asyncio.timeout(30):
+                    await self.built().run(port)
+            return port
+
+        port = asyncio.run(attempt())
+        assert not port.messages
+        assert not port.connections
+
+    def test_it_ends_when_it_is_cancelled(self) -> None:
+        async def attempt() -> None:
+            running = asyncio.create_task(self.built().run(RecordingPort(self.spec())))
+            await asyncio.sleep(0)
+            running.cancel()
+            async with asyncio.timeout(10):
+                await asyncio.wait([running])
+            assert running.done()
+
+        asyncio.run(attempt())

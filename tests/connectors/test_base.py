@@ -1,0 +1,99 @@
+"""Plug-ins by entry point, settings, secrets by reference, back-off."""
+
+import os
+import random
+import sys
+import types
+from importlib.metadata import EntryPoint
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemel.connectors import Backoff, SecretRef, base, build, kinds, plugin
+from gemel.connectors.base import resolve
+from gemel.connectors.mtconnect import MtconnectSource
+from gemel.connectors.replay import ReplaySource
+from gemel.errors import InvalidDocument, MissingExtra, UnknownConnector
+from gemel.testing.connectors import SourceContract
+from gemel.twin import ConnectorSpec
+
+
+class TestMtconnectAdapter(SourceContract):
+    plugin = MtconnectSource
+    settings = {"url": "shdr://127.0.0.1:1", "timeout_s": 5.0}  # noqa: RUF012
+
+
+class TestMtconnectAgent(SourceContract):
+    plugin = MtconnectSource
+    settings = {"url": "http://127.0.0.1:1", "timeout_s": 5.0}  # noqa: RUF012
+
+
+def test_built_in_kinds_come_by_the_entry_points_that_plug_ins_use():
+    assert {"mtconnect", "replay"} <= set(kinds())
+    assert plugin("mtconnect") is MtconnectSource
+    assert plugin("replay") is ReplaySource
+
+
+def test_an_unknown_kind_names_those_that_there_are():
+    with pytest.raises(UnknownConnector, match=r"no connector kind 'mtconect'; installed are .*mtconnect"):
+        plugin("mtconect")
+
+
+def test_a_missing_package_is_told_with_the_line_that_installs_it(monkeypatch):
+    point = EntryPoint(name="press", value="no_such_package:Press", group=base.GROUP)
+    monkeypatch.setattr(base, "_registered", lambda: {"press": point})
+    with pytest.raises(MissingExtra, match=r"needs no_such_package: pip install 'gemel\[press\]'"):
+        plugin("press")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "missing required field `url`"),
+        ({"url": "ftp://x"}, "neither shdr://host:port .adapter. nor http"),
+        ({"url": "shdr://"}, "names no host"),
+        ({"url": "shdr://m", "timeout_s": 0}, "must be above 0"),
+        ({"url": "shdr://m", "colour": "red"}, "unknown field `colour`"),
+        ({"url": "shdr://m", "backoff": {"initial_s": 5, "maximum_s": 1}}, "initial_s <= maximum_s"),
+    ],
+)
+def test_wrong_settings_name_the_field(settings, reason):
+    with pytest.raises(InvalidDocument, match=reason):
+        build(ConnectorSpec(id="mill", kind="mtconnect", settings=settings))
+
+
+def test_secrets_are_read_where_the_reference_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("GEMEL_TEST_SECRET", "from the environment")
+    (tmp_path / "secret").write_text("from a file\n")
+    assert resolve(SecretRef(env="GEMEL_TEST_SECRET")) == "from the environment"
+    assert resolve(SecretRef(file=str(tmp_path / "secret"))) == "from a file"
+    ring = types.SimpleNamespace(
+        get_password=lambda service, user: f"{user} of {service}" if user != "nobody" else None
+    )
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    assert resolve(SecretRef(keyring="plant/mqtt/anna")) == "anna of plant/mqtt"
+    with pytest.raises(InvalidDocument, match="holds nothing for plant/nobody"):
+        resolve(SecretRef(keyring="plant/nobody"))
+
+
+@pytest.mark.parametrize("ref", [SecretRef(env="GEMEL_NOT_SET"), SecretRef(file="/nowhere/secret")])
+def test_a_secret_that_is_missing_names_the_reference(ref):
+    assert "GEMEL_NOT_SET" not in os.environ
+    with pytest.raises(InvalidDocument, match=r"GEMEL_NOT_SET|/nowhere/secret"):
+        resolve(ref)
+
+
+@pytest.mark.parametrize("fields", [{}, {"env": "A", "file": "b"}])
+def test_a_reference_names_one_place(fields):
+    with pytest.raises(ValueError, match="a secret is a reference"):
+        SecretRef(**fields)
+
+
+@given(st.floats(0.01, 10), st.floats(1, 5), st.floats(0, 0.9), st.randoms(use_true_random=False))
+def test_waits_grow_to_the_maximum_and_jitter_around_it(initial, factor, jitter, rng: random.Random):
+    backoff = Backoff(initial_s=initial, maximum_s=initial * 10, factor=factor, jitter=jitter)
+    delays = backoff.delays(rng)
+    for n in range(20):
+        plain = min(initial * factor**n, initial * 10)
+        assert plain * (1 - jitter) * 0.999 <= next(delays) <= plain * (1 + jitter) * 1.001
