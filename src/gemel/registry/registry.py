@@ -54,15 +54,18 @@ class Registry:
             changes += links.put_link(tx, kind, spec.id, target, slot=slot, since=now, now=now)
         return changes
 
-    def remove_twin(self, tx: Connection, id: str) -> list[Change]:
-        """Retire a twin and end its links: its history stays, its id is never used again. Raises UnknownTwin."""
+    def remove_twin(self, tx: Connection, id: str, *, if_revision: int | None = None) -> list[Change]:
+        """Retire a twin and end its links: its history stays, its id is never used again.
+
+        Raises UnknownTwin, RevisionConflict.
+        """
         now = self._clock.now()
         row = twins.twin_row(tx, id)
-        return twins.retire_twin(tx, id, now=now) + links.end_all(tx, row.number, now=now)
+        return twins.retire_twin(tx, id, now=now, if_revision=if_revision) + links.end_all(tx, row.number, now=now)
 
-    def set_stage(self, tx: Connection, id: str, stage: LifeStage) -> list[Change]:
-        """Raises UnknownTwin, InvalidValue (a step of life that is not allowed)."""
-        return twins.set_stage(tx, id, stage, now=self._clock.now())
+    def set_stage(self, tx: Connection, id: str, stage: LifeStage, *, if_revision: int | None = None) -> list[Change]:
+        """Raises UnknownTwin, RevisionConflict, InvalidValue (a step of life that is not allowed)."""
+        return twins.set_stage(tx, id, stage, now=self._clock.now(), if_revision=if_revision)
 
     def put_link(
         self, tx: Connection, kind: str, source: str, target: str, *, slot: str = "", since: int | None = None

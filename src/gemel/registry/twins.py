@@ -249,9 +249,10 @@ def _put_attributes(tx: Connection, number: int, attributes: Mapping[str, Any]) 
         tx.execute(insert(tables.attribute), rows)
 
 
-def set_stage(tx: Connection, id: str, stage: LifeStage, *, now: int) -> list[Change]:
-    """Take one step of life. Raises UnknownTwin, and InvalidValue for a step that is not allowed."""
+def set_stage(tx: Connection, id: str, stage: LifeStage, *, now: int, if_revision: int | None = None) -> list[Change]:
+    """Take one step of life. Raises UnknownTwin, RevisionConflict, and InvalidValue for a step that is not allowed."""
     row = twin_row(tx, id)
+    _check_revision(row.id, row.revision, if_revision)
     before = LifeStage(row.stage)
     if stage is before:
         return []
@@ -269,9 +270,10 @@ def _stage(tx: Connection, row: Row[Any], stage: LifeStage, *, now: int) -> Chan
     return Change(kind="twin.changed", subject=row.id, time=now, body=body)
 
 
-def retire_twin(tx: Connection, id: str, *, now: int) -> list[Change]:
+def retire_twin(tx: Connection, id: str, *, now: int, if_revision: int | None = None) -> list[Change]:
     """The end of its service: the stage becomes retired from any stage; its id and history stay."""
     row = twin_row(tx, id)
+    _check_revision(row.id, row.revision, if_revision)
     if row.stage in (LifeStage.RETIRED, LifeStage.RECYCLED):
         return []
     tx.execute(update(tables.twin).where(tables.twin.c.number == row.number).values(declared=False))

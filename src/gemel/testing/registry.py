@@ -189,6 +189,11 @@ class RegistryContract:
         with pytest.raises(RevisionConflict, match="press-7 is at revision 1, not 9; read it again"):
             world.write(lambda tx: world.registry.put_twin(tx, spec, if_revision=9))
         world.write(lambda tx: world.registry.put_twin(tx, spec, if_revision=1))
+        with pytest.raises(RevisionConflict, match="at revision 2, not 1"):
+            world.write(lambda tx: world.registry.set_stage(tx, "press-7", LifeStage.BUILT, if_revision=1))
+        with pytest.raises(RevisionConflict, match="at revision 2, not 1"):
+            world.write(lambda tx: world.registry.remove_twin(tx, "press-7", if_revision=1))
+        world.write(lambda tx: world.registry.remove_twin(tx, "press-7", if_revision=2))
 
     def test_a_twin_of_several_types_has_the_properties_of_all(self, world: World) -> None:
         world.put("unit-1", "press", "pump")
