@@ -13,10 +13,10 @@ from gemel.journal.leaves import frame_leaves, salts_of
 from gemel.journal.merkle import (
     inclusion_path,
     leaf_hash,
+    levels_after,
     levels_of,
     peaks_of,
     root_of,
-    root_of_peaks,
     verify_path,
 )
 from gemel.testing.journal import frame_of
@@ -62,7 +62,10 @@ def test_peaks_stand_for_the_leaves_before(kept, more):
     levels = levels_of(leaves)
     peaks = peaks_of(levels, kept)
     assert len(peaks) == kept.bit_count()
-    assert root_of_peaks(peaks, kept, leaves[kept:]) == root_of(levels)
+    rest = levels_after(peaks, kept, leaves[kept:])
+    assert root_of(rest) == root_of(levels)
+    for index in range(kept, kept + more):
+        assert inclusion_path(rest, index) == inclusion_path(levels, index)
 
 
 NAIVE = {Form.NUMBER: "<d", Form.INTEGER: "<q", Form.TEXT: "<q", Form.ARRAY: "<q"}

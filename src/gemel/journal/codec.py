@@ -14,10 +14,20 @@ import pyarrow as pa
 
 from gemel.errors import Corrupt
 from gemel.journal.leaves import hash_leaves
-from gemel.journal.merkle import levels_of, peaks_of, root_of, root_of_peaks
+from gemel.journal.merkle import levels_after, levels_of, peaks_of, root_of
 from gemel.twin import Block, Change, Form, Frame
 
-__all__ = ["GENESIS", "Row", "block_hash", "check_row", "contents", "open_row", "seal", "without_telemetry"]
+__all__ = [
+    "GENESIS",
+    "Row",
+    "block_hash",
+    "check_row",
+    "contents",
+    "levels_of_row",
+    "open_row",
+    "seal",
+    "without_telemetry",
+]
 
 GENESIS = bytes(32)
 """The previous hash of a partition's first block."""
@@ -100,7 +110,9 @@ def seal(block: Block, previous: bytes) -> Row:
 def _to_ipc(frame: Frame) -> bytes:
     batch = frame.to_arrow()
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema, options=_WRITE if batch.nbytes > SMALL_BYTES else _WRITE_SMALL) as writer:
+    with pa.ipc.new_stream(
+        sink, batch.schema, options=_WRITE if batch.nbytes > SMALL_BYTES else _WRITE_SMALL
+    ) as writer:
         writer.write_batch(batch)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
@@ -145,15 +157,8 @@ def check_row(row: Row, previous: bytes) -> None:
         raise Corrupt(f"block {row.sequence} does not follow the block before it: its previous hash is another's")
     envelope = _envelope(row)
     frames: Mapping[Form, Frame] = _frames(row, envelope)
-    if row.expired:
-        peaks = [row.peaks[at : at + 32] for at in range(0, len(row.peaks), 32)]
-        if len(peaks) != row.telemetry.bit_count():
-            raise Corrupt(f"block {row.sequence} keeps {len(peaks)} subtree hashes, not {row.telemetry.bit_count()}")
-        leaves, _ = hash_leaves({}, envelope.changes, row.salts, skip=row.telemetry)
-        root = root_of_peaks(peaks, row.telemetry, leaves)
-    else:
-        leaves, _ = hash_leaves(frames, envelope.changes, row.salts)
-        root = root_of(levels_of(leaves))
+    root = root_of(levels_of_row(row, frames, envelope.changes))
+    if not row.expired:
         count = sum(len(frame) for frame in frames.values()) + len(envelope.changes)
         if count != row.count:
             raise Corrupt(f"block {row.sequence} says it holds {row.count} entries, but holds {count}")
@@ -167,6 +172,17 @@ def contents(row: Row) -> tuple[dict[Form, Frame], list[bytes]]:
     """The frames of a row, and its changes as the bytes that were hashed. Raises Corrupt."""
     envelope = _envelope(row)
     return _frames(row, envelope), envelope.changes
+
+
+def levels_of_row(row: Row, frames: Mapping[Form, Frame], changes: list[bytes]) -> list[list[bytes]]:
+    """The Merkle tree of a row; of an expired one, what is left of it. Raises Corrupt."""
+    if not row.expired:
+        return levels_of(hash_leaves(frames, changes, row.salts)[0])
+    peaks = [row.peaks[at : at + 32] for at in range(0, len(row.peaks), 32)]
+    if len(peaks) != row.telemetry.bit_count():
+        raise Corrupt(f"block {row.sequence} keeps {len(peaks)} subtree hashes, not {row.telemetry.bit_count()}")
+    leaves, _ = hash_leaves({}, changes, row.salts, skip=row.telemetry)
+    return levels_after(peaks, row.telemetry, leaves)
 
 
 def without_telemetry(row: Row) -> tuple[bytes, bytes]:

@@ -9,10 +9,10 @@ __all__ = [
     "EMPTY_ROOT",
     "inclusion_path",
     "leaf_hash",
+    "levels_after",
     "levels_of",
     "peaks_of",
     "root_of",
-    "root_of_peaks",
     "verify_path",
 ]
 
@@ -61,22 +61,28 @@ def peaks_of(levels: Sequence[Sequence[bytes]], count: int) -> list[bytes]:
     return peaks
 
 
-def root_of_peaks(peaks: Sequence[bytes], count: int, leaves: Sequence[bytes]) -> bytes:
-    """The root over `count` leaves known only by their peaks, followed by `leaves` known by their hashes."""
+def levels_after(peaks: Sequence[bytes], count: int, leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """All levels over `count` leaves known only by their peaks, followed by `leaves`; unknown nodes are empty.
+
+    What is missing lies wholly below the peaks: the root, and the paths of `leaves`, are all there.
+    """
+    known, at = {}, 0
     heights = [height for height in range(count.bit_length() - 1, -1, -1) if count >> height & 1]
-    stack = list(zip(heights, peaks, strict=True))
-    for leaf in leaves:
-        height = 0
-        while stack and stack[-1][0] == height:
-            leaf = _node(stack.pop()[1], leaf)
-            height += 1
-        stack.append((height, leaf))
-    if not stack:
-        return EMPTY_ROOT
-    root = stack.pop()[1]
-    while stack:
-        root = _node(stack.pop()[1], root)
-    return root
+    for height, peak in zip(heights, peaks, strict=True):
+        known[height, at >> height] = peak
+        at += 1 << height
+    level = [b""] * count + list(leaves)
+    levels: list[list[bytes]] = []
+    while True:
+        for (height, index), peak in known.items():
+            if height == len(levels):
+                level[index] = peak
+        levels.append(level)
+        if len(level) <= 1:
+            return levels
+        pairs = zip(level[0::2], level[1::2], strict=False)
+        above = [_node(left, right) if left and right else b"" for left, right in pairs]
+        level = above + level[-1:] if len(level) % 2 else above
 
 
 def inclusion_path(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:

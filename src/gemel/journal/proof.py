@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+import numpy as np
+
 from gemel.errors import Corrupt
-from gemel.journal.codec import Row, block_hash, contents
-from gemel.journal.leaves import FORM_CODES, SALT_BYTES, change_leaf, frame_leaves, hash_leaves, salts_of
-from gemel.journal.merkle import inclusion_path, leaf_hash, levels_of, verify_path
-from gemel.twin import Position
+from gemel.journal.codec import Row, block_hash, contents, levels_of_row
+from gemel.journal.leaves import FORM_CODES, SALT_BYTES, change_leaf, frame_leaves, salts_of
+from gemel.journal.merkle import inclusion_path, leaf_hash, verify_path
+from gemel.twin import Form, Frame, Position
 
 __all__ = ["Proof", "prove"]
 
@@ -39,29 +43,27 @@ class Proof:
 
 def prove(row: Row, position: Position) -> Proof:
     """The proof of the leaf that holds `position` in the block of `row`. Raises Corrupt if it is not there."""
-    if row.expired:
-        raise Corrupt(f"the telemetry of block {row.sequence} has expired; prove it from the history")
     frames, changes = contents(row)
-    hashes, _ = hash_leaves(frames, changes, row.salts)
-    datas: list[bytes] = []
-    ordinal, index = position - row.first, -1
-    for form in sorted(frames, key=FORM_CODES.__getitem__):
-        frame = frames[form]
-        holder = {int(s) for s in frame.series[frame.ordinal == ordinal]}
-        series, found = frame_leaves(frame)
-        if holder:
-            index = len(datas) + series.index(holder.pop())
-        datas.extend(found)
-    if index < 0:
-        index = len(datas) + ordinal - (row.count - len(changes))
-    datas.extend(change_leaf(change) for change in changes)
-    levels = levels_of(hashes)
-    salts = salts_of(row.salts, len(hashes))
+    levels = levels_of_row(row, frames, changes)
+    ordinal = position - row.first
+    frame, series, index = _of_reading(frames, ordinal)
+    if frame is not None:
+        found, datas = frame_leaves(frame)
+        place = found.index(series)
+        index, data = index + place, datas[place]
+    else:
+        at = _of_change(changes, ordinal)
+        if at is None:
+            raise Corrupt(
+                f"the telemetry of block {row.sequence} has expired; prove position {position} from the history"
+            )
+        index, data = row.telemetry + at, change_leaf(changes[at])
+    salts = salts_of(row.salts, len(levels[0]))
     return Proof(
-        data=datas[index],
+        data=data,
         salt=salts[index * SALT_BYTES : (index + 1) * SALT_BYTES],
         index=index,
-        leaves=len(hashes),
+        leaves=len(levels[0]),
         path=tuple(inclusion_path(levels, index)),
         root=row.root,
         previous=row.previous,
@@ -70,3 +72,28 @@ def prove(row: Row, position: Position) -> Proof:
         count=row.count,
         recorded=row.recorded,
     )
+
+
+def _of_reading(frames: Mapping[Form, Frame], ordinal: int) -> tuple[Frame | None, int, int]:
+    """(frame, series, leaves before the frame's) of the reading at an ordinal; None if it is no reading."""
+    before = 0
+    for form in sorted(frames, key=FORM_CODES.__getitem__):
+        frame = frames[form]
+        series = frame.series[frame.ordinal == ordinal]
+        if len(series):
+            return frame, int(series[0]), before
+        before += len(np.unique(frame.series))
+    return None, 0, 0
+
+
+def _of_change(changes: Sequence[bytes], ordinal: int) -> int | None:
+    for at, change in enumerate(changes):
+        if msgspec.json.decode(change, type=_Place).ordinal == ordinal:
+            return at
+    return None
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Of a change, its place in the block."""
+
+    ordinal: int

@@ -246,7 +246,8 @@ class JournalContract:
 
     def test_expiry_drops_telemetry_and_keeps_changes_and_proof(self, opened: OpenJournal) -> None:
         journal = opened()
-        for sequence in range(20):
+        first = journal.append(mixed(journal), expected_sequence=0).hash
+        for sequence in range(1, 20):
             journal.append(mixed(journal), expected_sequence=sequence)
         size = journal.head().position // 20
         before = [told(block)[4] for block in journal.blocks()]
@@ -257,6 +258,11 @@ class JournalContract:
         blocks = list(again.blocks())
         assert [told(block)[4] for block in blocks] == before
         assert [bool(block.frames) for block in blocks] == [False] * 9 + [True] * 11
+        kept = [change.ordinal + 1 for change in blocks[0].changes]
+        assert [again.prove(position).sequence for position in kept] == [1, 1]
+        assert again.prove(kept[0]).holds(first)
+        with pytest.raises(Corrupt, match="expired"):
+            again.prove(1)
 
     def test_a_leaf_can_be_proven_to_who_knows_only_the_hash(self, opened: OpenJournal) -> None:
         journal = opened()
