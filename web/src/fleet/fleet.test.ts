@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Kind, Part, PropertyType, Twin } from "../api/model";
 import { rangeOf, spanOf, toQuery } from "../app/range";
+import { best } from "../app/search";
 import type { Now } from "../live/values";
 import { parseKey } from "../twin/refs";
 import { groups, machineOf, shownHeadlines } from "./machine";
@@ -67,6 +68,19 @@ describe("a machine", () => {
       ["hall", ["a"]],
       [null, ["b"]],
     ]);
+  });
+});
+
+describe("a search", () => {
+  it("offers what is exactly meant, then machines, then parts, then connectors", () => {
+    const all = [
+      { ...twin("connector.mazak01"), types: ["gemel_connector"] },
+      twin("mazak01.x"),
+      twin("mazak03"),
+      twin("old-mazak"),
+      { ...twin("q-7"), serial: "MAZAK" },
+    ];
+    expect(best(all, "mazak").map((one) => one.id)).toEqual(["q-7", "mazak03", "mazak01.x", "old-mazak", "connector.mazak01"]);
   });
 });
 
