@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gemel.twin import Kind, PropertyType
-from tests.history.world import World, directory_of
+from tests.history.world import Cast, World
 
 PROPERTIES = [
     PropertyType(name="temperature", unit="Cel"),
@@ -20,6 +20,6 @@ PROPERTIES = [
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, directory_of(PROPERTIES, ["mill-1", "mill-2", "mill-3"]))
+    world = World(tmp_path, Cast(PROPERTIES, ["mill-1", "mill-2", "mill-3"]))
     yield world
     world.close()

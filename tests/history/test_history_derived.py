@@ -19,12 +19,12 @@ from gemel.history.coverage import NEVER
 from gemel.twin import Kind, PropertyType, Quality
 from tests.history import naive
 from tests.history.naive import Point
-from tests.history.world import DAY, HOUR, T0, World, directory_of
+from tests.history.world import DAY, HOUR, T0, Cast, World
 
 PROPERTIES = [PropertyType(name="parts", kind=Kind.INTEGER), PropertyType(name="execution", kind=Kind.TEXT)]
 EAGER = Settings(
     pace=Pace(commit_s=3600),
-    upkeep=Upkeep(merge_files=3, keyframe_rows=1, late_rows=3, settle_s=0.0, keep_s=0.0),
+    upkeep=Upkeep(merge_files=3, keyframe_rows=4, late_rows=3, settle_s=0.0, keep_s=0.0),
 )
 MINUTE = HOUR // 60
 
@@ -33,34 +33,34 @@ MINUTE = HOUR // 60
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty world to copy: making its tables takes longer than an example."""
     folder = tmp_path_factory.mktemp("template")
-    world = World(folder, directory_of(PROPERTIES, ["a", "b", "c"]), settings=EAGER)
+    world = World(folder, Cast(PROPERTIES, ["a", "b", "c"]), settings=EAGER)
     world.close()
     return folder
 
 
 @pytest.fixture
 def eager(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, directory_of(PROPERTIES, ["a", "b", "c"]), settings=EAGER)
+    world = World(tmp_path, Cast(PROPERTIES, ["a", "b", "c"]), settings=EAGER)
     yield world
     world.close()
 
 
 rows = st.tuples(
     st.sampled_from(["a", "b", "c"]),
-    st.integers(0, 3 * 24 * 60).map(lambda m: T0 + m * MINUTE),
+    st.integers(0, 2 * 24 * 60).map(lambda m: T0 + m * MINUTE),
     st.integers(-1000, 1000),
     st.sampled_from([Quality.GOOD] * 3 + [Quality.UNAVAILABLE]),
 )
 steps = st.lists(
     st.tuples(st.lists(rows, min_size=1, max_size=10), st.sampled_from(["", "flush", "upkeep"])), max_size=8
 )
-instants = st.lists(st.integers(-60, 3 * 24 * 60 + 60).map(lambda m: T0 + m * MINUTE + 1), min_size=1, max_size=5)
+instants = st.lists(st.integers(-60, 2 * 24 * 60 + 60).map(lambda m: T0 + m * MINUTE + 1), min_size=1, max_size=5)
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(steps, instants, st.integers(0, 3 * 24 * 60), st.sampled_from([60, 120, 300]), st.booleans())
+@given(steps, instants, st.integers(0, 2 * 24 * 60), st.sampled_from([60, 120, 300]), st.booleans())
 def test_answers_equal_those_of_a_plain_list(
     template: Path,
     tmp_path_factory: pytest.TempPathFactory,
@@ -72,7 +72,7 @@ def test_answers_equal_those_of_a_plain_list(
 ) -> None:
     folder = tmp_path_factory.mktemp("example") / "plant"
     shutil.copytree(template, folder)
-    world = World(folder, directory_of(PROPERTIES, ["a", "b", "c"]), settings=EAGER)
+    world = World(folder, Cast(PROPERTIES, ["a", "b", "c"]), settings=EAGER)
     try:
         model: dict[str, list[Point]] = {"a": [], "b": [], "c": []}
         position = 0
@@ -115,7 +115,7 @@ def test_an_instant_long_past_is_answered_from_a_keyframe(eager: World) -> None:
     eager.history.flush()
     assert eager.history.upkeep()
     names = sorted(p.name for p in (eager.folder / "history" / "keyframes" / "integer").iterdir())
-    assert len(names) > 24
+    assert len(names) > 8
     reading = eager.history.value(("a", "parts"), T0 + 30 * HOUR + 5)
     assert reading is not None
     assert reading.value == 30
@@ -171,7 +171,7 @@ def test_a_file_in_use_is_not_deleted(eager: World) -> None:
             eager.put([("a", "parts", T0 + n, n)])
             eager.history.flush()
             assert eager.history.upkeep()
-        assert sum(pq.read_metadata(path).num_rows for path in held) == len(held) and held
+        assert sum(pq.read_metadata(path).num_rows for path in held) == len(held) > 0
     eager.history.upkeep()
     assert not any(path.exists() for path in held)
 

@@ -14,7 +14,7 @@ from gemel.history import History
 from gemel.twin import Freshness, FreshnessMode, Kind, PropertyType, Quality
 from tests.history import naive
 from tests.history.naive import Point
-from tests.history.world import T0, World, directory_of
+from tests.history.world import T0, Cast, World
 
 WITHIN_S = 10
 PROPERTIES = [
@@ -29,7 +29,7 @@ TWINS = 400
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("ranges")
-    world = World(folder, directory_of(PROPERTIES, [f"m{n}" for n in range(TWINS)]))
+    world = World(folder, Cast(PROPERTIES, [f"m{n}" for n in range(TWINS)]))
     yield world
     world.close()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from gemel.clock import SECOND, SteppedClock
 from gemel.database import Database
 from gemel.history import History, Pace, Settings
 from gemel.journal import SqlJournal
-from gemel.registry.directory import Directory, PropertyRef, Shape, _Contents
-from gemel.twin import VALUE_TYPES, Block, Change, Form, Frame, PropertyType, Quality, series_of
+from gemel.registry import Registry
+from gemel.twin import VALUE_TYPES, Block, Change, Form, Frame, PropertyType, Quality, TwinSpec, TwinType, series_of
 
 T0 = 1_704_067_200 * SECOND
 """2024-01-01T00:00:00Z."""
@@ -25,33 +25,36 @@ DAY = 24 * HOUR
 Row = tuple[str, str, int, Any] | tuple[str, str, int, Any, Quality]
 
 
-def directory_of(
-    properties: Sequence[PropertyType], twins: Iterable[str], *, old: Sequence[tuple[int, PropertyType]] = ()
-) -> Directory:
-    """A directory with one type `machine`. `old`: (index into properties, the property in an earlier generation)."""
-    refs = {n: PropertyRef(n, "machine", p, p.form, n) for n, p in enumerate(properties, 1)}
-    by_name = {ref.property.name: ref for ref in refs.values()}
-    for number, (index, earlier) in enumerate(old, len(refs) + 1):
-        refs[number] = PropertyRef(number, "machine", earlier, earlier.form, index + 1)
-    by_name |= {alias: ref for ref in by_name.values() for alias in ref.property.aliases}
-    shape = Shape(1, ("machine",), by_name)
-    ids = ["", *twins]
-    numbers = {id: n for n, id in enumerate(ids) if id}
-    found = Directory()
-    found._replace(_Contents(numbers, ids, array("i", [0] + [1] * len(numbers)), len(numbers), {1: shape}, {}, refs, 1))
-    return found
+@dataclass(frozen=True)
+class Cast:
+    """The type `machine` and its twins."""
+
+    properties: Sequence[PropertyType]
+    twins: Sequence[str]
+
+
+def register(registry: Registry, database: Database, cast: Cast) -> None:
+    """Put the type and the twins, as far as they are not there."""
+    with database.write() as tx:
+        changes = registry.put_type(tx, TwinType(id="machine", properties=tuple(cast.properties)))
+        for twin in cast.twins:
+            if registry.directory.twin(twin) is None:
+                changes += registry.put_twin(tx, TwinSpec(id=twin, types=("machine",)))
+    registry.committed(changes)
 
 
 class World:
     """Journal, directory and history in one folder; `put` appends a block as the intake's writer would."""
 
-    def __init__(self, folder: Path, directory: Directory, *, settings: Settings | None = None) -> None:
+    def __init__(self, folder: Path, cast: Cast, *, settings: Settings | None = None) -> None:
         self.folder = folder
-        self.directory = directory
         self.clock = SteppedClock(T0 + 400 * DAY)
         self.settings = settings or Settings(pace=Pace(commit_s=3600))
         self.database = Database(f"sqlite:///{folder / 'gemel.sqlite'}")
         self.database.migrate()
+        self.registry = Registry(self.database, self.clock)
+        register(self.registry, self.database, cast)
+        self.directory = self.registry.directory
         self.journal = SqlJournal(self.database)
         self.history = self._open()
 

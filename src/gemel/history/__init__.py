@@ -1,10 +1,31 @@
 """The past: every reading and event in Parquet under DuckLake, asked by instant and by range."""
 
 from gemel.history.average import Average
+from gemel.history.events import EventPage, EventQuery
 from gemel.history.historian import Pace, Settings, Stage, Status
 from gemel.history.history import History
+from gemel.history.load import Loaded
 from gemel.history.maintenance import Upkeep
+from gemel.history.mapping import Column, Mapping
 from gemel.history.published import File
 from gemel.history.series import Method, Series
+from gemel.history.tail import Fact
 
-__all__ = ["Average", "File", "History", "Method", "Pace", "Series", "Settings", "Stage", "Status", "Upkeep"]
+__all__ = [
+    "Average",
+    "Column",
+    "EventPage",
+    "EventQuery",
+    "Fact",
+    "File",
+    "History",
+    "Loaded",
+    "Mapping",
+    "Method",
+    "Pace",
+    "Series",
+    "Settings",
+    "Stage",
+    "Status",
+    "Upkeep",
+]

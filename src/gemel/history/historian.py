@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import pyarrow as pa
 from gemel.clock import Clock
 from gemel.history.derived import Derived
 from gemel.history.lake import Lake
+from gemel.history.load import LOADED_KIND, selects, staged, staged_folder
 from gemel.history.maintenance import Maintenance, Upkeep
 from gemel.history.published import View, Views, file_tables, write_index
 from gemel.history.rows import Rows
-from gemel.history.tables import HAPPENED, READINGS
+from gemel.history.tables import HAPPENED, LOADED, READINGS
 from gemel.history.tail import Fact, Part, Tail
 from gemel.journal import Journal
 from gemel.twin import Form
@@ -85,8 +87,6 @@ class Status:
     """Why merging or making keyframes failed last; queries stay right, and grow slower."""
     failures: int = 0
     """Failures in a row."""
-    pending_loads: tuple[str, ...] = field(default=())
-    """Bulk loads that the journal tells of and whose staged rows are missing: load the same file again."""
 
 
 class Historian:
@@ -114,6 +114,8 @@ class Historian:
         self._flush_to = 0
         self._oldest: float | None = None
         self._doubtful = False
+        self._orders: list[Fact] = []
+        self._loads: Mapping[str, int] = {}
         self._rest = False
         self._maintenance: Maintenance
         self._status = Status()
@@ -143,6 +145,24 @@ class Historian:
         with self._wake:
             self._flush_to = max(self._flush_to, position)
             self._wake.notify_all()
+
+    @property
+    def loads(self) -> Mapping[str, int]:
+        """Hash → position of every bulk load that is in."""
+        return self._loads
+
+    def refold(self, fact: Fact) -> None:
+        """Take in a load that the journal tells of and whose staged rows had been lost; they are staged again."""
+        with self._wake:
+            self._orders.append(fact)
+            self._wake.notify_all()
+
+    def wait_loaded(self, digest: str, timeout_s: float) -> bool:
+        """Whether the load of this hash was taken in within the time."""
+        with self._wake:
+            return (
+                self._wake.wait_for(lambda: digest in self._loads or self._stopping, timeout_s) and not self._stopping
+            )
 
     def upkeep(self, timeout_s: float) -> bool:
         """Do all maintenance that is due now; whether it was done within the time."""
@@ -184,6 +204,10 @@ class Historian:
                     self._oldest = self._clock.monotonic()
                 self._publish()
                 self._wake.notify_all()
+                if any(change.kind == LOADED_KIND for change in block.changes):
+                    # Nothing after a load is answered before the load is.
+                    self._flush_to = max(self._flush_to, block.last)
+                    self._wake.wait_for(lambda: self._tail.count == 0 or self._stopping)
 
     # the historian's thread
 
@@ -199,6 +223,7 @@ class Historian:
                 self._lake, self._views, self._clock, upkeep=self._upkeep, republish=self._derive
             )
             self._tail = Tail(self._lake.position)
+            self._loads = self._lake.loaded()
             self._status = replace(self._status, stage=Stage.RUNNING, stored=self._lake.position)
             self._publish(stored=True, derived=Derived.found(self.folder))
             write_index(self.folder, self._lake.position, self._lake.files)
@@ -217,6 +242,8 @@ class Historian:
 
     def _work(self) -> None:
         """One commit, or one step of maintenance; a commit comes first unless files crowd."""
+        if self._orders:
+            self._refold()
         if not self._due() or (not self._doubtful and self._maintenance.merge_overdue()):
             self._maintain()
         if self._due():
@@ -240,7 +267,7 @@ class Historian:
         """Wait until a commit is due or maintenance may find something; False when it is time to stop."""
         with self._wake:
             while not self._stopping:
-                if self._due() or not self._rest:
+                if self._due() or not self._rest or self._orders:
                     return True
                 left = _LOOK_S
                 if self._oldest is not None:
@@ -259,18 +286,20 @@ class Historian:
         return self._clock.monotonic() - self._oldest >= self.pace.commit_s
 
     def _commit(self) -> None:
+        if self._doubtful:  # what failed may have been done all the same: only the catalogue knows
+            self._lake.recover()
+            self._doubtful = False
         with self._wake:
             parts = self._tail.freeze()
             self._oldest = None
         if not parts:
             return
         begun = self._clock.monotonic()
-        if self._doubtful:  # the failed commit may have been done all the same: only the catalogue knows
-            self._lake.recover()
-            self._doubtful = False
         unstored = [part for part in parts if part.last > self._lake.position]
         if unstored:
-            self._lake.commit(_tables(unstored), parts[-1].last)
+            loads = [fact for part in unstored for fact in part.facts if fact.change.kind == LOADED_KIND]
+            self._lake.commit(_tables(unstored), parts[-1].last, also=self._selects(loads))
+            self._forget_staged()
         write_index(self.folder, self._lake.position, self._lake.files)
         with self._wake:
             self._tail.drop_frozen()
@@ -285,6 +314,43 @@ class Historian:
             last_commit_s=self._clock.monotonic() - begun,
             files=len(self._lake.files),
         )
+
+    def _selects(self, loads: Sequence[Fact]) -> list[tuple[str, str]]:
+        """What takes in the staged rows of these loads, and notes that they are in."""
+        done = self._lake.loaded()
+        found = []
+        for fact in loads:
+            digest = str(fact.change.body.get("hash", ""))
+            if digest in done:
+                continue
+            held = staged(self.folder, digest)
+            if held is None:
+                log.error("the staged rows of load %s are missing; load the same file again", digest)
+                continue
+            done[digest] = fact.position
+            found += selects(self.folder, held, fact.position, fact.recorded)
+            found.append(
+                (LOADED, f"SELECT '{held.hash}', CAST({fact.position} AS BIGINT), CAST({held.rows} AS BIGINT)")
+            )
+        return found
+
+    def _refold(self) -> None:
+        """Take in what was staged again after its rows had been lost."""
+        with self._wake:
+            orders, self._orders = self._orders, []
+        also = self._selects(orders)
+        if also:
+            self._lake.commit({}, self._lake.position, also=also)
+            self._forget_staged()
+            self._derive(self._views.current.derived)
+        with self._wake:
+            self._loads = self._lake.loaded()
+            self._wake.notify_all()
+
+    def _forget_staged(self) -> None:
+        self._loads = self._lake.loaded()
+        for digest in self._loads:
+            shutil.rmtree(staged_folder(self.folder, digest), ignore_errors=True)
 
     def _publish(self, *, stored: bool = False, derived: Derived | None = None) -> None:
         view = self._views.current

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
 
 from gemel.clock import Clock
-from gemel.errors import InvalidQuery
+from gemel.errors import InvalidQuery, Overloaded
 from gemel.history.asof import readings_at
 from gemel.history.average import Average, average_of
+from gemel.history.events import EventPage, EventQuery, events_of
+from gemel.history.export import Progress, export
 from gemel.history.historian import Historian, Settings, Status
+from gemel.history.load import LOADED_KIND, Loaded, Staged, load_hash, loaded_change, stage
+from gemel.history.mapping import Mapping
 from gemel.history.points import Past
 from gemel.history.published import File, View, Views
 from gemel.history.ranges import Ask, range_of
@@ -19,7 +26,7 @@ from gemel.history.series import Method, Series
 from gemel.history.subject import Subject, entry_of, sources_of, subject, subject_of_series
 from gemel.journal import Journal
 from gemel.registry import Directory
-from gemel.twin import Position, Reading
+from gemel.twin import Change, Position, Reading
 
 __all__ = ["History"]
 
@@ -160,6 +167,73 @@ class History:
         asked = subject(self._directory, twin, property)
         with self._views.hold() as view:
             yield Past(self._reader, view, asked)
+
+    # what happened
+
+    def events(self, query: EventQuery | None = None) -> EventPage:
+        """Events of machines and all other changes, a page at a time, the newest first unless asked otherwise."""
+        with self._views.hold() as view:
+            return events_of(self._reader, view, query or EventQuery())
+
+    # out and in
+
+    def export(
+        self,
+        selection: Iterable[tuple[str, str]],
+        start: int,
+        end: int,
+        target: Path | BinaryIO,
+        *,
+        format: str = "csv",  # noqa: A002
+        progress: Progress | None = None,
+    ) -> int:
+        """Write the readings of these (twin, property) pairs in [start, end) as csv, parquet or arrow.
+
+        Returns the number of rows. Raises UnknownTwin, UnknownProperty, InvalidQuery, InvalidInput.
+        """
+        if end <= start:
+            raise InvalidQuery("the range ends before it begins; give start < end")
+        subjects = [subject(self._directory, twin, name) for twin, name in selection]
+        with self._views.hold() as view:
+            pasts = [Past(self._reader, view, asked) for asked in subjects]
+            return export(pasts, start, end, target, format=format, progress=progress)
+
+    def load(
+        self,
+        source: Path | pa.Table,
+        mapping: Mapping,
+        journal_change: Callable[[Change], Position],
+        *,
+        progress: Progress | None = None,
+        timeout_s: float = 3600.0,
+    ) -> Loaded:
+        """Take in years at once: see `Mapping`. The same content with the same mapping again has no effect.
+
+        `journal_change` must make the change durable in the journal and return its position; given a change whose
+        (source, id) is there already, it should return that one's position. Values that do not fit are left out and
+        told with their line numbers. Raises InvalidInput, InvalidDocument, NotFound.
+        """
+        digest = load_hash(source, mapping)
+        if digest in self._historian.loads:
+            return Loaded(digest, 0, self._historian.loads[digest], repeated=True)
+        told = progress or (lambda _: None)
+        held = stage(source, mapping, self._directory, self.folder, progress=lambda part: told(0.5 * part))
+        position = self._fold(source, held, journal_change, timeout_s)
+        told(1.0)
+        return Loaded(digest, held.rows, position, held.start, held.end, rejected=held.rejected, problems=held.problems)
+
+    def _fold(
+        self, source: Path | pa.Table, held: Staged, journal_change: Callable[[Change], Position], timeout_s: float
+    ) -> Position:
+        earlier = self.events(EventQuery(kinds=(LOADED_KIND,), id=held.hash, limit=1)).items
+        if earlier:  # the journal tells of it, but its rows had been lost before they were taken in
+            self._historian.refold(earlier[0])
+        else:
+            name = source.name if isinstance(source, Path) else "table"
+            journal_change(loaded_change(held, name, self._clock.now()))
+        if not self._historian.wait_loaded(held.hash, timeout_s):
+            raise Overloaded(f"the load is journaled but not taken in after {timeout_s:.0f} s; it goes on by itself")
+        return self._historian.loads[held.hash]
 
     def close(self) -> None:
         """Stop following. What is not stored yet stays in the journal and is taken at the next opening."""

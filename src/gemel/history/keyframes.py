@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gemel.history.derived import Keyframe, write
 from gemel.history.published import File, FileTable, View
-from gemel.history.reader import Reader, moment, scan
+from gemel.history.reader import COLUMNS, Reader, moment, scan
 from gemel.history.rows import Rows
 from gemel.history.tables import READINGS
 from gemel.twin import Form
@@ -70,19 +70,20 @@ def make(reader: Reader, view: View, form: Form, hour: int, folder: Path) -> Key
     before = keyframe_before(view, form, hour - 1)
     parts = []
     if before is not None:
-        parts.append(f"SELECT * FROM {scan([str(folder / before.path)])}")
+        parts.append(f"SELECT {COLUMNS} FROM {scan([str(folder / before.path)])}")
     table = view.table(READINGS[form])
     since = before.hour if before else None
     if files := table.select(start=since, end=hour):
         low = f"time >= {moment(since)} AND " if since is not None else ""
-        parts.append(f"SELECT * FROM {reader.source(files)} WHERE {low}time < {moment(hour)}")
+        parts.append(f"SELECT {COLUMNS} FROM {reader.source(files)} WHERE {low}time < {moment(hour)}")
     if before is not None and (late := table.select(end=before.hour, after_position=before.position)):
         parts.append(
-            f"SELECT * FROM {reader.source(late)} WHERE time < {moment(before.hour)} AND position > {before.position}"
+            f"SELECT {COLUMNS} FROM {reader.source(late)} "
+            f"WHERE time < {moment(before.hour)} AND position > {before.position}"
         )
     rows = Rows.empty(form)
     if parts:
-        rows = _newest(reader, form, " UNION ALL BY NAME ".join(parts))
+        rows = _newest(reader, form, " UNION ALL ".join(parts))
     made = Keyframe(form, hour, view.stored, len(rows))
     write(folder, made.path, rows.ordered().to_arrow())
     return made
@@ -93,6 +94,6 @@ def _newest(reader: Reader, form: Form, query: str) -> Rows:
         found: pa.Table = cursor.execute(
             f"WITH candidate AS MATERIALIZED ({query}), "
             "newest AS (SELECT series, max(time) AS time FROM candidate GROUP BY series) "
-            "SELECT series, time, recorded, value, quality, position FROM candidate JOIN newest USING (series, time)"
+            f"SELECT {COLUMNS} FROM candidate JOIN newest USING (series, time)"
         ).to_arrow_table()
     return Rows.of_arrow(form, found).latest()

@@ -36,7 +36,7 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     keep_s: float = 900.0
     """Superseded files stay at least so long, for readers in other processes. Readers in this one hold their own."""
     keyframe_rows: int = 50_000
-    """An as-of question reads at most about so many rows, or one hour's: hours with less get no keyframe of their own."""
+    """An as-of question reads about so many rows, or one hour's: hours with less have no keyframe of their own."""
     late_rows: int = 20_000
     """A keyframe is made anew when so many rows came too late for it; until then reads add them to it."""
     settle_s: float = 30.0

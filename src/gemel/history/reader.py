@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gemel.history import extensions
 from gemel.history.published import File, View
 from gemel.history.rows import Rows
-from gemel.history.tables import READINGS
+from gemel.history.tables import READINGS, schema_of
 from gemel.twin import Form
 
 __all__ = ["COLUMNS", "Reader", "Wanted", "conditions", "moment", "scan", "tail_rows"]
@@ -68,17 +68,24 @@ class Reader:
         if len(wanted.series) == 0:
             return Rows.empty(form)
         parts = [tail_rows(view, form, wanted)]
-        files = view.table(READINGS[form]).select(
+        name = READINGS[form]
+        files = view.table(name).select(
             start=wanted.start, end=wanted.end, series=wanted.reach, after_position=wanted.after_position
         )
         if files:
-            parts.insert(0, self.of_files([self.folder / f.path for f in files], form, wanted, newest=newest))
+            paths = [self.folder / file.path for file in files]
+            parts.insert(0, self.of_files(paths, form, wanted, newest=newest, table=name))
         rows = Rows.concat(form, parts)
         return rows.latest() if newest else rows
 
-    def of_files(self, paths: Sequence[Path], form: Form, wanted: Wanted, *, newest: bool = False) -> Rows:
-        """The rows that are wanted of these files; with `newest` those with the greatest time of each series."""
-        source = scan([str(path) for path in paths])
+    def of_files(
+        self, paths: Sequence[Path], form: Form, wanted: Wanted, *, newest: bool = False, table: str = ""
+    ) -> Rows:
+        """The rows that are wanted of these files; with `newest` those with the greatest time of each series.
+
+        `table`: the lake's table that the files are of; empty for keyframes.
+        """
+        source = scan([str(path) for path in paths], table)
         where = " AND ".join(conditions(wanted))
         if newest:
             # Twice over the file, and still 2-7 times as fast as arg_max or a window; equal times are left to `latest`.
@@ -100,7 +107,7 @@ class Reader:
 
     def source(self, files: Sequence[File]) -> str:
         """An SQL relation over these files."""
-        return scan([str(self.folder / file.path) for file in files])
+        return scan([str(self.folder / file.path) for file in files], files[0].table)
 
     def close(self) -> None:
         with self._lock:
@@ -110,10 +117,10 @@ class Reader:
         self._connection.close()
 
 
-def scan(paths: Sequence[str]) -> str:
-    """`read_parquet` of exactly these files."""
+def scan(paths: Sequence[str], table: str = "") -> str:
+    """`read_parquet` of exactly these files; `table`: the lake's table that they are of."""
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    return f"read_parquet([{listed}], hive_partitioning = false)"
+    return f"read_parquet([{listed}], {schema_of(table) if table else 'hive_partitioning = false'})"
 
 
 def moment(micros: int) -> str:

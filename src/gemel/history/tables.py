@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gemel.twin import Form
 
-__all__ = ["CREATE", "HAPPENED", "LOADED", "PARTITION", "READINGS", "SORT", "SQL_TYPES", "TABLES"]
+__all__ = ["CREATE", "HAPPENED", "LOADED", "PARTITION", "READINGS", "SORT", "SQL_TYPES", "TABLES", "schema_of"]
 
 READINGS: dict[Form, str] = {
     Form.NUMBER: "reading",
@@ -40,6 +40,22 @@ CREATE: dict[str, str] = {table: _READING.format(type=SQL_TYPES[form]) for form,
     ),
     LOADED: "hash VARCHAR NOT NULL, position BIGINT NOT NULL, rows BIGINT NOT NULL",
 }
+
+
+def schema_of(table: str) -> str:
+    """The `schema` option of `read_parquet` for files of a table: columns by the field ids that DuckLake gives them.
+
+    Needed because merged files may have further columns of DuckLake's own.
+    """
+    if table == READINGS[Form.ARRAY]:
+        return "union_by_name = true"  # the option knows no lists
+    columns = (column.split()[:2] for column in CREATE[table].split(", "))
+    listed = (
+        f"{number}: {{name: '{name}', type: '{type}', default_value: NULL}}"
+        for number, (name, type) in enumerate(columns, 1)
+    )
+    return f"schema = MAP {{{', '.join(listed)}}}"
+
 
 _BY_DAY = "year(time), month(time), day(time)"
 PARTITION: dict[str, str] = dict.fromkeys(READINGS.values(), _BY_DAY) | {HAPPENED: "year(time), month(time)"}
