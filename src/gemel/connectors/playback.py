@@ -16,7 +16,6 @@ from gemel.clock import SECOND, Clock, to_rfc3339
 from gemel.connectors.mtconnect.devices import Component, read_devices
 from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.mtconnect.items import ItemTable, LineReader
-from gemel.connectors.mtconnect.shdr import TimeReader
 from gemel.errors import InvalidInput
 from gemel.intake import Reported
 from gemel.twin import Binding, Kind, Plant, PropertyType
@@ -43,7 +42,7 @@ class Recording:
 
     def readings(self) -> Iterator[Reported]:
         """All readings, in the order of the log."""
-        reader = LineReader(ItemTable(self.bindings, self._kind), TimeReader(lambda: 0))
+        reader = LineReader(ItemTable(self.bindings, self._kind), lambda: 0)
         opened = gzip.open if self._log.suffix == ".gz" else open
         with opened(self._log, "rt", encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -62,7 +61,7 @@ class Playback:
         """`start` None: where the last day of the log begins. Raises InvalidInput."""
         if not 0.001 <= speed <= 100_000:
             raise InvalidInput(f"speed {speed} is not between 0.001 and 100000")
-        self._recording, self._clock, self._speed = recording, clock, speed
+        self.recording, self._clock, self._speed = recording, clock, speed
         self.start = recording.begins if start is None else start
         if self.start > recording.last:
             raise InvalidInput(f"the log ends at {to_rfc3339(recording.last)}, before {to_rfc3339(self.start)}")
@@ -70,7 +69,7 @@ class Playback:
     def initial(self) -> list[Reported]:
         """What every property was at the start, with the time of the start."""
         latest: dict[tuple[str, str], Reported] = {}
-        for reading in self._recording.readings():
+        for reading in self.recording.readings():
             if (reading.time or 0) <= self.start:
                 latest[reading.twin, reading.property] = reading
         return [msgspec.structs.replace(reading, time=self.start) for reading in latest.values()]
@@ -88,7 +87,7 @@ class Playback:
     async def _following(self, began: int) -> AsyncIterator[Sequence[Reported]]:
         due: list[Reported] = []
         due_at = 0
-        for reading in self._recording.readings():
+        for reading in self.recording.readings():
             time = reading.time or 0
             if time <= self.start:
                 continue

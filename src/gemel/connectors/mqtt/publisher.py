@@ -9,8 +9,9 @@ import argparse
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,21 +24,25 @@ from gemel.connectors.playback import Playback, Recording
 from gemel.intake import Reported
 from gemel.twin import Binding
 
-__all__ = ["TOPIC", "bindings_for", "main", "payloads", "publish"]
+__all__ = ["TOPIC", "bindings_for", "main", "payloads", "publish", "settings_for"]
 
 TOPIC = "machines/{twin}/values"
-STATUS = "status"
-_IN_FLIGHT = 1_000
 
 
 def bindings_for(bindings: Iterable[Binding], topic: str = TOPIC) -> list[Binding]:
-    """The bindings of a device model, for what this publisher sends; set `payload: {time: time, id: id}` with them."""
+    """The bindings of a device model, for what this publisher sends; `settings_for` goes with them."""
     return [
         msgspec.structs.replace(
             one, address=f"{fill(topic, {'twin': one.twin})}#values.{one.property}", unit="", scale=None
         )
         for one in bindings
     ]
+
+
+def settings_for(bindings: Iterable[Binding], topic: str = TOPIC) -> dict[str, Any]:
+    """How a connector reads what this publisher sends, all but the url."""
+    root = next((one.twin.partition(".")[0] for one in bindings), "machine")
+    return {"payload": {"time": "time", "id": "id"}, "status": {"topic": _status(topic, root)}}
 
 
 def payloads(readings: Sequence[Reported], topic: str, first: int = 0) -> list[tuple[str, bytes]]:
@@ -61,24 +66,34 @@ def payloads(readings: Sequence[Reported], topic: str, first: int = 0) -> list[t
 
 
 async def publish(playback: Playback, url: str, topic: str = TOPIC, *, qos: int = 1, once: bool = False) -> int:
-    """Connect and send until cancelled, or until the log ends; returns how many messages were sent."""
+    """Connect and send until cancelled, or until the log ends; returns how many messages were sent.
+
+    `machines/<twin>/status` says online, and offline when this process ends in whatever way (the last will).
+    """
     parts = urlsplit(url)
+    status = _status(topic, playback.recording.plant.twins[0].id)
     client = Client(CallbackAPIVersion.VERSION2)
-    client.will_set(f"{topic.partition('/')[0]}/{STATUS}", "offline", 1, retain=True)
+    client.will_set(status, "offline", 1, retain=True)
     await asyncio.to_thread(client.connect, parts.hostname or "127.0.0.1", parts.port or 1883)
     client.loop_start()
     sent = 0
     try:
-        client.publish(f"{topic.partition('/')[0]}/{STATUS}", "online", 1, retain=True)
+        client.publish(status, "online", 1, retain=True)
         async for batch in playback.run(once=once):
             infos = [client.publish(where, payload, qos) for where, payload in payloads(batch, topic, sent)]
             sent += len(infos)
             for info in infos[-1:]:
                 await asyncio.to_thread(info.wait_for_publish, 60)
     finally:
+        with contextlib.suppress(ValueError, RuntimeError):
+            await asyncio.to_thread(client.publish(status, "offline", 1, retain=True).wait_for_publish, 2)
         client.disconnect()
         client.loop_stop()
     return sent
+
+
+def _status(topic: str, twin: str) -> str:
+    return f"{topic.partition('{')[0]}{twin}/status"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,8 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asyncio.run(_until_stopped(publish(playback, options.url, options.topic, qos=options.qos, once=options.once)))
 
 
-async def _until_stopped(work: object) -> None:
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+async def _until_stopped(work: Coroutine[Any, Any, int]) -> None:
+    task = asyncio.create_task(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task

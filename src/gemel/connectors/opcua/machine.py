@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,7 +59,7 @@ def bindings_for(bindings: Iterable[Binding]) -> list[Binding]:
 
 
 class Machine:
-    """The server of one recorded device.
+    """The server of one recorded device; port 0: a free one, see `url`.
 
     async with Machine(recording, port) as machine: await machine.play(playback)
     """
@@ -135,6 +136,12 @@ def _variant(value: Any, kind: ua.VariantType) -> ua.Variant:
     if isinstance(value, str):
         return ua.Variant(None, ua.VariantType.Null)
     return ua.Variant(value, kind)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,147 @@
+"""Recorded machines that run again: real processes that speak MQTT and OPC UA, read by the connectors."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from gemel.clock import SECOND, WallClock, parse_time
+from gemel.connectors.mqtt import MqttSettings, MqttSource
+from gemel.connectors.mqtt.broker import Broker
+from gemel.connectors.mqtt.publisher import bindings_for as mqtt_bindings
+from gemel.connectors.mqtt.publisher import payloads, settings_for
+from gemel.connectors.opcua import OpcuaSettings, OpcuaSource
+from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
+from gemel.connectors.playback import Playback, Recording
+from gemel.errors import InvalidInput
+from gemel.intake import Reported
+from gemel.twin import Quality
+
+from .recorder import Recorder
+
+DEVICES = """<?xml version="1.0"?>
+<MTConnectDevices xmlns="urn:mtconnect.org:MTConnectDevices:1.3"><Devices>
+  <Device id="m1" name="M1" uuid="m-1">
+    <DataItems><DataItem id="m1-avail" name="avail" type="AVAILABILITY" category="EVENT"/></DataItems>
+    <Components><Axes id="m1-a" name="axes"><Components>
+      <Linear id="m1-x" name="X"><DataItems>
+        <DataItem id="m1-xp" name="Xabs" type="POSITION" category="SAMPLE" units="MILLIMETER"/>
+        <DataItem id="m1-xt" name="Xtravel" type="POSITION" category="CONDITION"/>
+      </DataItems></Linear>
+    </Components></Axes></Components>
+  </Device>
+</Devices></MTConnectDevices>"""
+LOG = """2017-03-18T00:00:00Z|avail|AVAILABLE|Xabs|1.5
+2017-03-20T08:00:00Z|Xabs|2.5
+2017-03-20T08:00:01Z|Xabs|3.5|Xtravel|FAULT|TR1|||over travel
+2017-03-20T08:00:02Z|Xabs|UNAVAILABLE
+2017-03-20T08:00:03Z|Xabs|4.5|Xtravel|NORMAL||||
+"""
+POSITION, TRAVEL = "position", "position_condition"
+BEGIN = "2017-03-20T08:00:00Z"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    (tmp_path / "Devices.xml").write_text(DEVICES)
+    (tmp_path / "m1.shdr").write_text(LOG)
+    return tmp_path / "m1.shdr", tmp_path / "Devices.xml"
+
+
+@asynccontextmanager
+async def process(module: str, *arguments: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+    command = [sys.executable, "-m", f"gemel.connectors.{module}", *map(str, arguments)]
+    running = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.terminate()
+            await asyncio.wait_for(running.communicate(), 20)
+    assert running.returncode == 0
+
+
+@asynccontextmanager
+async def reading(source: Any, port: Recorder) -> AsyncIterator[None]:
+    task = asyncio.create_task(source.run(port))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_machine_over_mqtt(files: tuple[Path, Path], tmp_path: Path) -> None:
+    log, devices = files
+    recording = Recording(log, devices, "M1")
+    settings = settings_for(recording.bindings)
+    port = Recorder("mqtt")
+    with Broker(tmp_path / "broker") as broker:
+        told = msgspec.convert({"url": broker.url, "client_id": "reader", **settings}, MqttSettings)
+        async with reading(MqttSource(told, mqtt_bindings(recording.bindings)), port):
+            await port.until(lambda: len(port.connections) == 1)
+            began = WallClock().now()
+            arguments = (log, "--devices", devices, "--device", "M1", "--url", broker.url, "--start", BEGIN, "--once")
+            async with process("mqtt.publisher", *arguments) as publisher:
+                await port.until(lambda: port.heartbeats > 0 and 4.5 in port.values(POSITION), 40)
+                assert await asyncio.wait_for(publisher.wait(), 20) == 0
+            await port.until(lambda: len(port.losses) == 1)
+    assert port.values(POSITION) == [2.5, 3.5, None, 4.5]
+    assert port.values("availability") == ["AVAILABLE"]
+    assert [one["level"] for one in port.values(TRAVEL)] == ["fault", "normal"]
+    times = [one.time or 0 for one in port.readings if one.property == POSITION]
+    assert times[0] >= began
+    assert [time - times[0] for time in times] == [0, SECOND, 2 * SECOND, 3 * SECOND]
+    assert port.rejected == []
+
+
+async def test_a_machine_over_opc_ua(files: tuple[Path, Path]) -> None:
+    log, devices = files
+    recording = Recording(log, devices, "M1")
+    port = Recorder("opcua")
+    arguments = (log, "--devices", devices, "--device", "M1", "--port", 0, "--start", BEGIN, "--speed", 0.5)
+    async with process("opcua.machine", *arguments) as machine:
+        assert machine.stdout is not None
+        url = (await asyncio.wait_for(machine.stdout.readline(), 40)).decode().strip()
+        settings = OpcuaSettings(url=url, publishing_ms=50)
+        async with reading(OpcuaSource(settings, opcua_bindings(recording.bindings)), port):
+            await port.until(lambda: 4.5 in port.values(POSITION), 40)
+    position = [one for one in port.readings if one.property == POSITION]
+    gone = next(place for place, one in enumerate(position) if one.time and one.value is None)
+    assert position[gone].quality is Quality.UNAVAILABLE
+    assert position[gone + 1].value == 4.5
+    assert (position[gone + 1].time or 0) - (position[gone].time or 0) == 2 * SECOND
+    assert port.values(TRAVEL)[-1] == "normal"
+    assert port.rejected == []
+
+
+class TestPlayback:
+    def test_it_begins_with_what_everything_was(self, files: tuple[Path, Path]) -> None:
+        playback = Playback(Recording(*files, "M1"), WallClock(), start=parse_time("2017-03-20T08:00:01.5Z"))
+        initial = {one.property: (one.value, one.time) for one in playback.initial()}
+        assert initial[POSITION] == (3.5, playback.start)
+        assert initial["availability"] == ("AVAILABLE", playback.start)
+
+    def test_without_a_start_its_last_day_is_played(self, files: tuple[Path, Path]) -> None:
+        assert Playback(Recording(*files, "M1"), WallClock()).start == parse_time(BEGIN)
+
+    def test_a_start_after_the_end_is_refused(self, files: tuple[Path, Path]) -> None:
+        with pytest.raises(InvalidInput, match="the log ends at"):
+            Playback(Recording(*files, "M1"), WallClock(), start=parse_time("2018-01-01T00:00:00Z"))
+
+    def test_an_unknown_device_is_refused_with_those_that_are_known(self, files: tuple[Path, Path]) -> None:
+        with pytest.raises(InvalidInput, match="it has M1"):
+            Recording(*files, "M2")
+
+
+def test_a_property_told_twice_at_one_time_is_two_messages_in_order() -> None:
+    told = [Reported(twin="t", property=name, value=value, time=1) for name, value in (("a", 1), ("b", 2), ("a", 3))]
+    sent = [(topic, msgspec.json.decode(raw)["values"]) for topic, raw in payloads(told, "m/{twin}/v")]
+    assert sent == [("m/t/v", {"a": 1, "b": 2}), ("m/t/v", {"a": 3})]
