@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from gemel.database import Database
 from gemel.errors import InvalidQuery
-from gemel.state import Projection
+from gemel.state import Files, Projection
+from gemel.state.sql import Sql
 from gemel.twin import Quality
-from tests.state.conftest import Plant
+from tests.state.conftest import PRESS, Plant
 
 LINKS = pa.table({"kind": ["part_of"], "source": ["press-1"], "target": ["line-1"]})
 
 
 @pytest.fixture
 def fleet(plant: Plant) -> Plant:
+    return filled(plant)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """For the many queries that change nothing."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('sql') / 'gemel.sqlite'}")
+    database.migrate()
+    plant = Plant(database)
+    plant.types(PRESS)
+    plant.twins("press-1", "press-2")
+    yield filled(plant)
+    plant.state.close()
+    database.close()
+
+
+def filled(plant: Plant) -> Plant:
     plant.report(
         ("press-1", "temperature", 85.0, 0),
         ("press-2", "temperature", 60.0, 0),
@@ -101,8 +125,8 @@ def test_a_select_over_live_twins_is_answered_at_a_position(fleet: Plant) -> Non
         ("VALUES (1)", [{"col0": 1}]),
     ],
 )
-def test_ordinary_sql_works(fleet: Plant, query: str, answer: list[dict[str, object]]) -> None:
-    assert rows(fleet, query) == answer
+def test_ordinary_sql_works(shared: Plant, query: str, answer: list[dict[str, object]]) -> None:
+    assert rows(shared, query) == answer
 
 
 @pytest.mark.parametrize(
@@ -162,9 +186,9 @@ def test_ordinary_sql_works(fleet: Plant, query: str, answer: list[dict[str, obj
         "SELECT " + "+".join(["1"] * 20_000),
     ],
 )
-def test_anything_else_is_refused(fleet: Plant, query: str) -> None:
+def test_anything_else_is_refused(shared: Plant, query: str) -> None:
     with pytest.raises(InvalidQuery):
-        rows(fleet, query)
+        rows(shared, query)
 
 
 def test_a_projection_hides_twins_properties_and_types(fleet: Plant) -> None:
@@ -187,8 +211,22 @@ def test_the_answer_is_bounded_in_rows_and_time(fleet: Plant) -> None:
     assert len(fleet.state.sql("SELECT * FROM range(100) LIMIT 3", limit=10)) == 3
     with pytest.raises(InvalidQuery, match="longer than"):
         fleet.state.sql("SELECT count(*) FROM range(10000000000) a, range(10000000000) b", timeout_s=0.05)
+    small = Sql(fleet.state._core, memory="50MB")
     with pytest.raises(InvalidQuery, match="memory"):
-        fleet.state.sql("SELECT list(range) FROM range(3000000000)")
+        small.run("SELECT list(range) FROM range(30000000)", {})
+    small.close()
+
+
+def test_files_are_read_only_where_a_relation_says(fleet: Plant, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    pq.write_table(LINKS, tmp_path / "mine" / "a.parquet")
+    pq.write_table(LINKS, tmp_path / "other.parquet")
+    mine = Files(f"SELECT * FROM read_parquet(['{tmp_path}/mine/a.parquet'])", tmp_path / "mine")
+    other = Files(f"SELECT * FROM read_parquet(['{tmp_path}/other.parquet'])", tmp_path / "mine")
+    query = "SELECT target FROM history.parts JOIN live.press ON twin = source"
+    assert fleet.state.sql(query, {"history.parts": lambda: mine}).to_pylist() == [{"target": "line-1"}]
+    with pytest.raises((InvalidQuery, duckdb.PermissionException)):
+        fleet.state.sql(query, {"history.parts": other})
 
 
 def test_a_table_that_is_kept_does_not_change(fleet: Plant) -> None:

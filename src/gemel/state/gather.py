@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from gemel.twin import PROPERTY_BITS, Form, Quality
 
 __all__ = ["Gathered", "gather", "updates_of"]
 
+_FEW = 8
 _FIELDS = ("value", "time", "recorded", "changed", "quality", "position")
 
 
@@ -39,16 +40,26 @@ def gather(layout: Layout, rules: Rules, chosen: Resolved, after: int = 0) -> li
     """All reported cells of the selection whose position is above `after`; call it under the state's lock."""
     found = []
     for table in layout.tables:
-        columns = [c for n, c in table.columns.items() if n < len(chosen.allowed) and chosen.allowed[n] and c.chunks]
-        if not columns:
-            continue
         rows = _rows(layout, table, chosen)
-        for column in columns:
+        if not len(rows):
+            continue
+        for column in _columns(table, chosen, rows, after):
             for chunk in range(len(column.chunks)):
                 part = _of_chunk(column, chunk, rows, rules, after)
                 if part is not None:
                     found.append(part)
     return found
+
+
+def _columns(table: Table, chosen: Resolved, rows: NDArray[np.int64], after: int) -> Iterator[Column]:
+    """The selected columns; for a few rows only those where there is anything new, found without vectors."""
+    allowed = chosen.allowed
+    few = rows.tolist() if len(rows) <= _FEW else None
+    for number, column in table.columns.items():
+        if not column.chunks or number >= len(allowed) or not allowed.item(number):
+            continue
+        if few is None or any(column.position(row) > after for row in few):
+            yield column
 
 
 def _rows(layout: Layout, table: Table, chosen: Resolved) -> NDArray[np.int64]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.registry import Directory, PropertyRef
+from gemel.registry import Directory, Entry, PropertyRef
 from gemel.state.table import Column, Table
-from gemel.twin import MAX_PROPERTIES, PROPERTY_BITS
+from gemel.twin import MAX_PROPERTIES, PROPERTY_BITS, series_of
 
 __all__ = ["Layout"]
 
@@ -144,6 +146,23 @@ class Layout:
         if row is None and self.know_twin(number):
             row = self.row(column.table, number)
         return None if row is None else (column, row)
+
+    def cells_of(self, entry: Entry) -> Iterator[tuple[Column, int]]:
+        """Column and row of each property of a twin as it is today."""
+        rows: dict[str, tuple[Table, int | None]] = {}
+        for name, ref in entry.properties.items():
+            if name != ref.property.name:
+                continue  # an earlier name
+            if ref.type_id not in rows:
+                self.place(series_of(entry.number, ref.number))  # gets to know the twin and the type
+                table = self.by_type.get(ref.type_id)
+                if table is None:
+                    continue
+                rows[ref.type_id] = table, self.row(table, entry.number)
+            table, row = rows[ref.type_id]
+            column = table.columns.get(ref.number)
+            if column is not None and row is not None:
+                yield column, row
 
     def types_of(self, series: NDArray[np.int64]) -> set[str]:
         """The types that these series' properties belong to."""

@@ -77,12 +77,9 @@ class State:
         now = self.clock.now()
         found: dict[str, Now] = {}
         with self._core.lock:
-            for name, ref in entry.properties.items():
-                if name != ref.property.name:
-                    continue  # an earlier name
-                place = self._core.layout.place(series_of(entry.number, ref.number))
-                if place is not None and (one := self._now(*place, now)) is not None:
-                    found[name] = one
+            for column, row in self._core.layout.cells_of(entry):
+                if (one := self._now(column, row, now)) is not None:
+                    found[column.ref.property.name] = one
         return found
 
     def property(self, entry: Entry, name: str) -> Now | None:

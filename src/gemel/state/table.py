@@ -40,6 +40,11 @@ class Column:
         cells = self.chunks[chunk]
         return cells if cells is not None and (row & (CHUNK_ROWS - 1)) < len(cells) else None
 
+    def position(self, row: int) -> int:
+        """The position of a cell; 0 if nothing was reported."""
+        cells = self.cells(row)
+        return 0 if cells is None else int(cells.position.item(row & (CHUNK_ROWS - 1)))
+
     def writable(self, chunk: int) -> Cells:
         """The cells of a chunk, to be written under the state's lock, with room for every row of the table."""
         while len(self.chunks) <= chunk:
