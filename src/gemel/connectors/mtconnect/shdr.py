@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from gemel.clock import SECOND, parse_time
+from gemel.clock import parse_time
 from gemel.errors import InvalidTime
 
 __all__ = [
@@ -72,7 +72,7 @@ def is_time(text: str) -> bool:
 
 
 class TimeReader:
-    """Reads the times of lines; quick for times that share their second with the one before.
+    """Reads the times of lines; quick for times that share their minute with the one before.
 
     An empty time means now. `time@duration` keeps the time. A time without an offset is UTC (the standard wants UTC,
     and adapters leave the Z out).
@@ -80,13 +80,13 @@ class TimeReader:
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
-        self._second = "none yet"
+        self._minute = "none yet"
         self._micros = 0
 
     def __call__(self, text: str) -> int:
         """Microseconds since the epoch, UTC. Raises InvalidTime."""
-        second, rest = text[:19], text[19:]
-        if second == self._second and (micros := _fraction(rest)) is not None:
+        minute = text[:17]
+        if minute == self._minute and (micros := _seconds(text[17:])) is not None:
             return self._micros + micros
         if not text:
             return self._now()
@@ -94,20 +94,24 @@ class TimeReader:
             return self(text.partition("@")[0])
         if not is_time(text):
             raise InvalidTime(f"{text!r:.80} is not a time; an SHDR line begins with one like 2017-03-20T08:34:14.784Z")
-        if (micros := _fraction(rest)) is not None:
-            self._micros, self._second = parse_time(second + "Z"), second
+        if (micros := _seconds(text[17:])) is not None:
+            self._micros, self._minute = parse_time(minute + "00Z"), minute
             return self._micros + micros
+        rest = text[19:]
         return parse_time(text if text[-1] in "Zz" or "+" in rest or "-" in rest else text + "Z")
 
 
-def _fraction(rest: str) -> int | None:
-    """Microseconds of `.784Z`, `.784`, `Z` or nothing; None when there is more to it."""
-    if rest in ("Z", ""):
-        return 0
-    digits = rest[1:-1] if rest[-1] == "Z" else rest[1:]
-    if rest[0] == "." and digits.isdecimal() and digits.isascii():
-        return int(digits) * SECOND // 10 ** len(digits) if len(digits) <= 12 else int(digits[:6])
-    return None
+def _seconds(text: str) -> int | None:
+    """Microseconds of `14.784Z`, `14.784`, `14Z` or `14`; None when there is more to it."""
+    whole, _, fraction = (text[:-1] if text[-1:] == "Z" else text).partition(".")
+    digits = whole + fraction
+    if len(whole) != 2 or whole > "59" or not (digits.isdecimal() and digits.isascii()):
+        return None
+    count = len(fraction)
+    return int(digits) * _SCALES[count] if count <= 6 else int(digits[:8])
+
+
+_SCALES = [10 ** (6 - count) for count in range(7)]
 
 
 class LineBuffer:
