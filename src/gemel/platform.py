@@ -187,7 +187,12 @@ class Platform:
 
     def at(self, twin: str, time: Moment) -> dict[str, Reading]:
         """The whole twin as it was at an instant."""
-        return self.history.twin(twin, moment(time))
+        return self.past().twin(twin, moment(time))
+
+    def past(self) -> History:
+        """The history, as soon as it answers up to what the state holds: who wrote a value finds it."""
+        self.history.wait(self.state.position)
+        return self.history
 
     # health and proof
 
