@@ -11,6 +11,9 @@ import pytest
 from gemel.access import Role
 from gemel.platform import Platform
 from gemel.server import Server
+from gemel.units import check_unit
+
+check_unit("Cel")  # the tables of units are loaded here, not while the first platform opens
 
 PLANT = """
 gemel: 1

@@ -51,9 +51,9 @@ class Client:
         """`verify`: False accepts any certificate, a path is that of the authority's. Does not connect yet."""
         if not url.startswith(("http://", "https://")):
             raise InvalidInput(f"{url!r:.100} is not an address; write it like http://127.0.0.1:8080")
-        self._at = Transport(url, token, verify=verify, timeout_s=timeout_s)
+        self._tls = _tls(verify) if url.startswith("https") else None
+        self._at = Transport(url, token, tls=self._tls, timeout_s=timeout_s)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._verify = verify
         self.access = Access(self._at)
 
     def close(self) -> None:
@@ -196,8 +196,8 @@ class Client:
     ) -> Subscription:
         """Follow twins by id, of a type, or all; further fields: depth, properties, headline, rate_hz (None: all)."""
         chosen: Any = list(twins) if twins else {"type": type, "roots": roots}
-        tls = self._tls() if self.url.startswith("https") else None
-        return Subscription(self.url, self._headers, tls, {"twins": chosen, "after": after, "rate_hz": None, **wanted})
+        asked = {"twins": chosen, "after": after, "rate_hz": None, **wanted}
+        return Subscription(self.url, self._headers, self._tls, asked)
 
     def query(self, sql: str, *, limit: int = 100_000) -> pa.Table:
         """A SELECT over live.<type>, history.*, twins and links."""
@@ -297,12 +297,13 @@ class Client:
             yield from page.items
             cursor = page.next
 
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self._verify if isinstance(self._verify, str) else None)
-        if self._verify is False:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+
+def _tls(verify: bool | str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _text(time: Moment | None) -> str | None:

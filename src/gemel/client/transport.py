@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -57,10 +58,10 @@ def path_of(*parts: str) -> str:
 class Transport:
     """One connection pool to one platform."""
 
-    def __init__(self, url: str, token: str | None, *, verify: bool | str, timeout_s: float) -> None:
+    def __init__(self, url: str, token: str | None, *, tls: ssl.SSLContext | None, timeout_s: float) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = url.rstrip("/")
-        self.http = httpx.Client(base_url=self.url, headers=headers, verify=verify, timeout=timeout_s)
+        self.http = httpx.Client(base_url=self.url, headers=headers, verify=tls or False, timeout=timeout_s)
         self.position = 0
         """The greatest position that any answer named."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gemel.errors import GemelError, InvalidInput, NotYet
 from gemel.server.bridge import Bridge, Threads
+from gemel.server.call import Call
 from gemel.server.metrics import Metrics
 from gemel.server.options import Options
 from gemel.server.pages import Pages
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Services"]
 
 WAIT_S = 10.0
+FOLLOW_S = 2.0
+T = TypeVar("T")
 
 
 class Services:
@@ -31,6 +35,8 @@ class Services:
         self.metrics = Metrics()
         self.slow = Threads(options.slow_at_once, limit=16 * options.slow_at_once)
         """For reads of the history and queries: few at once, so that they do not starve the rest."""
+        self.exports = Threads(2, limit=4)
+        """For downloads, which take as long as their reader."""
         self.reads = Threads(8, limit=512)
         """For reads of the registry, which take a millisecond or two."""
         self.waiting = Threads(32, limit=64)
@@ -70,6 +76,20 @@ class Services:
                 retry_after_s=1.0,
             )
 
+    async def past(self, call: Call, work: Callable[..., T], *args: Any, **fields: Any) -> T:
+        """Read the history in a thread, once it has followed to where the live state was when the request came.
+
+        When it is behind for longer than two seconds the answer is older, and its position says so.
+        """
+        history = self.platform.history
+
+        def read() -> T:
+            if not history.wait(call.position, FOLLOW_S):
+                call.position = history.followed
+            return work(*args, **fields)
+
+        return await self.slow.run(read)
+
     def _reached(self, position: int) -> bool:
         """Wait in a thread: for the journal first, then for the writer to have folded what it holds."""
         if not self.platform.journal.wait(position, WAIT_S):
@@ -89,4 +109,5 @@ class Services:
     def close(self) -> None:
         self.slow.close()
         self.reads.close()
+        self.exports.close()
         self.waiting.close()

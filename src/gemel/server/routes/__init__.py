@@ -7,6 +7,8 @@ from typing import Any
 from gemel.server.routes import (
     access,
     connectors,
+    events,
+    export,
     history,
     ingest,
     journal,
@@ -28,6 +30,8 @@ ROUTES: list[Any] = [
     *twins.ROUTES,
     *now.ROUTES,
     *history.ROUTES,
+    *events.ROUTES,
+    *export.ROUTES,
     *stream.ROUTES,
     *plant.ROUTES,
     *query.ROUTES,

@@ -65,7 +65,7 @@ async def twin_at(
     call = call_of(request)
     moment = time_or(time, 0)
     history = call.services.platform.history
-    found = await call.services.slow.run(history.twin, twin, moment)
+    found = await call.services.past(call, history.twin, twin, moment)
     return AtView(rfc3339(moment), call.position, {name: value_then(reading) for name, reading in found.items()})
 
 
@@ -96,8 +96,8 @@ async def history_of(
     call = call_of(request)
     since, until = interval(call, start, end)
     arrow_wanted = wants_arrow(request)
-    return await call.services.slow.run(
-        _range, call, (twin, name), (since, until), (points, method, unit, arrow_wanted)
+    return await call.services.past(
+        call, _range, call, (twin, name), (since, until), (points, method, unit, arrow_wanted)
     )
 
 
@@ -147,7 +147,7 @@ async def average(
     """Gaps do not count; `covered_s` says for how many seconds a value was known."""
     call = call_of(request)
     since, until = interval(call, start, end)
-    found = await call.services.slow.run(call.services.platform.history.average, twin, name, since, until, unit=unit)
+    found = await call.services.past(call, call.services.platform.history.average, twin, name, since, until, unit=unit)
     return AverageView(found.value, found.unit, found.covered_s, rfc3339(since), rfc3339(until), found.position)
 
 

@@ -34,7 +34,7 @@ async def query(request: Req) -> Response[bytes]:
     given = await decoded(request, Query)
     if not 1 <= given.limit <= MOST_ROWS:
         raise InvalidInput(f"limit {given.limit} is not between 1 and {MOST_ROWS}")
-    return await call.services.slow.run(_answer, call, given, as_arrow=wants_arrow(request))
+    return await call.services.past(call, _answer, call, given, as_arrow=wants_arrow(request))
 
 
 def _answer(call: Call, given: Query, *, as_arrow: bool) -> Response[bytes]:

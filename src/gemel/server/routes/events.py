@@ -1,0 +1,125 @@
+"""What happened: events of machines and all other changes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get
+from litestar.params import FromPath, QueryParameter
+
+from gemel.access import Resource, ResourceKind
+from gemel.history import EventQuery, Fact
+from gemel.server.call import Call, call_of
+from gemel.server.encode import rfc3339
+from gemel.server.guard import needs
+from gemel.server.http import Cursor, Limit, Req, time_or
+from gemel.server.options import API
+from gemel.server.routes.now import entry_for
+from gemel.twin import Page
+
+__all__ = ["ROUTES"]
+
+KIND = Annotated[
+    list[str] | None,
+    QueryParameter(description="Kinds of change, as `event.happened`; `twin.` for all that begin so; may repeat."),
+]
+WHEN = Annotated[str | None, QueryParameter(description="RFC 3339.")]
+ORDER = Annotated[bool, QueryParameter(description="The oldest first.")]
+
+
+class EventView(msgspec.Struct):
+    """Something that happened."""
+
+    position: int
+    twin: str
+    kind: str
+    time: str
+    recorded: str
+    actor: str
+    source: str
+    id: str
+    body: dict[str, Any]
+
+
+class Asked(msgspec.Struct):
+    """The query parameters, for both routes."""
+
+    start: str | None
+    end: str | None
+    kind: list[str] | None
+    oldest_first: bool
+    limit: int
+    cursor: str
+
+
+@get(f"{API}/events", opt=needs("read"), tags=["history"], summary="What happened, newest first")
+async def events(
+    request: Req,
+    twin: Annotated[list[str] | None, QueryParameter(description="Ids; may repeat.")] = None,
+    start: WHEN = None,
+    end: WHEN = None,
+    kind: KIND = None,
+    oldest_first: ORDER = False,
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> Page[EventView]:
+    call = call_of(request)
+    asked = Asked(start, end, kind, oldest_first, limit, cursor)
+    twins = tuple(entry_for(call, one).id for one in twin or ())
+    return await _answer(call, twins, asked)
+
+
+@get(
+    f"{API}/twins/{{twin:str}}/events",
+    opt=needs("read", "Twin", id_in="twin"),
+    tags=["history"],
+    summary="What happened to one twin, newest first",
+)
+async def events_of(
+    request: Req,
+    twin: FromPath[str],
+    start: WHEN = None,
+    end: WHEN = None,
+    kind: KIND = None,
+    oldest_first: ORDER = False,
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> Page[EventView]:
+    call = call_of(request)
+    asked = Asked(start, end, kind, oldest_first, limit, cursor)
+    return await _answer(call, (entry_for(call, twin).id,), asked)
+
+
+async def _answer(call: Call, twins: tuple[str, ...], asked: Asked) -> Page[EventView]:
+    query = EventQuery(
+        twins=twins,
+        kinds=tuple(asked.kind or ()),
+        start=time_or(asked.start, 0) if asked.start else None,
+        end=time_or(asked.end, 0) if asked.end else None,
+        newest_first=not asked.oldest_first,
+        limit=asked.limit,
+        cursor=asked.cursor,
+    )
+    page = await call.services.past(call, call.services.platform.history.events, query)
+    identities = call.services.platform.gate.allows(call.who, "administer", Resource(ResourceKind.IDENTITY))
+    shown = [_view(fact) for fact in page.items if identities or not fact.change.kind.startswith("access.")]
+    return Page(shown, page.next)
+
+
+def _view(fact: Fact) -> EventView:
+    change = fact.change
+    return EventView(
+        fact.position,
+        change.subject,
+        change.kind,
+        rfc3339(change.time),
+        rfc3339(fact.recorded),
+        change.actor,
+        change.source,
+        change.id,
+        change.body,
+    )
+
+
+ROUTES = [events, events_of]

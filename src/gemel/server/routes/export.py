@@ -1,0 +1,64 @@
+"""Readings of the past as a file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import get
+from litestar.params import QueryParameter
+from litestar.response import Stream
+
+from gemel.errors import InvalidInput, UnknownProperty
+from gemel.server.call import Call, call_of
+from gemel.server.guard import needs, require_twin
+from gemel.server.http import ARROW, Req
+from gemel.server.options import API
+from gemel.server.pipe import Pipe
+from gemel.server.routes.history import END, START, interval
+from gemel.server.routes.now import entry_for
+
+__all__ = ["ROUTES"]
+
+FORMATS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet", "arrow": ARROW}
+
+
+@get(f"{API}/export", opt=needs("export"), tags=["history"], summary="Download readings")
+async def export(
+    request: Req,
+    twins: Annotated[str, QueryParameter(max_length=8000, description="Ids, with commas.")],
+    properties: Annotated[str, QueryParameter(max_length=8000, description="Names, with commas; all if empty.")] = "",
+    start: START = None,
+    end: END = None,
+    form: Annotated[str, QueryParameter(name="format", max_length=20, description="csv, parquet or arrow.")] = "csv",
+) -> Stream:
+    """One row each: twin, property, time, the value as number, integer or text, unit, quality, recorded, position."""
+    call = call_of(request)
+    if form not in FORMATS:
+        raise InvalidInput(f"format {form!r:.20} is not known; use {', '.join(FORMATS)}")
+    since, until = interval(call, start, end)
+    chosen = _chosen(call, twins, properties)
+    history, pipe = call.services.platform.history, Pipe()
+    await call.services.past(call, lambda: None)
+    parts = await pipe.start(
+        call.services.exports,
+        lambda: history.export(chosen, since, until, pipe, format=form),  # type: ignore[arg-type]
+    )
+    headers = {"Content-Disposition": f'attachment; filename="gemel.{form}"', "Cache-Control": "no-store"}
+    return Stream(parts, media_type=FORMATS[form], headers=headers)
+
+
+def _chosen(call: Call, twins: str, properties: str) -> list[tuple[str, str]]:
+    """(twin, property) of what is asked for. Raises UnknownTwin, Denied, UnknownProperty."""
+    wanted = [name.strip() for name in properties.split(",") if name.strip()]
+    chosen = []
+    for twin in (one.strip() for one in twins.split(",") if one.strip()):
+        require_twin(call, call.who, "export", twin)
+        entry = entry_for(call, twin)
+        known = {ref.property.name for ref in entry.properties.values()}
+        chosen += [(entry.id, name) for name in (wanted or sorted(known)) if name in entry.properties]
+    if not chosen:
+        raise UnknownProperty(f"none of these twins has any of these properties: {twins:.100}; {properties:.100}")
+    return chosen
+
+
+ROUTES = [export]
