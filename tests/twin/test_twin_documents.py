@@ -185,6 +185,27 @@ def test_a_secret_in_the_clear_is_refused_and_not_repeated(settings):
     assert "hunter2" not in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("twin", "property_", "sound"),
+    [
+        ("press-{id}", "oil_{place}", True),
+        ("{site}.{line}.press", "flow", True),
+        ("press-{", "flow", False),
+        ("press-{../x}", "flow", False),
+        ("../{id}", "flow", False),
+        ("press-7", "{a}-{b}", False),
+    ],
+)
+def test_a_binding_of_many_devices_names_its_twins_by_variables(twin, property_, sound):
+    binding = f'{{address: "a/{{id}}", twin: "{twin}", property: "{property_}"}}'
+    text = f"gemel: 1\nconnectors:\n  - {{id: c, kind: mqtt, bindings: [{binding}]}}\n"
+    if sound:
+        assert parse_plant(text).connectors[0].bindings[0].is_template == ("{" in twin + property_)
+    else:
+        (problem,) = problems(text, parse_plant)
+        assert "not allowed" in problem.message
+
+
 def test_a_secret_by_reference_is_accepted():
     for reference in ("{env: P}", "{file: /run/p}", "{keyring: p}"):
         parse_plant(f"gemel: 1\nconnectors:\n  - {{id: c, kind: mqtt, settings: {{password: {reference}}}}}\n")

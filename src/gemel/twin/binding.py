@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from enum import StrEnum
 from typing import Any
 
@@ -33,6 +34,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     address: str
     """Where the connector finds it; its form is the connector's (a node id, a topic and path, a data item …)."""
     twin: str
+    """Its id; {variables} that the address fills make one binding serve many twins."""
     property: str
     """Name of the property (or event, or command) of the twin."""
     unit: str = ""
@@ -45,7 +47,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     direction: Direction = Direction.IN
     scale: Scale | None = None
 
-    @property
+    @builtins.property  # the field `property` hides the plain word here
     def is_template(self) -> bool:
         """Whether `twin` or `property` has {variables} that the address fills: one binding for many devices."""
         return "{" in self.twin or "{" in self.property

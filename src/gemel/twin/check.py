@@ -135,6 +135,7 @@ def _range_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
 
 
 MAX_ATTRIBUTES_BYTES = 64 * 1024
+_VARIABLE = re.compile(r"\{[A-Za-z][A-Za-z0-9_]*\}", re.ASCII)  # of a binding for many devices
 _SECRET = re.compile(r"pass(word|phrase|wd)?$|secret|token$|api_?key|private_?key|credential", re.IGNORECASE)
 _REFERENCES = ("env", "file", "keyring")
 
@@ -194,9 +195,8 @@ def check_connector(spec: ConnectorSpec) -> list[Problem]:
     problems += secret_problems(spec.settings, "settings")
     for i, binding in enumerate(spec.bindings):
         where = f"bindings[{i}]"
-        if not binding.is_template:
-            _try(problems, f"{where}.twin", partial(check_id, binding.twin, "twin id"))
-            _try(problems, f"{where}.property", partial(check_name, binding.property))
+        _try(problems, f"{where}.twin", partial(check_id, _VARIABLE.sub("x", binding.twin), "twin id"))
+        _try(problems, f"{where}.property", partial(check_name, _VARIABLE.sub("x", binding.property)))
         if binding.unit:
             _try(problems, f"{where}.unit", partial(check_unit, binding.unit))
         if not binding.address:
