@@ -2,7 +2,10 @@
 
 import pytest
 
+from gemel.testing.postgres import postgres
 from tests.intake.plant import World
+
+__all__ = ["postgres", "world"]
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ class World:
 
     def __init__(self, path, *, clock=None, plant=True, after_commit=(), **settings):
         self.clock = clock or SteppedClock(START)
-        self.database = Database(f"sqlite:///{path}")
+        self.database = Database(path if str(path).startswith("postgresql") else f"sqlite:///{path}")
         self.database.migrate()
         self.registry = Registry(self.database, self.clock)
         self.journal = SqlJournal(self.database)

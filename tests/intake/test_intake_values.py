@@ -9,6 +9,7 @@ import pytest
 from gemel.clock import SECOND
 from gemel.errors import (
     GemelError,
+    InvalidId,
     InvalidTime,
     InvalidUnit,
     InvalidValue,
@@ -122,6 +123,41 @@ def test_a_cycle_of_objects_is_refused(world):
     cycle = {}
     cycle["a"] = cycle["b"] = cycle
     assert world.one("recipe", cycle).problems[0].code in ("too-deep", "too-long")
+
+
+@pytest.mark.parametrize("source", ["", "x" * 129, "a\x00", "\ud800", None, 5])
+def test_a_source_without_a_proper_name_is_refused(world, source):
+    with pytest.raises(InvalidId):
+        world.intake.submit(source, [])
+    with pytest.raises(InvalidId):
+        world.intake.lost(source, "gone")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Message(readings=[reading()], id=5),
+        Message(readings=[reading()], id="x" * 70_000),
+        Message(readings=[reading()], sequence=1, epoch=5),
+        Message(events=[Happened(twin="press-1", event="overheated", id="\ud800")]),
+        Message(events=[Happened(twin="press-1", event="overheated", id=7)]),
+        Message(events=[Happened(twin="press-1", event="overheated")], id="\ud800"),
+    ],
+)
+def test_ids_that_are_none_are_quarantined(world, bad):
+    told = [
+        world.intake.submit("plc", [one]) for one in (Message(readings=[reading()]), bad, Message(readings=[reading()]))
+    ]
+    assert [future.result(30).accepted for future in told] == [1, 0, 1]
+    assert len(world.held()) == 1
+
+
+def test_what_is_no_message_is_its_callers_error(world):
+    first = world.intake.submit("plc", [Message(readings=[reading()])])
+    with pytest.raises(AttributeError):
+        world.intake.submit("plc", [object()]).result(30)
+    assert first.result(30).accepted == 1
+    assert world.one("force", 1.0).accepted == 1
 
 
 @pytest.mark.parametrize("twin", ["nobody", "../press-1", "", "press-1\x00", "x" * 100_000, None, 7, "\ud800"])

@@ -16,6 +16,7 @@ from gemel.intake.tables import identity_table, watermark_table
 __all__ = ["Identities", "Key", "Watermark", "Watermarks", "digest_of", "key_of"]
 
 MAX_GAPS = 1_024
+MAX_IN_MEMORY = 10_000
 CHUNK = 400
 Key = tuple[str, str]
 _encoder = msgspec.msgpack.Encoder(enc_hook=repr)
@@ -32,10 +33,14 @@ def digest_of(thing: Message | Happened) -> bytes:
 
 def key_of(source: str, id: str, *, event: bool = False) -> Key:
     """The key of an id. Messages and events of a source have separate ids; a very long id is told by its hash."""
-    text = ("e:" if event else "m:") + id
-    if len(text) > 200 or not text.isprintable():
-        text = text[:2] + "#" + blake2b(text.encode(errors="backslashreplace"), digest_size=32).hexdigest()
-    return source, text
+    return source, ("e:" if event else "m:") + _short(id)
+
+
+def _short(text: str) -> str:
+    """`text`, or what stands for it if no database column may hold it."""
+    if len(text) <= 100 and text.isprintable():
+        return text
+    return "#" + blake2b(text.encode(errors="backslashreplace"), digest_size=32).hexdigest()
 
 
 class Identities:
@@ -143,7 +148,7 @@ class Watermarks:
 
     def take(self, source: str, epoch: str, number: int) -> bool:
         """Whether this number of this epoch is new."""
-        key = (source, epoch)
+        key = (source, _short(epoch))
         mark = self._of.get(key)
         if mark is None:
             mark = self._of[key] = self._read(key)
@@ -180,6 +185,8 @@ class Watermarks:
         for key in self._changed:
             self._of[key].stored = True
         self._changed.clear()
+        if len(self._of) > MAX_IN_MEMORY:
+            self._of.clear()
 
     def forget(self) -> None:
         """The block failed: read the changed ones again when they are needed."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from gemel.clock import Clock
-from gemel.errors import GemelError, InvalidInput, Overloaded
+from gemel.errors import GemelError, InvalidId, InvalidInput, Overloaded
 from gemel.intake.base import Message, Quarantined, Receipt, Refusal, ReplayRule, SourceRule
 from gemel.intake.frames import check_batch
 from gemel.intake.identity import Identities, Watermarks
@@ -32,6 +32,7 @@ QUEUE_BYTES = 64_000_000
 QUEUE_COUNT = 100_000
 TAIL_POSITIONS = 262_144
 MAX_REPLAY = 100_000
+MAX_SOURCE = 128
 T = TypeVar("T")
 
 
@@ -110,7 +111,7 @@ class Intake:
     def _messages(
         self, source: str, messages: Sequence[Message], answer: Answer, *, strict: bool, resumed: bool
     ) -> Item:
-        item = Item(source, size_of_messages(messages), answer)
+        item = Item(_checked(source), size_of_messages(messages), answer)
         item.messages, item.strict, item.resumed = messages, strict, resumed
         return item
 
@@ -123,7 +124,7 @@ class Intake:
         Raises InvalidInput for other columns, and as `submit`.
         """
         checked = check_batch(batch)
-        item = Item(source, checked.nbytes, Answer())
+        item = Item(_checked(source), checked.nbytes, Answer())
         item.frame, item.strict, item.actor = checked, strict, actor
         self._queue.put(item)
         return item.answer.future  # type: ignore[no-any-return]
@@ -131,7 +132,7 @@ class Intake:
     def reject(self, source: str, payload: bytes, reason: str) -> Future[Receipt]:
         """Keep bytes that `source` sent and nobody understands in quarantine, with the reason."""
         refusal = Refusal(code="malformed", detail=reason)
-        held = Held(source, self._clock.now(), refusal, payload)
+        held = Held(_checked(source), self._clock.now(), refusal, bytes(payload))
 
         def keep(connection: Connection) -> tuple[None, Sequence[Change]]:
             self._quarantine.write(connection, [held])
@@ -160,7 +161,7 @@ class Intake:
 
     def lost(self, source: str, reason: str) -> Future[tuple[None, Position]]:
         """The connection to `source` is lost: what it brings becomes stale. Journaled as `source.lost`."""
-        return self._source_changed("lost", source, {"reason": reason[:1000]})
+        return self._source_changed("lost", source, {"reason": ascii(reason[:1000])[1:-1]})
 
     def found(self, source: str) -> Future[tuple[None, Position]]:
         """The connection to `source` is there again. Journaled as `source.found`."""
@@ -168,6 +169,7 @@ class Intake:
 
     def _source_changed(self, what: str, source: str, body: dict[str, Any]) -> Future[tuple[None, Position]]:
         now = self._clock.now()
+        _checked(source)
         change = Change(kind=f"source.{what}", subject=source, time=now, source=source, body=body)
         item = Item(source, 1_000, Answer())  # in the queue of its source: after the readings it sent before
         item.work = lambda _connection: (None, (change,))
@@ -251,6 +253,12 @@ class Intake:
         """Take no more, make durable what waits, end the writer. Safe to call again."""
         self._queue.close(_closed())
         self._writer.join()
+
+
+def _checked(source: str) -> str:
+    if isinstance(source, str) and 0 < len(source) <= MAX_SOURCE and source.isprintable():
+        return source
+    raise InvalidId(f"source {source!r:.100} is not allowed; name it with 1 to {MAX_SOURCE} printable characters")
 
 
 def _closed() -> GemelError:

@@ -9,7 +9,7 @@ from gemel.twin import EventType, series_of
 
 __all__ = ["Plans"]
 
-MAX_TWINS = 200_000
+MAX_PLANS = 500_000
 
 
 class Plans:
@@ -19,6 +19,7 @@ class Plans:
         self.directory = directory
         self.of: dict[str, dict[str, Plan]] = {}
         self._revision = -1
+        self._count = 0
 
     @property
     def revision(self) -> int:
@@ -26,9 +27,10 @@ class Plans:
 
     def refresh(self) -> None:
         """Forget everything if the directory has changed, or if it has become too much."""
-        if self.directory.revision != self._revision or len(self.of) > MAX_TWINS:
+        if self.directory.revision != self._revision or self._count > MAX_PLANS:
             self._revision = self.directory.revision
             self.of = {}
+            self._count = 0
 
     def entry(self, twin: object) -> Entry:
         """Raises Refused for a twin that is not known."""
@@ -49,6 +51,7 @@ class Plans:
         plans = self.of.setdefault(str(twin), {})
         plan = plans.get(str(name))
         if plan is None:
+            self._count += 1
             plan = plans[str(name)] = Plan(series_of(entry.number, ref.number), entry.id, ref)
         return plan
 

@@ -15,7 +15,7 @@ from gemel.intake.quarantine import Held
 from gemel.intake.queue import Item
 from gemel.intake.refusal import Refused, error_of
 from gemel.intake.tail import Repeats, Tails, event_key, reading_key
-from gemel.intake.validate import INTEGERS, MAX_INTEGER, MAX_TEXT_BYTES, NUMBERS, TEXTS, Plan, event_fields
+from gemel.intake.validate import INTEGERS, MAX_INTEGER, MAX_TEXT_BYTES, NUMBERS, TEXTS, Plan, check_text, event_fields
 from gemel.twin import Change, Form, Kind, Quality
 
 __all__ = ["Outcome", "Taker"]
@@ -134,11 +134,14 @@ class Taker:
         return outcome
 
     def _message(self, message: Message, outcome: Outcome, repeats: Repeats | None) -> None:
-        key = digest = None
+        if message.id:
+            check_text("the id of a message", message.id)
         if message.sequence is not None:
             if not isinstance(message.sequence, int) or message.sequence < 0 or message.sequence >= 2**63:
                 raise Refused("malformed", "the sequence number of a message must be from 0 to 2^63 - 1")
-            if not self.watermarks.take(self._source, message.epoch[:128], message.sequence):
+            if not self.watermarks.take(
+                self._source, check_text("the epoch of a message", message.epoch), message.sequence
+            ):
                 outcome.repeated += len(message.readings) + len(message.events)
                 return
             repeats = None
@@ -288,6 +291,8 @@ class Taker:
 
     def _event(self, event: Happened, message: Message, outcome: Outcome, repeats: Repeats | None) -> None:
         entry, type_ = self.plans.event(event.twin, event.event)
+        if event.id:
+            check_text("the id of an event", event.id)
         time = self._time(f"{entry.id}.{event.event}", event.time)
         fields = event_fields(f"{entry.id}.{event.event}", type_.fields, event.fields)
         if event.id:
@@ -309,7 +314,7 @@ class Taker:
                 time=time,
                 actor=self._actor,
                 source=self._source,
-                id=event.id or message.id,
+                id=event.id or message.id or "",
                 body={"event": type_.name, "severity": type_.severity, "fields": fields},
             )
         )
@@ -350,6 +355,8 @@ def _adders(builder: BlockBuilder) -> list[tuple[Callable[[Any], None], ...]]:
 
 
 def _keys(source: str, message: Message) -> list[Key]:
-    keys = [key_of(source, message.id)] if message.id and message.sequence is None else []
-    keys.extend(key_of(source, event.id, event=True) for event in message.events if event.id)
+    keys = [key_of(source, message.id)] if isinstance(message.id, str) and message.id else []
+    keys.extend(
+        key_of(source, event.id, event=True) for event in message.events if isinstance(event.id, str) and event.id
+    )
     return keys

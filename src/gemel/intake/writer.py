@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from gemel.clock import Clock
-from gemel.errors import GemelError, StorageFailed
+from gemel.errors import StorageFailed
 from gemel.intake.frames import Resolver, take_frame
 from gemel.intake.quarantine import Quarantine
 from gemel.intake.queue import Answer, FairQueue, Item
@@ -77,7 +77,7 @@ class Writer:
                 outcomes.append(
                     (item, take_frame(taker, self._resolver, item) if item.frame is not None else taker.take(item))
                 )
-            except GemelError as error:
+            except Exception as error:  # strict, or objects that are no messages: it is that caller's
                 answers.append((item.answer, None, error))
         if outcomes:
             answers.extend(self._commit(outcomes))
