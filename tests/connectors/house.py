@@ -85,8 +85,8 @@ class House:
         mine = [change.kind for change in self.changes if change.subject == source]
         return [kind for kind in mine if kind.startswith("source.")]
 
-    def readings(self, twin: str, property: str) -> list[Any]:
-        """All journaled (time, value) of one property, in order of position."""
+    def readings(self, twin: str, property: str, *, until: str = "") -> list[Any]:
+        """All journaled (time, value) of one property, in order; with `until`, up to the block with such a change."""
         entry = self.registry.directory.twin(twin)
         assert entry is not None
         ref = entry.properties[property]
@@ -97,4 +97,6 @@ class House:
             if frame is not None:
                 rows = (frame.series == series).nonzero()[0].tolist()
                 found += [(int(frame.time[at]), frame.value[at].as_py()) for at in rows]
+            if any(change.kind == until for change in block.changes):
+                break
         return found

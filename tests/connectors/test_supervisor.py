@@ -194,6 +194,35 @@ def test_what_was_handed_over_is_durable_when_the_supervisor_has_closed(house, s
     assert len(house.readings("press-7", "force")) == 200
 
 
+def test_a_cancellation_that_escapes_a_source_is_a_failure_and_no_stop(house, sources):
+    async def cancel_itself(source, port):
+        if source.runs == 1:
+            raise asyncio.CancelledError
+        await stay(source, port)
+
+    sources["a"] = Scripted(cancel_itself)
+    house.run([spec("a")])
+    house.until(lambda: house.value("press-7", "force") == 1.0)
+    assert house.supervisor.health()["a"].errors == 1
+
+
+def test_the_loss_is_journaled_after_what_was_handed_over(house, sources):
+    async def crash_with_news(source, port):
+        port.connected()
+        if source.runs > 1:
+            await asyncio.Event().wait()
+        waits = [asyncio.ensure_future(port.deliver([force(float(n))])) for n in range(50)]
+        await asyncio.sleep(0)
+        for wait in waits:
+            wait.cancel()
+        raise ConnectionResetError("the cable")
+
+    sources["a"] = Scripted(crash_with_news)
+    house.run([spec("a")])
+    house.until(lambda: house.kinds_of("a") == ["source.lost", "source.found"])
+    assert len(house.readings("press-7", "force", until="source.lost")) == 50
+
+
 def test_a_source_that_ends_stays_ended(house, sources):
     async def end(_source, port):
         port.connected()

@@ -90,9 +90,10 @@ class Runner:
         try:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(DRAIN_S):
-                    await port.drain()
+            await _drained(port)
+            if port.health.state != "ended":
+                port.lost("the connector was stopped")  # after all that it brought
+                port.health.state = "stopped"
         finally:
             for helper in helpers:
                 helper.cancel()
@@ -100,24 +101,22 @@ class Runner:
 
     async def _keep(self, port: ConnectorPort) -> None:
         """Run the source until it ends or is cancelled."""
-        try:
-            source, backoff = await self._build(port)
-            delays = backoff.delays()
-            while True:
-                port.was_connected = False
-                try:
-                    await source.run(port)
-                except Exception as error:
-                    if port.was_connected:
-                        delays = backoff.delays()
-                    await self._failed(port, error, next(delays))
-                else:
-                    port.health.state = "ended"
-                    return
-        finally:
-            if port.health.state != "ended":
-                port.lost("the connector was stopped")
-                port.health.state = "stopped"
+        source, backoff = await self._build(port)
+        delays = backoff.delays()
+        while True:
+            port.was_connected = False
+            try:
+                await source.run(port)
+            except (Exception, asyncio.CancelledError) as error:
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                    raise  # we are told to stop; otherwise the source let a cancellation of its own escape
+                if port.was_connected:
+                    delays = backoff.delays()
+                await self._failed(port, error, next(delays))
+            else:
+                port.health.state = "ended"
+                return
 
     async def _build(self, port: ConnectorPort) -> tuple[Source, Backoff]:
         delays = Backoff().delays()
@@ -131,6 +130,7 @@ class Runner:
         reason = _reason(error)
         port.health.errors += 1
         port.health.last_error = reason
+        await _drained(port)
         port.lost(reason)
         port.health.state = "waiting"
         port.health.detail = f"{reason}; trying again in {delay_s:.1f} s"
@@ -141,6 +141,12 @@ class Runner:
         while True:
             self._pulse = self._clock.monotonic()
             await asyncio.sleep(PULSE_S)
+
+
+async def _drained(port: ConnectorPort) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            await port.drain()
 
 
 def _built(spec: ConnectorSpec) -> tuple[Source, Backoff]:
