@@ -1,7 +1,7 @@
 """The two requests that come by the thousand: reading a twin, and reporting one value.
 
 They are ordinary routes (routes/now.py); asked for plainly, they are answered here without the framework, which costs
-more than they do. Same gate, same structs, same answers: docs/decisions/hot-requests.md.
+more than they do. Same gate, same structs, same answers: docs/decisions/0003-hot-requests.md.
 """
 
 from __future__ import annotations
