@@ -1,8 +1,10 @@
 /** An event of the platform as a line of text and a mark. */
 
-import type { HappenedEvent } from "../api/model";
+import type { Condition, HappenedEvent } from "../api/model";
 import { toMs } from "../format/time";
-import { humanise } from "../format/words";
+import { humanise, titleOf } from "../format/words";
+import type { Activation } from "./conditions";
+import { conditionTold } from "./told";
 
 export interface Happening {
   key: string;
@@ -35,5 +37,25 @@ export function happening(event: HappenedEvent): Happening {
     text: [...[first.code, first.text].filter(Boolean), ...rest.map(([key, value]) => `${humanise(key)}: ${String(value)}`)].join(" · "),
   };
 }
+
+/** A condition that began, as an event. */
+export function began(ref: { twin: string; property: { name: string; title: string } }, { time, condition }: Activation): Happening {
+  const { level, code, text } = condition;
+  const key = `${ref.twin}-${ref.property.name}-${code ?? ""}-${Math.round(time)}`;
+  return { key, time, twin: ref.twin, kind: "condition", level, title: titleOf(ref.property), text: conditionTold({ level, code, text } as Condition) };
+}
+
+/** Entries that `now` has and `before` had not. */
+export function begun(before: unknown, now: unknown): Activation[] {
+  const old = new Set(Array.isArray(before) ? (before as Condition[]).map((one) => `${one.level} ${one.code}`) : []);
+  const list = Array.isArray(now) ? (now as Condition[]) : [];
+  return list
+    .filter((one) => !old.has(`${one.level} ${one.code}`))
+    .map((condition) => ({ time: toMs(condition.since) ?? Date.now(), condition }));
+}
+
+/** Both lists, each event once, newest first. */
+export const merged = (...lists: (readonly Happening[])[]): Happening[] =>
+  [...new Map(lists.flat().map((one) => [one.key, one])).values()].sort((a, b) => b.time - a.time);
 
 const plain = (value: unknown): boolean => ["string", "number", "boolean"].includes(typeof value) && value !== "";

@@ -2,6 +2,8 @@
 
 import { get, twinPath } from "../api/http";
 import type { Kind, Series, ValueView } from "../api/model";
+import { fold, updatesOf, type Update } from "./conditions";
+import { rfc3339 } from "./times";
 import type { Read } from "../charts/track";
 
 export const isNumeric = (kind: Kind): boolean => kind === "number" || kind === "integer";
@@ -11,10 +13,22 @@ export function historyOf(twin: string, property: string, kind: Kind): Read {
   const method = isNumeric(kind) ? "minmax" : "states";
   return async (start, end, points, signal) => {
     const query = { start: rfc3339(start), end: rfc3339(end), points: Math.max(10, Math.round(points)), method };
+    if (kind === "condition") return conditions(twin, property, [start, end], signal);
     if (!isNumeric(kind)) return get<Series>(path, query, signal);
     const [series, then] = await Promise.all([get<Series>(path, query, signal), valuesAt(twin, start)]);
     return holding(series, start, then[property]);
   };
+}
+
+/** A condition's updates as the lists that were active; the last update before the range counts as its first. */
+async function conditions(twin: string, property: string, [start, end]: [number, number], signal: AbortSignal): Promise<Series> {
+  const [series, then] = await Promise.all([updatesOf(twin, property, start, end, signal), valuesAt(twin, start)]);
+  const { time = [], value = [] } = series.columns;
+  const before = then[property];
+  const known = before?.value && before.quality !== "unavailable" && !Array.isArray(before.value);
+  const updates = [...(known ? [before.value] : []), ...value] as (Update | null)[];
+  const folded = fold(known ? [start * 1000, ...time] : time, updates);
+  return { ...series, columns: { time: folded.time, value: folded.value } };
 }
 
 /** The value that held when the range began is its first row: a source that reports changes may have been silent since. */
@@ -46,7 +60,7 @@ function valuesAt(twin: string, ms: number): Promise<Record<string, ValueView>> 
   return found;
 }
 
-export const rfc3339 = (ms: number): string => new Date(Math.round(ms)).toISOString();
+export { rfc3339 };
 
 /** The moment of the first reading of any of these, or null: narrows a coarse read down in a few steps. */
 export async function earliest(reads: readonly Read[], now: number): Promise<number | null> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Series } from "../api/model";
+import { fold } from "../app/conditions";
 import { aligned, append, fromSeries, indexAt, stretches } from "./series";
 import { ticks } from "./ticks";
 import { TimeView } from "./view";
@@ -63,6 +64,21 @@ describe("states", () => {
   it("of equal conditions are one stretch", () => {
     const columns = fromSeries(series({ start: [0, 5000], end: [5000, 8000], value: [[], []] }));
     expect(stretches(columns, 8)).toEqual([{ from: 0, to: 8, word: [] }]);
+  });
+});
+
+describe("conditions", () => {
+  it("are folded from single updates into what was active, and when it began", () => {
+    const warning = { level: "warning" as const, code: "1" };
+    const fault = { level: "fault" as const, code: "2" };
+    const folded = fold([1000, 2000, 3000, 4000, 5000], [warning, fault, { level: "normal", code: "1" }, { level: "normal" }, null]);
+    expect(folded.value).toEqual([[warning], [warning, fault], [fault], [], null]);
+    expect(folded.activations.map((one) => [one.time, one.condition.code])).toEqual([[1, "1"], [2, "2"]]);
+  });
+
+  it("reported again do not begin again", () => {
+    const warning = { level: "warning" as const, code: "1" };
+    expect(fold([1, 2], [warning, { ...warning, text: "still" }]).activations.length).toBe(1);
   });
 });
 
