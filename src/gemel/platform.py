@@ -15,19 +15,20 @@ from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
+import structlog
 from sqlalchemy import Connection
 
 from gemel.access import Gate
 from gemel.clock import Clock, Moment, WallClock, moment
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
-from gemel.errors import UnknownTwin
+from gemel.errors import Corrupt, UnknownTwin
 from gemel.folder import Folder
 from gemel.history import History
 from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
 from gemel.journal import SqlJournal, Verification
 from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
-from gemel.state import Now, Selection, State, Subscription
+from gemel.state import Keyframe, Now, Selection, State, Subscription
 from gemel.twin import Block, Change, Page, Plant, Position, Quality, Reading, Twin, TwinSpec, TwinType, parse_plant
 from gemel.units import warm_up
 
@@ -37,6 +38,7 @@ Document = Plant | Mapping[str, Any] | str | Path | Sequence[Path]
 """A plant: as values, as plain data, as YAML or JSON text, or as files and folders."""
 
 SWEEP_EVERY_S = 1.0
+_log = structlog.get_logger("gemel.platform")
 
 
 class Platform:
@@ -50,7 +52,7 @@ class Platform:
         self._opened = ExitStack()
         with ExitStack() as opened:
             opened.callback(folder.release)
-            settings = folder.settings()
+            settings = self._settings = folder.settings()
             self.database = Database(settings.database or f"sqlite:///{folder.path / 'gemel.sqlite'}")
             opened.callback(self.database.close)
             self.database.migrate()
@@ -61,8 +63,10 @@ class Platform:
             )
             for spec in self.registry.connectors():
                 self.state.bind(spec)
-            for block in self.journal.blocks():
-                self.state.fold(block)
+            opened.callback(self.state.close)
+            self._keyframes = folder.path / "state"
+            self._restore()
+            opened.callback(self._save)
             self.history = History(
                 folder.path / "history",
                 self.journal,
@@ -216,6 +220,26 @@ class Platform:
             raise UnknownTwin(f"there is no twin {twin!r:.160}; look for it with twins(), or create it with apply()")
         return entry
 
+    def _restore(self) -> None:
+        """Bring the state to the journal's head: from its last keyframe, then the blocks after it."""
+        try:
+            keyframe = Keyframe.load(self._keyframes)
+        except Corrupt as error:  # it only saves time: the journal has all of it
+            _log.warning("the state's keyframe is damaged and is left out", error=error.detail)
+            keyframe = None
+        if keyframe is not None and keyframe.position <= self.journal.head().position:
+            self.state.restore(keyframe)
+        self._saved = self.state.position
+        for block in self.journal.blocks(after=self.state.position):
+            self.state.fold(block)
+
+    def _save(self) -> None:
+        """Write the state down, so that a restart need not read the journal from its start."""
+        if self.state.position > self._saved:
+            keyframe = self.state.snapshot()
+            keyframe.save(self._keyframes)
+            self._saved = keyframe.position
+
     def _follow(self, block: Block) -> None:
         if any(change.kind.startswith("connector.") for change in block.changes):
             self._rewired.set()
@@ -225,12 +249,16 @@ class Platform:
             self.supervisor.apply(self.registry.connectors())
 
     def _keep_house(self) -> None:
-        """Freshness, and connectors as declared; apart from the writer, which must never wait for them."""
+        """Freshness, keyframes, connectors as declared; apart from the writer, which must never wait for them."""
+        due = self.clock.monotonic() + self._settings.keyframe_every_s
         while not self._closing.is_set():
             if self._rewired.wait(SWEEP_EVERY_S) and not self._closing.is_set():
                 self._rewired.clear()
                 self._rewire()
             self.state.sweep(self.clock.now())
+            if self.clock.monotonic() >= due:
+                due = self.clock.monotonic() + self._settings.keyframe_every_s
+                self._save()
 
 
 class _Composition:

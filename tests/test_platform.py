@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 
@@ -56,6 +57,25 @@ def test_what_was_written_is_there_after_a_restart(tmp_path):
         assert platform.verify().damaged is None
 
 
+def test_a_restart_begins_with_the_keyframe_and_goes_on_with_the_journal(tmp_path):
+    with gemel.open(tmp_path) as platform:
+        platform.apply(PRESS)
+        platform.write("press-7", "oil_temperature", 1)
+    keyframes = list((tmp_path / "state").iterdir())
+    assert [int(path.name) for path in keyframes] == [platform.position]
+    for path in keyframes[0].iterdir():
+        path.write_bytes(b"damaged")
+    with gemel.open(tmp_path) as platform:
+        assert platform.now("press-7")["oil_temperature"].value == 1
+        platform.write("press-7", "mode", "MANUAL")
+    shutil.rmtree(tmp_path / "state")
+    with gemel.open(tmp_path) as platform:
+        assert {name: now.value for name, now in platform.now("press-7").items()} == {
+            "oil_temperature": 1,
+            "mode": "MANUAL",
+        }
+
+
 def test_a_past_instant_is_answered_right_after_a_write(plant):
     now = plant.clock.now()
     plant.write("press-7", "mode", "MANUAL", time=now - 60 * SECOND)
@@ -105,7 +125,7 @@ def test_a_subscriber_sees_the_snapshot_and_then_every_change(plant):
         seen = [reader.get(timeout=10)]
         plant.write("press-7", "oil_temperature", 2)
         seen.append(reader.get(timeout=10))
-    assert [update.value for delta in seen for update in delta.values] == [1, 2]
+    assert [update.now.value for delta in seen for update in delta.values] == [1, 2]
     assert [delta.snapshot for delta in seen] == [True, False]
     assert seen[1].position == plant.position
 
