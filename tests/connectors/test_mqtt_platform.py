@@ -1,0 +1,97 @@
+"""MQTT through the whole platform, which is killed again and again: every message is in the journal, once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gemel.connectors.mqtt.broker import Broker
+from gemel.platform import Platform
+from gemel.twin import Form
+
+ROOT = Path(__file__).parents[2]
+PLATFORM = """
+import sys, threading
+from gemel.platform import Platform
+with Platform.open(sys.argv[1]) as platform:
+    position = platform.position
+    while True:
+        platform.journal.wait(position + 1, 0.5)
+        position = platform.position
+        if platform.supervisor.health()["hall-2"].state == "connected":
+            print(position, flush=True)
+"""
+
+
+def plant(broker: Broker) -> dict[str, Any]:
+    return {
+        "gemel": 1,
+        "types": [{"id": "line", "properties": [{"name": "count", "kind": "integer"}]}],
+        "twins": [{"id": "line-1", "types": ["line"]}],
+        "connectors": [
+            {
+                "id": "hall-2",
+                "kind": "mqtt",
+                "settings": {"url": broker.url, "payload": {"id": "id"}},
+                "bindings": [{"address": "line/count#n", "twin": "line-1", "property": "count"}],
+            }
+        ],
+    }
+
+
+def counts(platform: Platform) -> list[int]:
+    """All counts in the journal, in order."""
+    entry = platform.registry.directory.twin("line-1")
+    assert entry is not None
+    found: list[int] = []
+    for block in platform.journal.blocks():
+        frame = block.frames.get(Form.INTEGER)
+        if frame is not None:
+            told = zip(frame.series.tolist(), frame.value.to_pylist(), strict=True)
+            found += [value for series, value in told if series >> 20 == entry.number]
+    return found
+
+
+async def test_a_platform_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "plant"
+    with Broker(tmp_path / "broker") as broker:
+        with Platform.open(folder, run_connectors=False) as platform:
+            platform.apply(plant(broker))
+        client = paho.Client(CallbackAPIVersion.VERSION2)
+        client.connect("127.0.0.1", broker.port)
+        client.loop_start()
+        sent = 0
+        for _ in range(4):
+            child = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", PLATFORM, str(folder), stdout=subprocess.PIPE, cwd=ROOT
+            )
+            assert child.stdout is not None
+            assert await asyncio.wait_for(child.stdout.readline(), 60)  # connected: from now on the broker keeps all
+            for number in range(sent, sent + 200):
+                client.publish("line/count", json.dumps({"n": number, "id": f"m-{number}"}), 1)
+            sent += 200
+            assert await asyncio.wait_for(child.stdout.readline(), 60)
+            child.kill()  # somewhere among them
+            await child.communicate()
+        last = client.publish("line/count", json.dumps({"n": sent, "id": f"m-{sent}"}), 1)
+        await asyncio.to_thread(last.wait_for_publish, 30)
+        client.disconnect()
+        client.loop_stop()
+        found = await asyncio.to_thread(_collect, folder, sent + 1)
+    assert sorted(found) == list(range(sent + 1))
+
+
+def _collect(folder: Path, wanted: int) -> list[int]:
+    """Let the platform run until `wanted` counts are in its journal, or nothing comes for 20 s."""
+    with Platform.open(folder) as platform:
+        while len(found := counts(platform)) < wanted:
+            if not platform.journal.wait(platform.journal.head().position + 1, 20):
+                break
+        return found
