@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import psutil
 import pyarrow as pa
@@ -22,7 +23,7 @@ from gemel.clock import SECOND, WallClock
 from gemel.database import Database
 from gemel.registry import Registry
 from gemel.state import Keyframe, Selection, State
-from gemel.twin import Block, Form, Frame, PropertyType, TwinSpec, TwinType, series_of
+from gemel.twin import Block, Change, Form, Frame, PropertyType, TwinSpec, TwinType, series_of
 
 TYPE = TwinType(id="press", properties=tuple(PropertyType(name=f"p{i}") for i in range(10)))
 ROUNDS = 7
@@ -172,19 +173,17 @@ def _plant(folder: Path, twins: int) -> Registry:
         changes += registry.put_twin(tx, TwinSpec(id="press-1", types=("press",)))
     registry.committed(changes)
     # More of the same, in memory: what is measured is the state.
-    number = changes[-1].body["number"]
-    more = [
-        type(changes[-1])(
-            kind="twin.created",
-            subject=f"press-{i}",
-            time=0,
-            body={**changes[-1].body, "number": number + i - 1},
-        )
-        for i in range(2, twins + 1)
-    ]
+    first = changes[-1]
+    more = [_like(first, i) for i in range(2, twins + 1)]
     registry.committed(more)
     database.close()
     return registry
+
+
+def _like(first: Change, i: int) -> Change:
+    id, number = f"press-{i}", first.body["number"] + i - 1
+    twin = {**first.body["twin"], "id": id, "number": number}
+    return msgspec.structs.replace(first, subject=id, body={**first.body, "number": number, "twin": twin})
 
 
 def _blocks(registry: Registry, series: int, readings: int, count: int) -> Iterator[Block]:

@@ -147,10 +147,11 @@ def test_any_interleaving_gives_what_a_plain_model_gives(registry: Registry, pie
     pieces=blocks_of_readings(),
     start=st.integers(0, 3),
     latest=st.booleans(),
+    named=st.booleans(),
     drains=st.lists(st.booleans(), max_size=8),
 )
 def test_snapshot_and_deltas_are_the_state_at_their_position(
-    registry: Registry, pieces: list[list[Reading]], start: int, latest: bool, drains: list[bool]
+    registry: Registry, pieces: list[list[Reading]], start: int, latest: bool, named: bool, drains: list[bool]
 ) -> None:
     clock = SteppedClock()
     state, model = State(registry.directory, clock), Model()
@@ -171,7 +172,9 @@ def test_snapshot_and_deltas_are_the_state_at_their_position(
 
     for i, (block, piece) in enumerate(folded(registry, pieces)):
         if i == start:
-            reader = state.subscribe(Selection(type="press"), rate_hz=1.0 if latest else None)
+            reader = state.subscribe(
+                Selection(twins=TWINS) if named else Selection(type="press"), rate_hz=1.0 if latest else None
+            )
             drain()
             since = state.position
         state.fold(block)

@@ -17,7 +17,7 @@ from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS, NEVER
 from gemel.state.layout import Layout
 from gemel.state.table import Column
 from gemel.state.watch import Watch
-from gemel.twin import Form, Frame, Quality
+from gemel.twin import PROPERTY_BITS, Form, Frame, Quality
 
 __all__ = ["Accepted", "Batch", "Plan", "apply", "batch_of", "plan"]
 
@@ -44,7 +44,7 @@ class Batch:
         return Batch(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Accepted:
     """The readings that were taken, grouped by series, within a series in order of position."""
 
@@ -56,9 +56,21 @@ class Accepted:
     changed: _Ints
     last: NDArray[np.bool_]
     """Whether it is the one that the cell now holds."""
+    _by_twin: tuple[_Ints, _Ints] | None = None
 
     def __len__(self) -> int:
         return len(self.series)
+
+    def of_twins(self, numbers: _Ints) -> _Ints:
+        """Which readings are of these few twins, in the same order; all readers share the sorting it takes."""
+        if self._by_twin is None:
+            twins = self.series >> PROPERTY_BITS
+            order = np.argsort(twins, kind="stable")
+            self._by_twin = twins[order], order
+        twins, order = self._by_twin
+        first, end = np.searchsorted(twins, numbers, "left"), np.searchsorted(twins, numbers, "right")
+        found = [order[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True) if a < b]
+        return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

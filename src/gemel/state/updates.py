@@ -20,6 +20,8 @@ from gemel.twin import MAX_PROPERTIES, PROPERTY_BITS
 
 __all__ = ["names_of", "updates_of_block"]
 
+_FEW = 64
+
 
 def updates_of_block(
     accepted: Iterable[Accepted], recorded: int, chosen: Resolved, after: int, place: tuple[Layout, Watch, int]
@@ -27,10 +29,17 @@ def updates_of_block(
     """The readings that are selected and above position `after`, grouped by series; `place`: layout, watch, now."""
     parts = []
     for part in accepted:
-        wanted = np.flatnonzero(chosen.holds(part.series) & (part.position > after))
+        wanted = _wanted(part, chosen, after)
         if len(wanted):
             parts.append(_updates_of_part(part, wanted, recorded, place))
     return joined(parts)
+
+
+def _wanted(part: Accepted, chosen: Resolved, after: int) -> NDArray[np.int64]:
+    if chosen.wide is None and len(chosen.numbers) <= _FEW:
+        of_twins = part.of_twins(chosen.numbers)
+        return of_twins[chosen.holds(part.series[of_twins]) & (part.position[of_twins] > after)]
+    return np.flatnonzero(chosen.holds(part.series) & (part.position > after))
 
 
 def _updates_of_part(
