@@ -368,7 +368,7 @@ class _Staging:
         if self._mapping.is_long:
             rows = self._db.execute(f"{self._unknown_rows()} ORDER BY _line LIMIT {_EXAMPLES}").fetchall()
             found += [Problem(f"there is no {twin}.{name}", line=line) for line, twin, name in rows]
-        return tuple(sorted(found, key=lambda problem: problem.line)[:_EXAMPLES])
+        return tuple(sorted(found, key=lambda problem: (problem.line, problem.field))[:_EXAMPLES])
 
     def _bounds(self, tables: dict[str, int]) -> tuple[int | None, int | None]:
         if not tables:
