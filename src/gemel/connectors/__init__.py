@@ -11,5 +11,20 @@ from gemel.connectors.base import (
     kinds,
     plugin,
 )
+from gemel.connectors.health import HEALTH_TYPE, Health
+from gemel.connectors.supervisor import Supervisor
 
-__all__ = ["Backoff", "Plugin", "Port", "SecretRef", "Settings", "Source", "build", "kinds", "plugin"]
+__all__ = [
+    "HEALTH_TYPE",
+    "Backoff",
+    "Health",
+    "Plugin",
+    "Port",
+    "SecretRef",
+    "Settings",
+    "Source",
+    "Supervisor",
+    "build",
+    "kinds",
+    "plugin",
+]

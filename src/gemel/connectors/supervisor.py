@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gemel.clock import Clock
@@ -47,6 +48,7 @@ class Supervisor:
         self._lock = threading.Lock()
         self._specs: dict[str, ConnectorSpec] = {}
         self._runners: dict[str, Runner] = {}
+        self._type_is_known = False
         self._stopping = threading.Event()
         self._reporter = threading.Thread(target=self._report_on, name="gemel-connectors", daemon=True)
         if registry is not None:
@@ -116,18 +118,21 @@ class Supervisor:
             self._runners.pop(runner.spec.id, None)
 
     def _introduce(self, specs: Sequence[ConnectorSpec]) -> None:
-        """See to it that the connectors have their twins."""
+        """See to it that the connectors have their twins; one that cannot have it runs all the same."""
         registry = self._registry
         if registry is None or not specs:
             return
+        if not self._type_is_known:
+            self._type_is_known = self._declare(lambda tx: registry.put_type(tx, HEALTH_TYPE))
+        for spec in specs:
+            if registry.directory.twin(f"connector.{spec.id}") is None:
+                self._declare(partial(registry.put_twin, spec=health_twin(spec.id, spec.title)))
 
-        def work(tx: Any) -> tuple[None, Sequence[Change]]:
-            changes = list(registry.put_type(tx, HEALTH_TYPE))
-            for spec in specs:
-                changes += registry.put_twin(tx, health_twin(spec.id, spec.title))
-            return None, changes
-
-        self._intake.transact(work).result()
+    def _declare(self, put: Callable[[Any], Sequence[Change]]) -> bool:
+        with contextlib.suppress(GemelError):
+            self._intake.transact(lambda tx: (None, put(tx))).result()
+            return True
+        return False
 
     def _report_on(self) -> None:
         while not self._stopping.wait(self._health_every_s):
