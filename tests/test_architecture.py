@@ -29,6 +29,7 @@ LEVELS = [
     ["cli"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+EDGES = {"demo", "cli"}  # they speak to a platform as any client does
 SPECIAL = {
     "client": {"twin", "errors", "clock"},
     "testing": {"twin", "errors", "clock", "units", "database"},
