@@ -211,6 +211,16 @@ def test_a_retired_twin_is_gone_and_can_still_be_read(plant: Plant) -> None:
     assert len(plant.state.table("press")) == 2
 
 
+def test_a_reader_by_an_alias_that_is_taken_away_hears_that_the_twin_is_gone(plant: Plant) -> None:
+    plant.twins("press-1", aliases=("P1",))
+    with plant.state.subscribe(Selection(twins=("P1",))) as reader:
+        reader.get(0)
+        plant.twins("press-1")
+        delta = reader.get(0)
+        assert delta is not None
+        assert list(delta.gone) == ["press-1"]
+
+
 async def test_an_event_loop_is_woken(plant: Plant) -> None:
     with plant.state.subscribe(Selection(type="press", properties=("mode",))) as reader:
         assert (await anext(reader)).snapshot

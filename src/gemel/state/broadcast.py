@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ class Broadcast:
 
     def __len__(self) -> int:
         return len(self._resolved)
+
+    def __contains__(self, reader: object) -> bool:
+        return reader in self._resolved
 
     def everyone(self) -> list[Subscription]:
         return list(self._resolved)
@@ -89,7 +93,7 @@ def wake(waiters: Iterable[Waiter]) -> None:
     for loop, future in waiters:
         by_loop.setdefault(loop, []).append(future)
     for loop, futures in by_loop.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop was closed, and nobody waits any more
             loop.call_soon_threadsafe(_resolve, futures)
 
 

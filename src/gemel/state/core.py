@@ -60,8 +60,8 @@ class Core:
         """
         revision = self.registry_revision
         with self.lock:
-            ended = self.retired - reader.ended_before
-        resolved = self.resolver.resolve(reader.selection).without(ended)
+            ended, again = self.retired - reader.ended_before, reader in self.broadcast
+        resolved = self.resolver.resolve(reader.selection, strict=not again).without(ended)
         with self.lock:
             self.broadcast.add(reader, resolved)
             return resolved, revision, self.position

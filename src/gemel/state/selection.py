@@ -88,9 +88,15 @@ class Resolver:
         self._composition = composition
         self._known: tuple[int, dict[object, NDArray[Any]]] = (-1, {})
 
-    def resolve(self, selection: Selection) -> Resolved:
-        """The selection as of now. Raises UnknownTwin, UnknownType, InvalidQuery."""
-        numbers, wide = _twins(selection, self._directory, self._composition, self._once)
+    def resolve(self, selection: Selection, *, strict: bool = True) -> Resolved:
+        """The selection as of now. Raises UnknownType, InvalidQuery, and if `strict` UnknownTwin for an id or alias
+        that means no twin (any more)."""
+        if selection.twins:
+            numbers, wide = _of_ids(selection.twins, self._directory, strict=strict), None
+        else:
+            numbers, wide = _of_all(selection, self._directory, self._composition, self._once)
+        if selection.depth != 0:
+            numbers, wide = _with_parts(numbers, selection.depth, self._directory, self._composition), None
         key = (selection.properties, selection.headline)
         return Resolved(numbers, self._once(key, lambda: _allowed(selection, self._directory)), wide)
 
@@ -104,25 +110,23 @@ class Resolver:
         return known[key]
 
 
-def _twins(
+def _of_all(
     selection: Selection, directory: Directory, composition: Composition | None, once: _Once
 ) -> tuple[NDArray[np.int64], str | None]:
-    wide = None
-    if selection.twins:
-        numbers = _of_ids(selection.twins, directory, strict=True)
-    elif selection.roots:
-        numbers = _of_ids(_needed(composition).roots(selection.type), directory)
-    else:
-        if selection.type and directory.type(selection.type) is None:
-            raise UnknownType(f"there is no twin type {selection.type!r}; list them with /types")
-        numbers = once(selection.type, lambda: directory.numbers(selection.type or None))
-        wide = selection.type
-    if selection.depth != 0:
-        parts = _needed(composition).parts
-        below = [part for id in directory.ids(numbers.tolist()) if id for part in parts(id, selection.depth)]
-        numbers = np.union1d(numbers, _of_ids(below, directory))
-        wide = None
-    return numbers, wide
+    """The twins of a type, or all, or the roots of them; and the type when it is all of its twins."""
+    if selection.roots:
+        return _of_ids(_needed(composition).roots(selection.type), directory), None
+    if selection.type and directory.type(selection.type) is None:
+        raise UnknownType(f"there is no twin type {selection.type!r:.160}; list them with types()")
+    return once(selection.type, lambda: directory.numbers(selection.type or None)), selection.type
+
+
+def _with_parts(
+    numbers: NDArray[np.int64], depth: int | None, directory: Directory, composition: Composition | None
+) -> NDArray[np.int64]:
+    parts = _needed(composition).parts
+    below = [part for id in directory.ids(numbers.tolist()) if id for part in parts(id, depth)]
+    return np.union1d(numbers, _of_ids(below, directory))
 
 
 def _of_ids(ids: Iterable[str], directory: Directory, *, strict: bool = False) -> NDArray[np.int64]:
