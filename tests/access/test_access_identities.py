@@ -157,6 +157,14 @@ def test_a_token_ends_when_it_expires_or_is_withdrawn_and_notes_its_use(gate: Ga
     assert [one.id for one in gate.tokens.all()] == [token.id]
 
 
+def test_the_local_token_is_an_administrator_s_and_is_nowhere_written(gate: Gate, tmp_path: Path) -> None:
+    secret = gate.tokens.local()
+    gate.tokens.add("another", "viewer")
+    assert gate.tokens.principal(secret).role is Role.ADMINISTRATOR
+    assert [token.name for token in gate.tokens.all()] == ["another"]
+    assert secret.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
 def test_a_token_can_no_more_than_its_owner(gate: Gate) -> None:
     gate.accounts.add("Root", GOOD, "administrator")
     ada = gate.accounts.add("Ada", GOOD, "engineer")

@@ -295,7 +295,7 @@ async def audit(
 ) -> Page[AuditView]:
     """Every command, configuration, operation and administration; every refusal; every sign-in."""
     call = call_of(request)
-    place = place_of(cursor, tuple[int])
+    place = place_of(cursor, tuple[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]])
     found = await call.services.reads.run(
         call.services.platform.gate.audit.entries,
         before=None if place is None else place[0],

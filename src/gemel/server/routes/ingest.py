@@ -32,6 +32,7 @@ from gemel.twin import Page, check_id
 __all__ = ["ROUTES"]
 
 DISCARDED_AT_ONCE = 10_000
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 SOURCE = Annotated[str, QueryParameter(max_length=128, description="Who measured it; default: the caller.")]
 
 
@@ -108,7 +109,7 @@ def _sum(receipts: list[Receipt]) -> Receipt:
 class Chosen(msgspec.Struct, forbid_unknown_fields=True):
     """Which of the quarantine: by number, or all that fit."""
 
-    ids: list[int] | None = None
+    ids: list[Whole] | None = None
     source: str = ""
     code: str = ""
     twin: str = ""
@@ -148,6 +149,8 @@ async def quarantine(
     cursor: Cursor = "",
 ) -> Response[bytes]:
     services = call_of(request).services
+    if len(cursor) > 18:
+        raise InvalidInput(f"cursor {cursor:.40} is not one of ours; take `next` of the page before")
     page = await services.reads.run(
         services.platform.intake.quarantined,
         source=source,
