@@ -23,13 +23,16 @@ def is_of_registry(change: Change) -> bool:
 
 def follow(changes: Iterable[Change], layout: Layout, watch: Watch, retired: set[int]) -> bool:
     """Carry everything along; the directory is there already. Returns whether the registry changed."""
-    areas, twins = set(), []
+    areas, twins, created = set(), [], list[int]()
     for change in changes:
         area, _, what = change.kind.partition(".")
         if area == "type":
             layout.know_type(change.subject)
         elif area == "twin" and (entry := layout.directory.twin(change.subject)) is not None:
-            layout.know_twin(entry.number)
+            if what == "created":
+                created.append(entry.number)
+            elif "shape" in change.body.get("fields", ("shape",)):
+                layout.know_twin(entry.number)
             twins.append(entry.id)
             _retire(change, entry.number, retired)
         elif area == "plant":
@@ -39,6 +42,7 @@ def follow(changes: Iterable[Change], layout: Layout, watch: Watch, retired: set
         elif area == "connector" and what == "removed":
             watch.unbind(change.subject)
         areas.add(area)
+    layout.know_new_twins(created)
     if areas & {"type", "plant"}:
         watch.follow_types()
         watch.bind_again()

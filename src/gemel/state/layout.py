@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,17 @@ class Layout:
                 self._add_column(ref, table)
         table.rename(refs)
         return True
+
+    def know_new_twins(self, numbers: Iterable[int]) -> None:
+        """Give rows to twins that have none yet, all at once."""
+        by_type: dict[str, list[int]] = {}
+        for number in numbers:
+            entry = self.directory.entry(number)
+            for type_id in entry.types if entry is not None else ():
+                by_type.setdefault(type_id, []).append(number)
+        for type_id, listed in by_type.items():
+            if type_id in self.by_type or self.know_type(type_id):
+                self._give_rows(self.by_type[type_id], np.array(listed, np.int64))
 
     def know_twin(self, number: int) -> bool:
         """Give the twin a row in the table of each of its types and free those of types it no longer has."""

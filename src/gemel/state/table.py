@@ -92,10 +92,11 @@ class Table:
         size = len(self.numbers)
         while size < self.count:
             size *= 2
-        grown = np.zeros(size, np.int64)  # readers keep the old array
-        grown[: len(self.numbers)] = self.numbers
-        grown[rows] = numbers
-        self.numbers = grown
+        if reused or size > len(self.numbers):  # readers keep the old array; rows past their count they do not see
+            grown = np.zeros(size, np.int64)
+            grown[: len(self.numbers)] = self.numbers
+            self.numbers = grown
+        self.numbers[rows] = numbers
         if len(rows):
             del self._ids[int(rows.min()) >> CHUNK_BITS :]
         return rows
