@@ -120,3 +120,30 @@ def test_events_come_in_pages_from_files_and_memory(world: World) -> None:
     assert [fact.change.body["n"] for fact in world.history.events(asked).items] == [1, 7]
     with pytest.raises(InvalidQuery, match="not a cursor"):
         world.history.events(EventQuery(cursor="x"))
+
+
+def test_users_sql_joins_the_history_with_the_live_fleet(world: World) -> None:
+    from gemel.state import State
+
+    world.put([("mill-1", "temperature", T0 + n * SECOND, float(n)) for n in range(5)])
+
+    class NoParts:
+        def parts(self, twin: str, depth: int | None) -> list[str]:
+            return []
+
+        def roots(self, type_id: str | None) -> list[str]:
+            return []
+
+    state = State(world.directory, world.clock, blocks=world.journal.blocks, composition=NoParts())
+    try:
+        query = (
+            "SELECT twin, property, unit, max(value) AS top FROM history.reading JOIN history.series USING (series) "
+            "GROUP BY ALL"
+        )
+        assert state.sql(query, world.history.relations()).num_rows == 0
+        world.history.flush()
+        assert state.sql(query, world.history.relations()).to_pylist() == [
+            {"twin": "mill-1", "property": "temperature", "unit": "Cel", "top": 4.0}
+        ]
+    finally:
+        state.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,21 +11,23 @@ import pyarrow as pa
 
 from gemel.clock import Clock
 from gemel.errors import InvalidQuery, Overloaded
+from gemel.history import mapping as mappings
 from gemel.history.asof import readings_at
 from gemel.history.average import Average, average_of
 from gemel.history.events import EventPage, EventQuery, events_of
 from gemel.history.export import Progress, export
 from gemel.history.historian import Historian, Settings, Status
 from gemel.history.load import LOADED_KIND, Loaded, Staged, load_hash, loaded_change, stage
-from gemel.history.mapping import Mapping
 from gemel.history.points import Past
 from gemel.history.published import File, View, Views
 from gemel.history.ranges import Ask, range_of
 from gemel.history.reader import Reader
+from gemel.history.relations import relations
 from gemel.history.series import Method, Series
 from gemel.history.subject import Subject, entry_of, sources_of, subject, subject_of_series
 from gemel.journal import Journal
 from gemel.registry import Directory
+from gemel.state import Relation
 from gemel.twin import Change, Position, Reading
 
 __all__ = ["History"]
@@ -175,6 +177,10 @@ class History:
         with self._views.hold() as view:
             return events_of(self._reader, view, query or EventQuery())
 
+    def relations(self) -> Mapping[str, Relation]:
+        """`history.reading`, `history.happened`, `history.series` … for `State.sql`: what is in Parquet by now."""
+        return relations(self.folder.absolute(), self._views, self._directory)
+
     # out and in
 
     def export(
@@ -201,7 +207,7 @@ class History:
     def load(
         self,
         source: Path | pa.Table,
-        mapping: Mapping,
+        mapping: mappings.Mapping,
         journal_change: Callable[[Change], Position],
         *,
         progress: Progress | None = None,
