@@ -25,7 +25,8 @@ with Platform.open(sys.argv[1]) as platform:
     while True:
         platform.journal.wait(position + 1, 0.5)
         position = platform.position
-        if platform.supervisor.health()["hall-2"].state == "connected":
+        health = platform.supervisor.health().get("hall-2")
+        if health is not None and health.state == "connected":
             print(position, flush=True)
 """
 
