@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 
@@ -291,13 +292,20 @@ def test_too_large_a_body_is_refused(server: Server, admin: httpx.Client) -> Non
 def test_the_openapi_document_describes_every_route(server: Server, admin: httpx.Client) -> None:
     from tests.server.test_server_guard import declared
 
-    document = httpx.get(server.url + "/api/v1/openapi.json").json()
+    answer = httpx.get(server.url + "/api/v1/openapi.json")
+    document = answer.json()
     assert document["openapi"].startswith("3.1")
     for method, path, _ in declared(server):
         if method != "WEBSOCKET" and not path.startswith("/api/v1/schema/") and path != "/api/v1/schema":
             address = path.replace(":str}", "}")
             operation = document["paths"][address][method.lower()]
             assert operation["summary"], f"{method} {path}"
+            assert "application/problem+json" in operation["responses"]["4XX"]["content"]
+    write = document["paths"]["/api/v1/twins/{twin}/now/{name}"]["put"]
+    assert write["requestBody"]["content"]["application/json"]["example"]["value"] == 61.5
+    references = re.findall(r'"\$ref":"#/components/schemas/([^"]+)"', answer.text)
+    assert references
+    assert set(references) <= document["components"]["schemas"].keys()
     page = httpx.get(server.url + "/api/v1/docs")
     assert "/api/v1/twins/{twin}/now" in page.text
     assert "<script" not in page.text

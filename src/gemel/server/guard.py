@@ -14,7 +14,7 @@ from gemel.access import AUDITED, Action, Principal, Resource, ResourceKind
 from gemel.errors import Denied, UnknownTwin
 from gemel.server.call import Call, call_of
 
-__all__ = ["PUBLIC", "SELF", "guard", "needs", "permit", "require_twin"]
+__all__ = ["PUBLIC", "SELF", "guard", "needs", "permit", "require_twin", "speaks"]
 
 PUBLIC: dict[str, Any] = {"action": "public"}
 """Open to everybody: it tells nothing of the plant."""
@@ -25,6 +25,11 @@ SELF: dict[str, Any] = {"action": "self"}
 def needs(action: str, kind: str = "Platform", *, id_in: str = "") -> dict[str, Any]:
     """What a route needs: an action on a kind of thing, whose id is the path parameter `id_in`."""
     return {"action": Action(action), "kind": ResourceKind(kind), "id_in": id_in}
+
+
+def speaks(body: Any = None, answer: Any = None) -> dict[str, Any]:
+    """For the OpenAPI document: the structs of a body that the route decodes, of an answer that it encodes itself."""
+    return {"body": body, "answer": answer}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

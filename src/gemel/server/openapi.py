@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from html import escape
 from typing import Any
 
-from litestar import Router
+import msgspec
+from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, License, SecurityScheme
+from litestar.routes import HTTPRoute
 
 import gemel
 from gemel.server.guard import PUBLIC
 
-__all__ = ["config", "docs_page"]
+__all__ = ["config", "docs_page", "document"]
 
 DESCRIPTION = """Twins of machines: what they are, are doing and did. Every answer carries `Gemel-Position`, the journal
 position it was read at; `?at_position=` waits until the platform has reached one. Errors are RFC 9457 problems with a
@@ -39,6 +42,91 @@ def config() -> OpenAPIConfig:
         security=[{"token": []}, {"session": []}],
         openapi_router=Router("/api/v1/schema", route_handlers=[], include_in_schema=False, opt=PUBLIC),
     )
+
+
+class ProblemView(msgspec.Struct):
+    """RFC 9457. Further members depend on the code: docs/reference/errors.md."""
+
+    type: str
+    code: str
+    """Stable; for programs."""
+    title: str
+    status: int
+    detail: str
+    """The value that was wrong and the way out; for people."""
+
+
+EXAMPLE = {
+    "type": "urn:gemel:error:unknown-twin",
+    "code": "unknown-twin",
+    "title": "No such twin",
+    "status": 404,
+    "detail": "there is no twin 'press-9'; look for it with GET /twins?q=",
+}
+BODY_EXAMPLES = {
+    "Write": {"value": 61.5, "time": "2026-03-20T08:34:14.784Z"},
+    "SignIn": {"name": "Ada Lovelace", "password": "correct horse battery staple"},
+    "NewToken": {"name": "press line gateway", "role": "operator", "expires": "2030-01-01T00:00:00Z"},
+    "IngestBody": {
+        "source": "gateway-1",
+        "messages": [
+            {"id": "17", "readings": [{"twin": "press-7", "property": "oil_temperature", "value": 61.5}]},
+        ],
+    },
+    "Query": {"sql": "SELECT twin, oil_temperature FROM live.press WHERE oil_temperature > 80", "limit": 100},
+    "TwinSpec": {"id": "press-9", "types": ["press"], "name": "Press 9", "part_of": "line-1"},
+    "TwinPatch": {"name": "Press 9", "attributes": {"maker": "Acme"}},
+    "Chosen": {"source": "http:gateway-1", "code": "unknown-twin"},
+}
+
+
+def document(app: Litestar) -> dict[str, Any]:
+    """The whole document: what the framework knows, with the bodies and errors that the routes handle themselves."""
+    found: dict[str, Any] | None = app.state.get("openapi")
+    if found is not None:
+        return found
+    made = copy.deepcopy(app.openapi_schema.to_schema())
+    kinds: list[Any] = [ProblemView]
+    for _, _, opt in declared(app):
+        kinds += [kind for kind in (opt.get("body"), opt.get("answer")) if kind is not None]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    schema_of = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+    known = made.setdefault("components", {}).setdefault("schemas", {})
+    known.update(components)
+    problem = {"application/problem+json": {"schema": schema_of[id(ProblemView)], "example": EXAMPLE}}
+    for method, path, opt in declared(app):
+        operation = made["paths"].get(path, {}).get(method)
+        if operation is None:
+            continue
+        if (body := opt.get("body")) is not None:
+            content: dict[str, Any] = {"schema": schema_of[id(body)]}
+            if body.__name__ in BODY_EXAMPLES:
+                content["example"] = BODY_EXAMPLES[body.__name__]
+            operation["requestBody"] = {"content": {"application/json": content}, "required": True}
+        if (answer := opt.get("answer")) is not None:
+            for status, response in operation["responses"].items():
+                if status.startswith("2"):
+                    response["content"] = {"application/json": {"schema": schema_of[id(answer)]}}
+        operation["responses"].pop("400", None)
+        operation["responses"]["4XX"] = {"description": "Refused, with the reason and the way out", "content": problem}
+        if opt["action"] == "public":
+            operation["security"] = []
+        else:
+            operation["x-gemel-action"] = str(opt["action"])
+    app.state["openapi"] = made
+    return made
+
+
+def declared(app: Litestar) -> list[tuple[str, str, dict[str, Any]]]:
+    """(method, path as OpenAPI writes it, what the handler declares) of every route."""
+    return [
+        (method.lower(), route.path_format, handler.opt)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+        if method != "OPTIONS" and handler.resolve_include_in_schema()
+    ]
 
 
 def docs_page(document: dict[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from gemel.errors import Denied, GemelError
 from gemel.server.call import Call, call_of
 from gemel.server.cookies import set_cookie
 from gemel.server.encode import rfc3339
-from gemel.server.guard import PUBLIC, SELF, needs
+from gemel.server.guard import PUBLIC, SELF, needs, speaks
 from gemel.server.http import Cursor, Limit, Req, cursor_of, decoded, etag, if_match, json, page_of, place_of
 from gemel.server.options import API
 from gemel.twin import Page
@@ -150,7 +150,13 @@ def _noted(call: Call, action: str, principal: str, *, allowed: bool) -> None:
     )
 
 
-@post(f"{API}/session", opt=PUBLIC, status_code=200, tags=["access"], summary="Sign in: sets the session cookie")
+@post(
+    f"{API}/session",
+    opt=PUBLIC | speaks(SignIn),
+    status_code=200,
+    tags=["access"],
+    summary="Sign in: sets the session cookie",
+)
 async def sign_in(request: Req) -> UserView:
     """Body: name and password. Slows down after five failures (429 with Retry-After)."""
     call = call_of(request)
@@ -177,7 +183,7 @@ async def sign_out(request: Req) -> None:
         set_cookie(call, "")
 
 
-@post(f"{API}/setup", opt=PUBLIC, tags=["access"], summary="Make the first administrator")
+@post(f"{API}/setup", opt=PUBLIC | speaks(SetUp), tags=["access"], summary="Make the first administrator")
 async def set_up(request: Req) -> UserView:
     """Body: the one-time token that the server printed at its first start, a name, a password. Signs in, too."""
     call = call_of(request)
@@ -190,7 +196,13 @@ async def set_up(request: Req) -> UserView:
     return _user(account)
 
 
-@put(f"{API}/me/password", opt=SELF, status_code=204, tags=["access"], summary="Change one's own password")
+@put(
+    f"{API}/me/password",
+    opt=SELF | speaks(NewPassword),
+    status_code=204,
+    tags=["access"],
+    summary="Change one's own password",
+)
 async def change_password(request: Req) -> None:
     """Ends all of one's sessions but starts a new one here."""
     call = call_of(request)
@@ -214,7 +226,7 @@ async def users(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[U
     return page_of(known, limit, cursor, lambda user: user.id)
 
 
-@post(f"{API}/users", opt=ADMINISTER, tags=["access"], summary="Add a user")
+@post(f"{API}/users", opt=ADMINISTER | speaks(NewUser, UserView), tags=["access"], summary="Add a user")
 async def add_user(request: Req) -> Response[bytes]:
     call = call_of(request)
     given, accounts = await decoded(request, NewUser), call.services.platform.gate.accounts
@@ -222,13 +234,18 @@ async def add_user(request: Req) -> Response[bytes]:
     return json(_user(made), status=201, headers={**etag(made.revision), "Location": f"{API}/users/{made.id}"})
 
 
-@get(f"{API}/users/{{user:str}}", opt=ADMINISTER_ONE, tags=["access"], summary="One user")
+@get(f"{API}/users/{{user:str}}", opt=ADMINISTER_ONE | speaks(None, UserView), tags=["access"], summary="One user")
 async def user_of(request: Req, user: FromPath[str]) -> Response[bytes]:
     found = call_of(request).services.platform.gate.accounts.get(user)
     return json(_user(found), headers=etag(found.revision))
 
 
-@patch(f"{API}/users/{{user:str}}", opt=ADMINISTER_ONE, tags=["access"], summary="Change role, password, disabled")
+@patch(
+    f"{API}/users/{{user:str}}",
+    opt=ADMINISTER_ONE | speaks(UserChange, UserView),
+    tags=["access"],
+    summary="Change role, password, disabled",
+)
 async def change_user(request: Req, user: FromPath[str]) -> Response[bytes]:
     """A new password or `disabled: true` ends the user's sessions. The last administrator stays."""
     call = call_of(request)
@@ -258,7 +275,12 @@ async def tokens(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[
     return page_of(known, limit, cursor, lambda token: token.id)
 
 
-@post(f"{API}/tokens", opt=ADMINISTER, tags=["access"], summary="Make a token; its secret is shown this once")
+@post(
+    f"{API}/tokens",
+    opt=ADMINISTER | speaks(NewToken),
+    tags=["access"],
+    summary="Make a token; its secret is shown this once",
+)
 async def add_token(request: Req) -> TokenMade:
     call = call_of(request)
     given, gate, who = await decoded(request, NewToken), call.services.platform.gate, call.who

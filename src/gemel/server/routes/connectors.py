@@ -12,7 +12,7 @@ from litestar.response import Response
 from gemel.errors import InvalidInput, UnknownConnector
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
-from gemel.server.guard import needs
+from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, change, decoded, json, page_of
 from gemel.server.options import API
 from gemel.twin import ConnectorSpec, Page
@@ -101,7 +101,12 @@ async def connector_of(request: Req, connector: FromPath[str]) -> ConnectorView:
     return await call.services.reads.run(_one, call, connector)
 
 
-@put(f"{API}/connectors/{{connector:str}}", opt=CONFIGURE_ONE, tags=["connectors"], summary="Declare a connector")
+@put(
+    f"{API}/connectors/{{connector:str}}",
+    opt=CONFIGURE_ONE | speaks(ConnectorSpec, ConnectorView),
+    tags=["connectors"],
+    summary="Declare a connector",
+)
 async def put_connector(request: Req, connector: FromPath[str]) -> Response[bytes]:
     """It starts, or starts anew, at once. Secrets in `settings` are references: `{"env": "NAME"}`."""
     call = call_of(request)

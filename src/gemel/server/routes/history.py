@@ -16,7 +16,7 @@ from gemel.history import Series
 from gemel.server.arrow import arrow, wants_arrow
 from gemel.server.call import Call, call_of
 from gemel.server.encode import Value, rfc3339, value_then
-from gemel.server.guard import needs
+from gemel.server.guard import needs, speaks
 from gemel.server.http import Req, json, time_or
 from gemel.server.options import API
 
@@ -49,6 +49,22 @@ class AverageView(msgspec.Struct):
     position: int
 
 
+class SeriesView(msgspec.Struct):
+    """A property over a range."""
+
+    twin: str
+    property: str
+    kind: str
+    unit: str
+    method: str
+    start: str
+    end: str
+    resolution_s: float
+    position: int
+    gaps: list[tuple[int, int]]
+    columns: dict[str, list[Any]]
+
+
 def interval(call: Call, start: str | None, end: str | None) -> tuple[int, int]:
     """[start, end) in microseconds; the last hour when nothing is said. Raises InvalidTime, InvalidQuery."""
     until = time_or(end, call.services.platform.clock.now())
@@ -71,7 +87,7 @@ async def twin_at(
 
 @get(
     f"{API}/twins/{{twin:str}}/history/{{name:str}}",
-    opt=READ_ONE,
+    opt=READ_ONE | speaks(None, SeriesView),
     tags=["history"],
     summary="A property over a range",
 )

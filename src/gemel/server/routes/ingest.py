@@ -20,11 +20,12 @@ from gemel.connectors.http import (
     decode_json,
     is_cloudevent,
 )
+from gemel.connectors.http.bodies import IngestBody
 from gemel.errors import InvalidInput, WrongMediaType
 from gemel.intake import Message, Quarantined, Receipt, ReplayRule
 from gemel.server.call import Call, call_of
 from gemel.server.encode import pure, rfc3339
-from gemel.server.guard import needs
+from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, decoded, done, json, media_type
 from gemel.server.options import API
 from gemel.twin import Page, check_id
@@ -36,7 +37,13 @@ Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 SOURCE = Annotated[str, QueryParameter(max_length=128, description="Who measured it; default: the caller.")]
 
 
-@post(f"{API}/ingest", opt=needs("write"), status_code=200, tags=["ingest"], summary="Report many values and events")
+@post(
+    f"{API}/ingest",
+    opt=needs("write") | speaks(IngestBody, Receipt),
+    status_code=200,
+    tags=["ingest"],
+    summary="Report many values and events",
+)
 async def ingest(request: Req, source: SOURCE = "") -> Response[bytes]:
     """Answers when everything accepted is on stable storage; what is not accepted goes to quarantine, with reasons.
 
@@ -136,7 +143,12 @@ def _view(one: Quarantined) -> dict[str, Any]:
     }
 
 
-@get(f"{API}/quarantine", opt=needs("read", "Quarantine"), tags=["ingest"], summary="What was not accepted, and why")
+@get(
+    f"{API}/quarantine",
+    opt=needs("read", "Quarantine") | speaks(None, Page[Quarantined]),
+    tags=["ingest"],
+    summary="What was not accepted, and why",
+)
 async def quarantine(
     request: Req,
     source: Annotated[str, QueryParameter(max_length=500)] = "",
@@ -165,7 +177,7 @@ async def quarantine(
 
 @post(
     f"{API}/quarantine/replay",
-    opt=needs("operate", "Quarantine"),
+    opt=needs("operate", "Quarantine") | speaks(Replay, Receipt),
     status_code=200,
     tags=["ingest"],
     summary="Hand in again what was not accepted",
@@ -184,7 +196,7 @@ async def replay(request: Req) -> Response[bytes]:
 
 @post(
     f"{API}/quarantine/discard",
-    opt=needs("operate", "Quarantine"),
+    opt=needs("operate", "Quarantine") | speaks(Chosen),
     status_code=200,
     tags=["ingest"],
     summary="Throw away what was not accepted",

@@ -14,7 +14,7 @@ from gemel.intake import Message, Reported
 from gemel.registry import Entry
 from gemel.server.call import Call, call_of
 from gemel.server.encode import Value, quality_of, value_of
-from gemel.server.guard import needs, require_twin
+from gemel.server.guard import needs, require_twin, speaks
 from gemel.server.http import Req, decoded
 from gemel.server.options import API
 from gemel.twin import Quality
@@ -111,7 +111,7 @@ async def property_now(request: Req, twin: FromPath[str], name: FromPath[str]) -
 
 @put(
     f"{API}/twins/{{twin:str}}/now/{{name:str}}",
-    opt=needs("write", "Twin", id_in="twin"),
+    opt=needs("write", "Twin", id_in="twin") | speaks(Write),
     tags=["now"],
     summary="Report one value; answers when it is on stable storage",
 )

@@ -11,10 +11,10 @@ from litestar.params import QueryParameter
 from gemel.errors import InvalidInput
 from gemel.registry import Plan
 from gemel.server.call import Call, call_of
-from gemel.server.guard import needs
+from gemel.server.guard import needs, speaks
 from gemel.server.http import Req
 from gemel.server.options import API
-from gemel.twin import parse_plant
+from gemel.twin import Plant, parse_plant
 
 __all__ = ["ROUTES"]
 
@@ -33,7 +33,7 @@ class PlanView(msgspec.Struct):
 
 @post(
     f"{API}/apply",
-    opt=needs("configure"),
+    opt=needs("configure") | speaks(Plant),
     status_code=200,
     tags=["plant"],
     summary="Apply a plant document, in YAML or JSON",
@@ -55,7 +55,12 @@ async def apply(
 
 def _apply(call: Call, body: bytes, *, dry_run: bool, prune: bool) -> tuple[Plan, int]:
     platform = call.services.platform
-    plan = platform.apply(parse_plant(body, "body"), dry_run=dry_run, prune=prune)
+    registry, who = platform.registry, call.who.id
+    plan = registry.plan(parse_plant(body, "body"), prune=prune)
+    if plan and not dry_run:  # as Platform.apply, in the caller's name
+        for stage in registry.stages(plan):
+            platform.change(stage, actor=who)
+        platform.change(lambda tx: registry.apply(tx, plan), actor=who)
     return plan, platform.state.position
 
 

@@ -11,7 +11,7 @@ from litestar.response import Response
 from gemel.errors import InvalidInput
 from gemel.server.arrow import arrow, wants_arrow
 from gemel.server.call import Call, call_of
-from gemel.server.guard import needs
+from gemel.server.guard import needs, speaks
 from gemel.server.http import Req, decoded, json
 from gemel.server.options import API
 
@@ -27,7 +27,28 @@ class Query(msgspec.Struct, forbid_unknown_fields=True):
     limit: int = 10_000
 
 
-@post(f"{API}/query", opt=needs("query"), status_code=200, tags=["query"], summary="One SELECT over the fleet")
+class ResultColumn(msgspec.Struct):
+    """One column of the answer."""
+
+    name: str
+    type: str
+
+
+class Rows(msgspec.Struct):
+    """The answer, row by row."""
+
+    columns: list[ResultColumn]
+    rows: list[list[Any]]
+    position: int
+
+
+@post(
+    f"{API}/query",
+    opt=needs("query") | speaks(Query, Rows),
+    status_code=200,
+    tags=["query"],
+    summary="One SELECT over the fleet",
+)
 async def query(request: Req) -> Response[bytes]:
     """Over `live.<type>`, `history.*`, `twins`, `links`; `{columns, rows, position}`, or Arrow if `Accept` says so."""
     call = call_of(request)
@@ -42,8 +63,8 @@ def _answer(call: Call, given: Query, *, as_arrow: bool) -> Response[bytes]:
     if as_arrow:
         return arrow(table)
     rows: list[Any] = list(zip(*(column.to_pylist() for column in table.columns), strict=True)) if table.columns else []
-    columns = [{"name": field.name, "type": str(field.type)} for field in table.schema]
-    return json({"columns": columns, "rows": rows, "position": call.position})
+    columns = [ResultColumn(field.name, str(field.type)) for field in table.schema]
+    return json(Rows(columns, rows, call.position))
 
 
 ROUTES = [query]

@@ -13,7 +13,7 @@ from gemel.server.call import call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import PUBLIC, SELF, needs
 from gemel.server.http import Req, json
-from gemel.server.openapi import docs_page
+from gemel.server.openapi import docs_page, document
 from gemel.server.options import API
 from gemel.twin import json_schema
 
@@ -93,13 +93,12 @@ async def schema(name: FromPath[str]) -> Response[bytes]:
 
 @get(f"{API}/openapi.json", opt=PUBLIC, tags=["site"], summary="This interface as OpenAPI 3.1")
 async def openapi(request: Req) -> Response[bytes]:
-    return json(request.app.openapi_schema.to_schema())
+    return json(document(request.app))
 
 
 @get(f"{API}/docs", opt=PUBLIC, tags=["site"], summary="This interface for people")
 async def docs(request: Req) -> Response[bytes]:
-    page = docs_page(request.app.openapi_schema.to_schema())
-    return Response(page, media_type="text/html; charset=utf-8")
+    return Response(docs_page(document(request.app)), media_type="text/html; charset=utf-8")
 
 
 @get("/healthz", opt=PUBLIC, tags=["health"], summary="The process lives")

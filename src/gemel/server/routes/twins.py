@@ -14,18 +14,17 @@ from gemel.errors import InvalidInput, NotFound, RevisionConflict
 from gemel.registry import TwinQuery
 from gemel.server.call import Call, call_of
 from gemel.server.encode import LinkView, TwinView, Value, link_view, twin_view, value_of
-from gemel.server.guard import needs
+from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, change, decoded, etag, if_match, json, time_or, unchanged
 from gemel.server.options import API
 from gemel.server.search import search
-from gemel.twin import Link, Page, Twin, TwinSpec
+from gemel.twin import LifeStage, Link, Page, Twin, TwinSpec
 
 __all__ = ["ROUTES"]
 
 READ_ONE = needs("read", "Twin", id_in="twin")
 CONFIGURE_ONE = needs("configure", "Twin", id_in="twin")
 INCLUDES = {"now", "headline", "links"}
-PATCHED = {"name", "description", "serial", "types", "aliases", "attributes", "stage"}
 ATTEMPTS = 5
 AT = Annotated[str | None, QueryParameter(description="A past instant, RFC 3339.")]
 
@@ -39,6 +38,18 @@ class PartsView(msgspec.Struct):
     slot: str
     stage: str
     parts: list[PartsView]
+
+
+class TwinPatch(msgspec.Struct, omit_defaults=True):
+    """What is given changes; null empties; attributes are merged."""
+
+    name: str | None = None
+    description: str | None = None
+    serial: str | None = None
+    types: tuple[str, ...] | None = None
+    aliases: tuple[str, ...] | None = None
+    attributes: dict[str, Any] | None = None
+    stage: LifeStage | None = None
 
 
 @get(f"{API}/twins", opt=needs("read"), tags=["twins"], summary="Search twins")
@@ -109,7 +120,7 @@ def _with(call: Call, twin: Twin, wanted: set[str]) -> TwinView:
     return twin_view(twin, links=links, now=now, headline=headline)
 
 
-@post(f"{API}/twins", opt=needs("configure"), tags=["twins"], summary="Create a twin")
+@post(f"{API}/twins", opt=needs("configure") | speaks(TwinSpec, TwinView), tags=["twins"], summary="Create a twin")
 async def add_twin(request: Req) -> Response[bytes]:
     """The body is a twin as a plant document declares it: `{id, types, name, serial, part_of, links, …}`."""
     call = call_of(request)
@@ -121,7 +132,12 @@ async def add_twin(request: Req) -> Response[bytes]:
     return json(view, status=201, headers=headers)
 
 
-@get(f"{API}/twins/{{twin:str}}", opt=READ_ONE, tags=["twins"], summary="One twin, with its links")
+@get(
+    f"{API}/twins/{{twin:str}}",
+    opt=READ_ONE | speaks(None, TwinView),
+    tags=["twins"],
+    summary="One twin, with its links",
+)
 async def twin_of(request: Req, twin: FromPath[str]) -> Response[bytes]:
     call = call_of(request)
     view = await call.services.reads.run(_one, call, twin)
@@ -134,15 +150,22 @@ def _one(call: Call, twin: str) -> TwinView:
     return _with(call, call.services.platform.registry.twin(twin), {"links"})
 
 
-@patch(f"{API}/twins/{{twin:str}}", opt=CONFIGURE_ONE, tags=["twins"], summary="Change a twin")
+@patch(
+    f"{API}/twins/{{twin:str}}",
+    opt=CONFIGURE_ONE | speaks(TwinPatch, TwinView),
+    tags=["twins"],
+    summary="Change a twin",
+)
 async def change_twin(request: Req, twin: FromPath[str]) -> Response[bytes]:
     """A JSON merge patch (RFC 7396) of name, description, serial, types, aliases, attributes, stage."""
     call = call_of(request)
     registry = call.services.platform.registry
     given = await decoded(request, dict[str, Any])
-    unknown = given.keys() - PATCHED
+    unknown = given.keys() - set(TwinPatch.__struct_fields__)
     if unknown:
-        raise InvalidInput(f"{', '.join(sorted(unknown))!r:.100} cannot be patched; use {', '.join(sorted(PATCHED))}")
+        raise InvalidInput(
+            f"{', '.join(sorted(unknown))!r:.100} cannot be patched; use {', '.join(TwinPatch.__struct_fields__)}"
+        )
     read = if_match(request)
     for attempt in range(ATTEMPTS):
         before = await call.services.reads.run(registry.twin, twin)
@@ -258,7 +281,7 @@ class NewLink(msgspec.Struct, forbid_unknown_fields=True):
 
 @put(
     f"{API}/twins/{{twin:str}}/links/{{kind:str}}/{{target:str}}",
-    opt=CONFIGURE_ONE,
+    opt=CONFIGURE_ONE | speaks(NewLink),
     tags=["twins"],
     summary="Link it to another twin",
 )

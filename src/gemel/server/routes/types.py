@@ -11,7 +11,7 @@ from litestar.response import Response
 
 from gemel.errors import InvalidInput
 from gemel.server.call import call_of
-from gemel.server.guard import needs
+from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, change, decoded, etag, if_match, json, page_of, unchanged
 from gemel.server.options import API
 from gemel.twin import Page, TwinType
@@ -27,7 +27,7 @@ async def types(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[T
     return page_of(call_of(request).services.platform.registry.types(), limit, cursor, lambda one: one.id)
 
 
-@get(f"{API}/types/{{type_id:str}}", opt=READ_ONE, tags=["types"], summary="One twin type")
+@get(f"{API}/types/{{type_id:str}}", opt=READ_ONE | speaks(None, TwinType), tags=["types"], summary="One twin type")
 async def type_of(
     request: Req,
     type_id: FromPath[str],
@@ -48,7 +48,7 @@ async def versions(request: Req, type_id: FromPath[str]) -> Page[TwinType]:
 
 @put(
     f"{API}/types/{{type_id:str}}",
-    opt=needs("configure", "TwinType", id_in="type_id"),
+    opt=needs("configure", "TwinType", id_in="type_id") | speaks(TwinType, TwinType),
     tags=["types"],
     summary="Create a twin type, or evolve it",
 )
