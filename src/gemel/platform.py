@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -255,7 +256,8 @@ class Platform:
             if self._rewired.wait(SWEEP_EVERY_S) and not self._closing.is_set():
                 self._rewired.clear()
                 self._rewire()
-            self.state.sweep(self.clock.now())
+            if turned := self.state.sweep(self.clock.now()):
+                self.intake.transact(partial(_journaled, turned))
             if self.clock.monotonic() >= due:
                 due = self.clock.monotonic() + self._settings.keyframe_every_s
                 self._save()
@@ -278,6 +280,10 @@ class _Composition:
             if not page.next:
                 return
             query = msgspec.structs.replace(query, cursor=page.next)
+
+
+def _journaled(changes: Sequence[Change], _tx: Connection) -> tuple[None, Sequence[Change]]:
+    return None, changes
 
 
 def _plant(document: Document) -> Plant:
