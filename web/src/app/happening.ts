@@ -4,6 +4,7 @@ import type { Condition, HappenedEvent } from "../api/model";
 import { toMs } from "../format/time";
 import { humanise, titleOf } from "../format/words";
 import type { Activation } from "./conditions";
+import { twinHref, typeHref } from "./hrefs";
 import { conditionTold } from "./told";
 
 export interface Happening {
@@ -15,8 +16,12 @@ export interface Happening {
   level: "fault" | "warning" | null;
   title: string;
   text: string;
+  /** Where what it is about can be seen; empty when it has no page. */
+  href: string;
 }
 
+/** Kinds of change of the plant itself: their title says enough. */
+const KEEPING = /^(twin|link|type|connector|plant|site|access|history)\./;
 const HIDDEN = new Set(["property", "event", "level", "severity", "code", "text", "since", "title", "fields", "conditions", "twin"]);
 
 export function happening(event: HappenedEvent): Happening {
@@ -34,15 +39,22 @@ export function happening(event: HappenedEvent): Happening {
     kind: event.kind,
     level: level === "fault" || level === "warning" ? level : null,
     title: humanise(about ? String(about) : event.kind.replace(/^\w+\./, (area) => area.replace(".", " "))),
-    text: [...[first.code, first.text].filter(Boolean), ...rest.map(([key, value]) => `${humanise(key)}: ${String(value)}`)].join(" · "),
+    text: KEEPING.test(event.kind) ? "" : [...[first.code, first.text].filter(Boolean), ...rest.map(([key, value]) => `${humanise(key)}: ${String(value)}`)].join(" · "),
+    href: hrefOf(event),
   };
+}
+
+function hrefOf({ kind, twin }: HappenedEvent): string {
+  if (/^(connector|source)\./.test(kind)) return "/connectors";
+  if (kind.startsWith("type.")) return typeHref(twin);
+  return /^(plant|site|access|history)\./.test(kind) ? "" : twinHref(twin);
 }
 
 /** A condition that began, as an event. */
 export function began(ref: { twin: string; property: { name: string; title: string } }, { time, condition }: Activation): Happening {
   const { level, code, text } = condition;
   const key = `${ref.twin}-${ref.property.name}-${code ?? ""}-${Math.round(time)}`;
-  return { key, time, twin: ref.twin, kind: "condition", level, title: titleOf(ref.property), text: conditionTold({ level, code, text } as Condition) };
+  return { key, time, twin: ref.twin, kind: "condition", level, title: titleOf(ref.property), text: conditionTold({ level, code, text } as Condition), href: twinHref(ref.twin) };
 }
 
 /** Entries that `now` has and `before` had not. */

@@ -64,6 +64,3 @@ class Router {
 }
 
 export const router = new Router();
-
-export const twinHref = (id: string): string => `/twins/${encodeURIComponent(id)}`;
-export const typeHref = (id: string): string => `/types/${encodeURIComponent(id)}`;

@@ -1,0 +1,4 @@
+/** Addresses of things. */
+
+export const twinHref = (id: string): string => `/twins/${encodeURIComponent(id)}`;
+export const typeHref = (id: string): string => `/types/${encodeURIComponent(id)}`;
