@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,3 +93,21 @@ world.close()
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     run = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr[-3000:]
+
+
+def test_files_of_an_unfinished_commit_are_removed_at_the_next_opening(tmp_path: Path) -> None:
+    world = World(tmp_path, Cast(PROPERTIES, ["mill-1"]))
+    try:
+        world.put([("mill-1", "parts", 0, 1)])
+        world.history.flush()
+        stored = tmp_path / "history" / world.history.files()[0].path
+        world.history.close()
+        stray = stored.with_name("ducklake-unfinished.parquet")
+        shutil.copy(stored, stray)
+        (tmp_path / "history" / "open").touch()  # as a crash leaves it
+        world.history = world._open()
+        assert stored.exists()
+        assert not stray.exists()
+        assert sum(f.rows for f in world.history.files()) == 1
+    finally:
+        world.close()

@@ -78,6 +78,8 @@ class Status:
     """Journal position up to which queries answer."""
     waiting: int = 0
     """Readings and changes in the journal that are not in Parquet yet."""
+    lag_s: float = 0.0
+    """How long the oldest of them has been waiting since it was followed."""
     commits: int = 0
     rows: int = 0
     """Rows committed since opening."""
@@ -103,6 +105,7 @@ class Historian:
         catalogue_url: str | None,
     ) -> None:
         self.folder = folder
+        self._marker = folder / "open"
         self.pace = settings.pace
         self._upkeep = settings.upkeep
         self._journal = journal
@@ -137,8 +140,13 @@ class Historian:
 
     def status(self) -> Status:
         head = self._journal.head().position
-        status = self._status
-        return replace(status, followed=self._views.current.position, waiting=max(0, head - status.stored))
+        status, oldest = self._status, self._oldest
+        return replace(
+            status,
+            followed=self._views.current.position,
+            waiting=max(0, head - status.stored),
+            lag_s=0.0 if oldest is None else self._clock.monotonic() - oldest,
+        )
 
     def flush(self, position: int) -> None:
         """Ask for everything up to `position` to be stored soon; wait for it with `Views.wait`."""
@@ -214,6 +222,9 @@ class Historian:
     def _run(self) -> None:
         try:
             self._lake = Lake(self.folder, catalogue_url=self._catalogue_url)
+            if self._marker.exists():  # it was not closed: files of an unfinished commit may lie about
+                self._lake.remove_orphans()
+            self._marker.touch()
         except BaseException as error:
             self._open_error = error
             self._opened.set()
@@ -239,6 +250,7 @@ class Historian:
         finally:
             self._maintenance.close()
             self._lake.close()
+            self._marker.unlink(missing_ok=True)
 
     def _work(self) -> None:
         """One commit, or one step of maintenance; a commit comes first unless files crowd."""

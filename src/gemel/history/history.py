@@ -63,6 +63,7 @@ class History:
         )
         try:
             self._historian.start()
+            self._reader.warm(self._views.current)
         except BaseException:
             self._reader.close()
             raise

@@ -109,6 +109,18 @@ class Reader:
         """An SQL relation over these files."""
         return scan([str(self.folder / file.path) for file in files], files[0].table)
 
+    def warm(self, view: View) -> None:
+        """Ask a first small question: DuckDB's first Parquet query in a process takes 0.3 s."""
+        newest = view.table(READINGS[Form.NUMBER]).files[-1:]
+        if newest:
+            self.of_files(
+                [self.folder / newest[0].path],
+                Form.NUMBER,
+                Wanted(np.array([newest[0].min_series], np.int64), newest[0].max_time),
+                newest=True,
+                table=newest[0].table,
+            )
+
     def close(self) -> None:
         with self._lock:
             for cursor in self._idle:
