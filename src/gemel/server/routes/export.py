@@ -25,8 +25,10 @@ FORMATS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.
 @get(f"{API}/export", opt=needs("export"), tags=["history"], summary="Download readings")
 async def export(
     request: Req,
-    twins: Annotated[str, QueryParameter(max_length=8000, description="Ids, with commas.")],
-    properties: Annotated[str, QueryParameter(max_length=8000, description="Names, with commas; all if empty.")] = "",
+    twins: Annotated[list[str], QueryParameter(description="Ids, with commas; may repeat.")],
+    properties: Annotated[
+        list[str] | None, QueryParameter(description="Names, with commas; may repeat; all if left out.")
+    ] = None,
     start: START = None,
     end: END = None,
     form: Annotated[str, QueryParameter(name="format", max_length=20, description="csv, parquet or arrow.")] = "csv",
@@ -36,7 +38,7 @@ async def export(
     if form not in FORMATS:
         raise InvalidInput(f"format {form!r:.20} is not known; use {', '.join(FORMATS)}")
     since, until = interval(call, start, end)
-    chosen = _chosen(call, twins, properties)
+    chosen = _chosen(call, _listed(twins), _listed(properties or []))
     history, pipe = call.services.platform.history, Pipe()
     await call.services.past(call, lambda: None)
     parts = await pipe.start(
@@ -47,17 +49,20 @@ async def export(
     return Stream(parts, media_type=FORMATS[form], headers=headers)
 
 
-def _chosen(call: Call, twins: str, properties: str) -> list[tuple[str, str]]:
+def _listed(given: list[str]) -> list[str]:
+    return [name.strip() for part in given for name in part.split(",") if name.strip()]
+
+
+def _chosen(call: Call, twins: list[str], wanted: list[str]) -> list[tuple[str, str]]:
     """(twin, property) of what is asked for. Raises UnknownTwin, Denied, UnknownProperty."""
-    wanted = [name.strip() for name in properties.split(",") if name.strip()]
     chosen = []
-    for twin in (one.strip() for one in twins.split(",") if one.strip()):
+    for twin in twins:
         require_twin(call, call.who, "export", twin)
         entry = entry_for(call, twin)
         known = {ref.property.name for ref in entry.properties.values()}
         chosen += [(entry.id, name) for name in (wanted or sorted(known)) if name in entry.properties]
     if not chosen:
-        raise UnknownProperty(f"none of these twins has any of these properties: {twins:.100}; {properties:.100}")
+        raise UnknownProperty(f"none of {', '.join(twins):.100} has any of the properties {', '.join(wanted):.100}")
     return chosen
 
 
