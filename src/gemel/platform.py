@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import collections.abc
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
 from gemel.errors import Corrupt, UnknownTwin
 from gemel.folder import Folder
-from gemel.history import History
+from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Series
 from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
 from gemel.journal import SqlJournal, Verification
 from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
@@ -35,7 +36,7 @@ from gemel.units import warm_up
 
 __all__ = ["Document", "Platform"]
 
-Document = Plant | Mapping[str, Any] | str | Path | Sequence[Path]
+Document = Plant | collections.abc.Mapping[str, Any] | str | Path | Sequence[Path]
 """A plant: as values, as plain data, as YAML or JSON text, or as files and folders."""
 
 SWEEP_EVERY_S = 1.0
@@ -59,6 +60,7 @@ class Platform:
             self.database.migrate()
             self.registry = Registry(self.database, clock)
             self.journal = SqlJournal(self.database)
+            opened.callback(self.journal.close)
             self.state = State(
                 self.registry.directory, clock, blocks=self.journal.blocks, composition=_Composition(self.registry)
             )
@@ -186,13 +188,55 @@ class Platform:
 
     def query(self, sql: str, *, limit: int = 100_000) -> pa.Table:
         """A SELECT over live.<type>, history.*, twins and links. Raises InvalidQuery."""
-        return self.state.sql(sql, relations(self.database), limit=limit)
+        return self.state.sql(sql, {**relations(self.database), **self.past().relations()}, limit=limit)
 
     # the past
 
     def at(self, twin: str, time: Moment) -> dict[str, Reading]:
         """The whole twin as it was at an instant."""
         return self.past().twin(twin, moment(time))
+
+    def range(
+        self,
+        twin: str,
+        property: str,
+        start: Moment,
+        end: Moment,
+        *,
+        points: int | None = None,
+        method: str | None = None,
+        unit: str = "",
+    ) -> Series:
+        """A property in [start, end): every reading, or about `points` by minmax, mean, last, lttb; gaps are told."""
+        span = moment(start), moment(end)
+        return self.past().range(twin, property, *span, points=points, method=method, unit=unit)
+
+    def average(self, twin: str, property: str, start: Moment, end: Moment, *, unit: str = "") -> Average:
+        """The time-weighted average in [start, end), and for how many seconds of it a value was known."""
+        return self.past().average(twin, property, moment(start), moment(end), unit=unit)
+
+    def events(self, query: EventQuery | None = None) -> EventPage:
+        """Events of machines and all other changes, the newest first."""
+        return self.past().events(query)
+
+    def export(
+        self,
+        target: Path,
+        selection: Iterable[tuple[str, str]],
+        start: Moment,
+        end: Moment,
+        *,
+        progress: Callable[[float], None] | None = None,
+    ) -> int:
+        """Write readings of (twin, property) pairs to a .csv, .parquet or .arrow file; returns how many."""
+        form = target.suffix.removeprefix(".")
+        return self.past().export(selection, moment(start), moment(end), target, format=form, progress=progress)
+
+    def load(
+        self, source: Path | pa.Table, mapping: Mapping, *, progress: Callable[[float], None] | None = None
+    ) -> Loaded:
+        """Take in years of history at once; the same content with the same mapping again has no effect."""
+        return self.history.load(source, mapping, lambda change: self.change(lambda _: [change]), progress=progress)
 
     def past(self) -> History:
         """The history, as soon as it answers up to what the state holds: who wrote a value finds it."""
@@ -293,6 +337,6 @@ def _plant(document: Document) -> Plant:
         return parse_plant(document)
     if isinstance(document, Path):
         return load_plant(document)
-    if isinstance(document, Mapping):
+    if isinstance(document, collections.abc.Mapping):
         return parse_plant(msgspec.json.encode(document))
     return load_plant(*document)

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url
 
-from gemel.errors import MissingExtra, StorageFailed, StorageFull
+from gemel.errors import Corrupt, MissingExtra, StorageFailed, StorageFull
 
 __all__ = ["Database", "metadata"]
 
@@ -119,6 +119,8 @@ def _told(error: Exception) -> Exception:
     text = str(error).lower()
     if "database or disk is full" in text or "no space left" in text or "disk full" in text:
         return StorageFull("the disk that holds the journal is full; free space and try again, nothing was written")
+    if "malformed" in text or "not a database" in text:
+        return Corrupt(f"the database is damaged ({error!s:.120}); restore it from a backup, nothing was changed")
     if "disk i/o error" in text or "input/output error" in text:
         return StorageFailed(f"the disk refused: {error!s:.200}")
     return error

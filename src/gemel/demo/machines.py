@@ -18,6 +18,7 @@ import msgspec
 from gemel.clock import parse_time, to_rfc3339
 from gemel.connectors.mqtt.broker import Broker
 from gemel.connectors.mqtt.publisher import bindings_for as mqtt_bindings
+from gemel.connectors.mqtt.publisher import settings_for as mqtt_settings
 from gemel.connectors.mtconnect.devices import read_devices
 from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
@@ -217,7 +218,7 @@ def _connector(machine: Machine, spec: ConnectorSpec, urls: dict[str, str]) -> C
     url = urls.get(machine.device, "")
     if machine.protocol == "mqtt":
         kind, bindings = "mqtt", mqtt_bindings(spec.bindings)
-        settings: dict[str, object] = {"url": url, "payload": {"time": "time", "id": "id"}}
+        settings: dict[str, object] = {"url": url, **mqtt_settings(spec.bindings)}
     elif machine.protocol == "opcua":
         kind, bindings, settings = "opcua", opcua_bindings(spec.bindings), {"url": url}
     else:
