@@ -35,6 +35,17 @@ def test_the_first_administrator_needs_the_one_time_token(gate: Gate) -> None:
         gate.accounts.set_up(token, "Eve", GOOD)
 
 
+def test_the_set_up_token_makes_one_administrator_however_many_try_at_once(gate: Gate) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    token = gate.accounts.setup_token() or ""
+    with ThreadPoolExecutor(4) as pool:
+        tries = [pool.submit(gate.accounts.set_up, token, f"Ada {n}", GOOD) for n in range(4)]
+    made = [one for one in tries if one.exception() is None]
+    assert len(made) == 1
+    assert len(gate.accounts.all()) == 1
+
+
 def test_a_second_start_voids_the_first_set_up_token(gate: Gate) -> None:
     first = gate.accounts.setup_token()
     second = gate.accounts.setup_token()

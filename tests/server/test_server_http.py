@@ -132,6 +132,11 @@ def test_an_overlong_key_is_refused(admin: httpx.Client) -> None:
     assert admin.put(NOW, json={"value": 1}, headers={"Idempotency-Key": "k" * 201}).status_code == 422
 
 
+def test_an_answer_with_a_secret_is_not_kept(admin: httpx.Client) -> None:
+    answer = admin.post("/api/v1/tokens", json={"name": "t"}, headers={"Idempotency-Key": "token-1"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-input")
+
+
 def test_a_refused_write_is_not_remembered(admin: httpx.Client) -> None:
     headers = {"Idempotency-Key": "order-3"}
     assert admin.delete("/api/v1/twins/press-8", headers={**headers, "If-Match": '"9999"'}).status_code == 412

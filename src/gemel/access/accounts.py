@@ -43,6 +43,7 @@ class Accounts:
     def __init__(self, store: Store, *, hasher: PasswordHasher | None = None) -> None:
         self._store = store
         self._lock = threading.Lock()
+        self._setting_up = threading.Lock()
         self._hasher = hasher or PasswordHasher()
         self.throttle = Throttle(store.clock)
         self._accounts: dict[str, Account] = {}
@@ -238,6 +239,10 @@ class Accounts:
 
     def set_up(self, secret: str, name: str, password: str, *, address: str = "") -> Account:
         """Create the first administrator with the one-time token. Raises Unauthenticated, Conflict, Overloaded."""
+        with self._setting_up:
+            return self._set_up(secret, name, password, address)
+
+    def _set_up(self, secret: str, name: str, password: str, address: str) -> Account:
         keys = ["setup", *([f"address:{address}"] if address else [])]
         self.throttle.check(*keys)
         if not self.needs_setup:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 from gemel.clock import SECOND
 from gemel.errors import InvalidInput, KeyReused, TooLarge
 from gemel.server.call import Call
+from gemel.server.options import API
 from gemel.server.services import Services
 from gemel.server.tables import remembered_answer
 from gemel.twin import Change
@@ -21,6 +22,8 @@ __all__ = ["Remembered"]
 KEPT_S = 24 * 3600
 LONGEST_KEY = 200
 LARGEST_ANSWER = 1024 * 1024
+SECRETS = frozenset({f"{API}/tokens", f"{API}/session", f"{API}/setup"})
+"""Their answers hold secrets, which are stored nowhere."""
 _KEPT_HEADERS = {b"content-type", b"etag", b"location"}
 
 
@@ -39,6 +42,8 @@ class Remembered:
         """Replay the answer of an equal request, or let `app` answer and remember it. Raises KeyReused."""
         if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
             raise InvalidInput(f"an Idempotency-Key has 1 to {LONGEST_KEY} printable characters")
+        if scope["path"] in SECRETS:
+            raise InvalidInput(f"{scope['path']} answers with a secret, which is not kept; leave Idempotency-Key out")
         call: Call = scope["gemel"]
         who = call.who.id
         body = await self._body(receive)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = ["Services"]
 
 WAIT_S = 10.0
 FOLLOW_S = 2.0
+LOOK_EVERY_S = 1.0
 T = TypeVar("T")
 
 
@@ -42,6 +44,8 @@ class Services:
         self.waiting = Threads(32, limit=64)
         """Threads that only wait: for a position, for a password's hash."""
         self.pages = Pages(options.web or Path(str(resources.files("gemel.server") / "web")))
+        self._looking = threading.Lock()
+        self._looked: tuple[float, bool] | None = None
         self.bridge: Bridge
         self.stopping: asyncio.Event
         self.watch: RegistryWatch
@@ -99,12 +103,16 @@ class Services:
         return self.platform.state.position >= position
 
     def is_well(self) -> bool:
-        """Whether the journal's writer takes work; costs one empty transaction."""
-        try:
-            self.platform.intake.transact(lambda _tx: (None, ())).result(WAIT_S)
-        except (GemelError, TimeoutError):
-            return False
-        return True
+        """Whether the journal's writer takes work. Looked at once a second: it costs a transaction."""
+        with self._looking:
+            now = self.platform.clock.monotonic()
+            if self._looked is None or now - self._looked[0] > LOOK_EVERY_S:
+                try:
+                    self.platform.intake.transact(lambda _tx: (None, ())).result(WAIT_S)
+                    self._looked = now, True
+                except (GemelError, TimeoutError):
+                    self._looked = now, False
+            return self._looked[1]
 
     def close(self) -> None:
         self.slow.close()
