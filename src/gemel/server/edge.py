@@ -170,7 +170,7 @@ class Edge:
             return
         raise Denied(
             f"this comes from {given:.100}, not from Gemel's own pages at {own:.100}; "
-            "behind a proxy, name the public address with --origin",
+            "behind a proxy, add the public address to the allowed origins",
             policy="same-origin",
         )
 
