@@ -121,8 +121,8 @@ def _bare(folder: Path, series: np.ndarray, values: list[np.ndarray], blocks: in
 
 
 def _questions(record: Record, folder: Path) -> None:
-    """A year of 1 Hz of one property, and 1,000 twins × 10 properties once a minute for its last days."""
-    days, fleet_days = (20, 1) if record.small else (365, 3)
+    """A year of 1 Hz of one property, and 1,000 twins × 10 properties once a minute for its last day."""
+    days, fleet_days = (20, 1) if record.small else (365, 1)
     plant = Plant(folder, 1000, pace=Pace(commit_rows=4_000_000, tail_rows=12_000_000))
     rng = np.random.default_rng(2)
     one = plant.series[:1]

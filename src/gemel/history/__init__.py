@@ -2,13 +2,13 @@
 
 from gemel.history.average import Average
 from gemel.history.events import EventPage, EventQuery
-from gemel.history.historian import Pace, Settings, Stage, Status
 from gemel.history.history import History
 from gemel.history.load import Loaded
 from gemel.history.maintenance import Upkeep
 from gemel.history.mapping import Column, Mapping
 from gemel.history.published import File
 from gemel.history.series import Method, Series
+from gemel.history.status import Pace, Settings, Stage, Status
 from gemel.history.tail import Fact
 
 __all__ = [

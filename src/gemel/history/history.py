@@ -16,14 +16,16 @@ from gemel.history.asof import readings_at
 from gemel.history.average import Average, average_of
 from gemel.history.events import EventPage, EventQuery, events_of
 from gemel.history.export import Progress, export
-from gemel.history.historian import Historian, Settings, Status
-from gemel.history.load import LOADED_KIND, Loaded, Staged, load_hash, loaded_change, stage
+from gemel.history.historian import Historian
+from gemel.history.load import LOADED_KIND, Loaded, Staged, load_hash, loaded_change
 from gemel.history.points import Past
 from gemel.history.published import File, View, Views
 from gemel.history.ranges import Ask, range_of
 from gemel.history.reader import Reader
 from gemel.history.relations import relations
 from gemel.history.series import Method, Series
+from gemel.history.staging import stage
+from gemel.history.status import Settings, Status
 from gemel.history.subject import Subject, entry_of, sources_of, subject, subject_of_series
 from gemel.journal import Journal
 from gemel.registry import Directory
