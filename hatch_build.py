@@ -47,9 +47,16 @@ class WebAppHook(BuildHookInterface):  # type: ignore[misc]
 
 def build(root: Path, *, force: bool = False) -> bool:
     """Build if the sources changed since the last build; whether it did. Raises SystemExit with what to do."""
-    web = root / "web"
     if not force and fresh(root):
         return False
+    run_tool(root, "vite/bin/vite.js", "build", "--logLevel", "warn")
+    (root / OUTPUT / STAMP).write_text(_digest(root / "web"))
+    return True
+
+
+def run_tool(root: Path, script: str, *arguments: str) -> None:
+    """Run a script of web/node_modules, installed from the lock file first. Raises SystemExit with what it said."""
+    web = root / "web"
     node, npm = _node()
     environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     installed = web / "node_modules" / ".package-lock.json"
@@ -57,9 +64,7 @@ def build(root: Path, *, force: bool = False) -> bool:
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], web, environment)
         installed.touch()
-    _run([str(node), "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"], web, environment)
-    (root / OUTPUT / STAMP).write_text(_digest(web))
-    return True
+    _run([str(node), str(Path("node_modules", script)), *arguments], web, environment)
 
 
 def fresh(root: Path) -> bool:
@@ -120,7 +125,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
         raise SystemExit(
-            f"the web app was not built: {' '.join(command)!r} ended with {done.returncode}\n{last}\n"
+            f"the web app is not built: {' '.join(command)!r} ended with {done.returncode}\n{last}\n"
             f"({SKIP}=1 builds Gemel without its web app)"
         )
 

@@ -40,7 +40,7 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="session")
 def built() -> None:
     """The web app, built from the sources that are here."""
-    hook = _hook()
+    hook = build_hook()
     try:
         hook.build(ROOT)
     except SystemExit as reason:
@@ -151,7 +151,7 @@ def open_page(browser: Browser, shop: Shop) -> Iterator[Open]:
         page.on("console", note)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto((url or shop.url) + path)
-        page.wait_for_selector("h1")
+        page.wait_for_selector("#places, form.card", state="attached")
         return page
 
     yield opened
@@ -160,7 +160,7 @@ def open_page(browser: Browser, shop: Shop) -> Iterator[Open]:
     assert said == []
 
 
-def _hook() -> ModuleType:
+def build_hook() -> ModuleType:
     spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
     assert spec is not None
     assert spec.loader is not None
