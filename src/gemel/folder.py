@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """PostgreSQL URL of the history's DuckLake catalogue; empty: SQLite in the folder."""
     keyframe_every_s: float = 300.0
     """How often the state is written down, so that a restart need not read the journal from its start."""
+    history_every_s: float = 5.0
+    """How often what is new is written as Parquet; queries see it at once, programs outside when it is written."""
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

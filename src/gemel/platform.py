@@ -26,7 +26,8 @@ from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
 from gemel.errors import Corrupt, UnknownTwin
 from gemel.folder import Folder
-from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Series
+from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Pace, Series
+from gemel.history import Settings as HistorySettings
 from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
 from gemel.journal import SqlJournal, Verification
 from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
@@ -76,6 +77,7 @@ class Platform:
                 self.registry.directory,
                 clock,
                 catalogue_url=settings.catalogue or None,
+                settings=HistorySettings(pace=Pace(commit_s=settings.history_every_s)),
             )
             opened.callback(self.history.close)
             followers = [self.state.fold, self._follow]
@@ -296,8 +298,9 @@ class Platform:
     def _keep_house(self) -> None:
         """Freshness, keyframes, connectors as declared; apart from the writer, which must never wait for them."""
         due = self.clock.monotonic() + self._settings.keyframe_every_s
+        pause = min(SWEEP_EVERY_S, self._settings.keyframe_every_s)
         while not self._closing.is_set():
-            if self._rewired.wait(SWEEP_EVERY_S) and not self._closing.is_set():
+            if self._rewired.wait(pause) and not self._closing.is_set():
                 self._rewired.clear()
                 self._rewire()
             if turned := self.state.sweep(self.clock.now()):
