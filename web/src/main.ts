@@ -8,4 +8,6 @@ import App from "./App.svelte";
 
 router.start();
 void session.start();
-mount(App, { target: document.getElementById("app")! });
+const target = document.getElementById("app")!;
+target.replaceChildren();
+mount(App, { target });
