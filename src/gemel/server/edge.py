@@ -19,6 +19,7 @@ from gemel.server.services import Services
 __all__ = ["Edge"]
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SLOW_S = 1.0
 SECURITY = [
@@ -176,7 +177,8 @@ class Edge:
 
     def _count(self, scope: Any, call: Call, seconds: float) -> None:
         route = scope.get("path_template") or ("web" if call.status else "none")
-        self._services.metrics.answered(scope["method"], route, call.status, seconds)
+        method = scope["method"] if scope["method"] in METHODS else "other"  # callers must not make up label values
+        self._services.metrics.answered(method, route, call.status, seconds)
         if call.status >= 500 or seconds > SLOW_S:
             _log.warning(
                 "request", method=scope["method"], path=scope["path"], status=call.status, ms=round(seconds * 1000, 1)
