@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gemel.clock import SECOND
+from gemel.clock import SECOND, to_rfc3339
 from gemel.errors import InvalidDocument, InvalidInput, NotFound
 from gemel.history import Column, EventQuery, Mapping
 from gemel.history.load import staged_folder
@@ -156,3 +156,15 @@ def test_a_mapping_or_source_that_does_not_fit_says_where(world: World, tmp_path
     with pytest.raises(InvalidInput, match="cannot be read"):
         load(garbage, WIDE, change)
     assert not any((tmp_path / "history" / "loads").iterdir())
+
+
+def test_times_without_an_offset_are_those_of_the_given_zone(world: World) -> None:
+    journal(world)
+    table = pa.table({"time": ["2024-07-01 12:00:00", "2024-07-01T12:00:00+05:00"], "t": [1.0, 2.0]})
+    mapping = Mapping(twin="mill-1", time_zone="Europe/Berlin", columns=(Column(column="t", property="temperature"),))
+    world.history.load(table, mapping, world.change)  # type: ignore[attr-defined]
+    series = world.history.range("mill-1", "temperature", T0, T0 + 300 * DAY)
+    assert [to_rfc3339(time) for time in series.columns["time"].tolist()] == [
+        "2024-07-01T07:00:00Z",
+        "2024-07-01T10:00:00Z",
+    ]

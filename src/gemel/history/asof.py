@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from gemel.history.keyframes import keyframe_before
 from gemel.history.published import View
 from gemel.history.reader import Reader, Wanted
 from gemel.history.rows import Rows
-from gemel.history.subject import Source, Subject, converted, decode
+from gemel.history.subject import Source, Subject, convert_value, decode
 from gemel.twin import Form, Quality, Reading
 
 __all__ = ["latest_rows", "readings_at"]
@@ -33,46 +34,43 @@ def latest_rows(reader: Reader, view: View, form: Form, series: NDArray[np.int64
 
 def readings_at(reader: Reader, view: View, subjects: Sequence[Subject], at: int) -> list[Reading | None]:
     """For each subject its reading in force at `at`, or None if it had none yet."""
-    found: dict[int, tuple[Rows, int]] = {}
-    for form in Form:
-        series = _series(subject.sources for subject in subjects)[form]
-        if len(series) == 0:
-            continue
+    found: dict[int, _Held] = {}
+    for form, series in _series(subject.sources for subject in subjects).items():
         rows = latest_rows(reader, view, form, series, at)
-        for i, number in enumerate(rows.series.tolist()):
-            found[number] = (rows, i)
+        columns = rows.time.tolist(), rows.position.tolist(), rows.recorded.tolist(), rows.quality.tolist()
+        held = zip(*columns, rows.value.to_pylist(), strict=True)
+        found.update(zip(rows.series.tolist(), held, strict=True))
     return [_reading(subject, found) for subject in subjects]
 
 
+_Held = tuple[int, int, int, int, Any]
+"""time, position, recorded, quality, value"""
+_QUALITIES = tuple(Quality)
+
+
 def _series(groups: Iterable[Sequence[Source]]) -> dict[Form, NDArray[np.int64]]:
-    by_form: dict[Form, list[int]] = {form: [] for form in Form}
+    by_form: dict[Form, list[int]] = {}
     for sources in groups:
         for source in sources:
-            by_form[source.form].append(source.series)
+            by_form.setdefault(source.form, []).append(source.series)
     return {form: np.unique(np.array(numbers, np.int64)) for form, numbers in by_form.items()}
 
 
-def _reading(subject: Subject, found: dict[int, tuple[Rows, int]]) -> Reading | None:
-    newest: tuple[tuple[int, int], Source] | None = None
-    for source in subject.sources:
-        held = found.get(source.series)
-        if held is not None:
-            rows, i = held
-            key = (int(rows.time[i]), int(rows.position[i]))
-            if newest is None or key > newest[0]:
-                newest = (key, source)
-    if newest is None:
+def _reading(subject: Subject, found: dict[int, _Held]) -> Reading | None:
+    sources = [source for source in subject.sources if source.series in found]
+    if not sources:
         return None
-    source = newest[1]
-    rows, i = found[source.series]
+    source = max(sources, key=lambda s: found[s.series][:2]) if len(sources) > 1 else sources[0]
+    time, position, recorded, quality, value = found[source.series]
+    property = subject.property
     if source.conversion is not None:
-        rows, i = converted(rows.take(np.array([i])), source, subject.property), 0
+        value = convert_value(value, source.conversion, property)
     return Reading(
         twin=subject.twin,
-        property=subject.property.name,
-        value=decode(rows.value[i].as_py(), subject.property.kind),
-        time=int(rows.time[i]),
-        recorded=int(rows.recorded[i]),
-        quality=Quality(int(rows.quality[i])),
-        position=int(rows.position[i]),
+        property=property.name,
+        value=decode(value, property.kind),
+        time=time,
+        recorded=recorded,
+        quality=_QUALITIES[quality],
+        position=position,
     )

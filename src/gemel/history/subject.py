@@ -16,7 +16,7 @@ from gemel.registry import Directory, Entry, PropertyRef
 from gemel.twin import VALUE_TYPES, Conversion, Form, Kind, PropertyType, series_of, split_series
 from gemel.units import affine
 
-__all__ = ["Source", "Subject", "decode", "sources_of", "subject", "subject_of_series"]
+__all__ = ["Source", "Subject", "convert_value", "decode", "sources_of", "subject", "subject_of_series"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,11 @@ def converted(rows: Rows, source: Source, target: PropertyType) -> Rows:
         quality=rows.quality,
         position=rows.position,
     )
+
+
+def convert_value(value: Any, conversion: Conversion, target: PropertyType) -> Any:
+    """One value of an earlier generation, told in today's kind and unit."""
+    return _values(pa.array([value], VALUE_TYPES[conversion.kind.form]), conversion, target)[0].as_py()
 
 
 def _values(value: pa.Array, conversion: Conversion, target: PropertyType) -> pa.Array:
