@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -26,7 +27,19 @@ __all__ = ["Keyframe", "restore", "snapshot"]
 
 _FIELDS = ("time", "recorded", "changed", "quality", "position")
 _VALUES = {Form.NUMBER: pa.float64(), Form.INTEGER: pa.int64(), Form.ARRAY: pa.list_(pa.float64())}
-_VERSION = 1
+_VERSION = 2
+_READ_BYTES = 1 << 22
+
+
+class _About(msgspec.Struct, frozen=True):
+    """What a keyframe's folder holds: `about.json` begins with a checksum of the rest."""
+
+    version: int
+    position: Position
+    tables: list[tuple[str, int, int]]
+    """(type id, property number, checksum of the file), in the order of the files."""
+    sources: dict[str, tuple[int, int]]
+    retired: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,11 +63,12 @@ class Keyframe:
         draft.mkdir()
         listed = []
         for i, ((type_id, number), table) in enumerate(self.tables.items()):
-            with pa.OSFile(str(draft / f"{i}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            path = draft / f"{i}.arrow"
+            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
                 writer.write_table(table)
-            listed.append((type_id, number))
-        about = {"version": _VERSION, "tables": listed, "sources": self.sources, "retired": self.retired}
-        (draft / "about.json").write_bytes(msgspec.json.encode(about))
+            listed.append((type_id, number, _checksum(path)))
+        about = msgspec.json.encode(_About(_VERSION, self.position, listed, dict(self.sources), self.retired))
+        (draft / "about.json").write_bytes(b"%08x" % crc32(about) + about)
         for path in (*draft.iterdir(), draft):
             _fsync(path)
         shutil.rmtree(target, ignore_errors=True)
@@ -71,17 +85,19 @@ class Keyframe:
         if not found:
             return None
         try:
-            about = msgspec.json.decode((found[-1] / "about.json").read_bytes())
+            about = _about(found[-1])
             tables = {}
-            for i, (type_id, number) in enumerate(about["tables"]):
-                with pa.memory_map(str(found[-1] / f"{i}.arrow")) as source:
+            for i, (type_id, number, checksum) in enumerate(about.tables):
+                path = found[-1] / f"{i}.arrow"
+                if _checksum(path) != checksum:  # Arrow would read damaged values as if they were true
+                    raise ValueError(f"{path.name} is not as it was written")
+                with pa.memory_map(str(path)) as source:
                     tables[type_id, number] = pa.ipc.open_file(source).read_all()
-        except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
+        except (OSError, ValueError, msgspec.MsgspecError, pa.ArrowException) as error:
             raise Corrupt(
                 f"the keyframe {found[-1]} cannot be read ({error}); remove it to start from the journal"
             ) from error
-        sources = {name: (seen, lost) for name, (seen, lost) in about["sources"].items()}
-        return cls(int(found[-1].name), tables, sources, tuple(about["retired"]))
+        return cls(about.position, tables, about.sources, about.retired)
 
 
 def snapshot(core: Core) -> Keyframe:
@@ -163,6 +179,25 @@ def _values(column: Column, stored: pa.ChunkedArray) -> NDArray[Any]:
             found[i] = array("d", one)
         else:
             found[i] = one
+    return found
+
+
+def _about(folder: Path) -> _About:
+    told = (folder / "about.json").read_bytes()
+    if told[:8] != b"%08x" % crc32(told[8:]):
+        raise ValueError("about.json is not as it was written")
+    about = msgspec.json.decode(told[8:], type=_About)
+    if about.version != _VERSION or folder.name != f"{about.position:020d}":
+        raise ValueError(f"it is of version {about.version} and position {about.position}")
+    return about
+
+
+def _checksum(path: Path) -> int:
+    """CRC-32 of a file."""
+    found = 0
+    with path.open("rb") as file:
+        while part := file.read(_READ_BYTES):
+            found = crc32(part, found)
     return found
 
 
