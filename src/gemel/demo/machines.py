@@ -87,7 +87,7 @@ MACHINES = (
             "Mazak03-20170503-20170504.shdr.gz",
         ),
     ),
-    Machine("GFAgie01", "agent", "GFAgie01-20161107-20161108.shdr.gz", "2016-11-07T13:12:00Z"),
+    Machine("GFAgie01", "agent", "GFAgie01-20161107-20161108.shdr.gz", "2016-11-07T10:26:00Z"),
     Machine("Hurco02", "mqtt", "Hurco02-20170306-20170307.shdr.gz", "2017-03-06T10:06:00Z"),
     Machine("Hurco04", "opcua", "Hurco04-20170124-20170125.shdr.gz", "2017-01-24T17:33:00Z"),
 )
