@@ -83,6 +83,9 @@ class Recorder:
         self.rejected.append((reason, raw, address))
         self._soon()
 
+    async def kept(self) -> None:
+        """What was rejected is in memory only."""
+
     def unbound(self, address: str, count: int = 1) -> None:
         self.unbounds[address] = self.unbounds.get(address, 0) + count
         self._soon()

@@ -121,6 +121,9 @@ class Port(Protocol):
     def reject(self, reason: str, raw: bytes | str, *, address: str = "") -> None:
         """Something came that cannot be read; it is counted by reason, shown in health with the latest sample."""
 
+    async def kept(self) -> None:
+        """Return when what was rejected so far is on stable storage; before it is acknowledged to its sender."""
+
     def unbound(self, address: str, count: int = 1) -> None:
         """Something came that no binding names; aggregated per address: "no binding for item X"."""
 

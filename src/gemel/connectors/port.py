@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ class ConnectorPort:
         self._entry = asyncio.Lock()
         self._last_heartbeat = -HEARTBEAT_EVERY
         self._is_lost = False
+        self._rejections: list[Future[Receipt]] = []
         self.was_connected = False
         """Since the last start of the source."""
 
@@ -113,7 +115,12 @@ class ConnectorPort:
         self.health.rejected_samples[reason] = data[:_SAMPLE].decode(errors="backslashreplace")
         if self.health.rejected[reason] <= MAX_KEPT:
             with contextlib.suppress(GemelError):
-                self._intake.reject(self.spec.id, data, reason)
+                self._rejections.append(self._intake.reject(self.spec.id, data, reason))
+
+    async def kept(self) -> None:
+        waiting, self._rejections = self._rejections, []
+        for rejection in waiting:
+            await asyncio.wrap_future(rejection)
 
     def unbound(self, address: str, count: int = 1) -> None:
         address = address[:200]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ class Writer:
                 else:
                     self._take(items)
             except BaseException as error:  # whatever it is: nobody may wait for ever
-                _log.exception("writer.failed", error=str(error))
+                _log.error("writer.failed", error=str(error), trace=traceback.format_exc())
                 self._resolve([(item.answer, None, error) for item in items])
 
     # readings and events
@@ -177,7 +178,7 @@ class Writer:
             try:
                 follower(block)
             except Exception as error:  # the block is durable: whoever cannot follow must not stop the others
-                _log.exception("follower.failed", block=block.sequence, error=str(error))
+                _log.error("follower.failed", block=block.sequence, error=str(error), trace=traceback.format_exc())
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, StorageFailed):

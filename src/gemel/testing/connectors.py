@@ -92,6 +92,9 @@ class RecordingPort:
         self.rejected.append((f"{reason} ({address})" if address else reason, raw))
         self._told.set()
 
+    async def kept(self) -> None:
+        """What was rejected is in memory only."""
+
     def unbound(self, address: str, count: int = 1) -> None:
         self.unbound_addresses[address] += count
         self._told.set()

@@ -258,6 +258,7 @@ class _Flow:
         delivery, arrivals = self._under_way[0]
         if delivery is not None:
             await asyncio.shield(delivery)
+        await self._port.kept()
         self._link.session.acknowledge(arrivals)
         self._under_way.popleft()
         self._places.release()
