@@ -40,7 +40,6 @@ def demo(
 ) -> None:
     """Run a shop of five real machine tools from recorded logs, over real protocols."""
     from gemel.demo import check_shop, run_shop
-
     from gemel.server import configure_logs
 
     configure_logs(json=False, level=logging.ERROR if check else logging.WARNING)

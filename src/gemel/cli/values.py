@@ -11,11 +11,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+import gemel
 from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.client import Client
 from gemel.clock import SECOND, WallClock, parse_time
 from gemel.errors import InvalidInput, InvalidTime, UnknownProperty
+from gemel.history import Column, Mapping
 
 __all__ = ["add_to", "print_now", "units_of"]
 
@@ -24,7 +26,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (now, write, watch, history, at, events, query, export):
+    for command in (now, write, watch, history, at, events, query, export, load):
         app.command(rich_help_panel="Values")(command)
 
 
@@ -164,8 +166,13 @@ def events(
     with target.open() as plant:
         rows = plant.events(twin, start=moment_of(start), end=moment_of(end), limit=limit).items
     if not output.json:
-        rows = [row | {"time": output.time(parse_time(row["time"]))} for row in rows]
+        rows = [row | {"time": output.time(parse_time(row["time"])), "body": _brief(row["body"])} for row in rows]
     output.rows("", rows, ["time", "twin", "kind", "body"], empty="Nothing happened in that time.")
+
+
+def _brief(body: dict[str, Any]) -> str:
+    told = ", ".join(f"{key}={value}" for key, value in body.items() if not isinstance(value, dict | list))
+    return told if len(told) <= 100 else f"{told[:99]}…"
 
 
 def query(sql: str, limit: Annotated[int, typer.Option(min=1)] = 1000) -> None:
@@ -197,6 +204,57 @@ def export(
         bars.add_task("", total=None)
         size = plant.export(file, **chosen, **({"properties": property} if property else {}))
     output.done(f"{file}: {size:,} bytes", file=str(file), bytes=size)
+
+
+def load(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or Parquet.")],
+    time: Annotated[str, typer.Option(help="The column with the source time.")] = "time",
+    time_unit: Annotated[str, typer.Option(help="What a number there counts since 1970: s, ms, us or ns.")] = "s",
+    time_zone: Annotated[str, typer.Option(help="Of times without an offset (IANA name).")] = "UTC",
+    twin: Annotated[str, typer.Option(help="The twin of the whole file.")] = "",
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="Wide file: COLUMN=PROPERTY, or COLUMN=PROPERTY@UNIT (may repeat)."),
+    ] = None,
+    twin_column: Annotated[str, typer.Option(help="Long file: the column with the twin's id.")] = "",
+    property_column: Annotated[str, typer.Option(help="Long file: the column with the property's name.")] = "",
+    value_column: Annotated[str, typer.Option(help="Long file: the column with the value.")] = "",
+) -> None:
+    """Load years of history from a file at once; the same file again changes nothing.
+
+    Example: gemel load 2024.parquet --time ts --twin press-7 --column 't_oil=oil_temperature@[degF]'
+    """
+    if target.is_url:
+        raise InvalidInput("load works on a plant's folder; name it with --at FOLDER")
+    mapping = Mapping(
+        time=time,
+        time_unit=time_unit,
+        time_zone=time_zone,
+        twin=twin,
+        twin_column=twin_column,
+        property_column=property_column,
+        value_column=value_column,
+        columns=tuple(_column(text) for text in column or []),
+    )
+    with gemel.open(target.at, run_connectors=False) as plant, output.progress(f"Loading {file.name}") as bars:
+        bar = bars.add_task("", total=100)
+        loaded = plant.load(file, mapping, progress=lambda part: bars.update(bar, completed=round(100 * part)))
+    for problem in loaded.problems[:20]:
+        output.note(str(problem))
+    said = (
+        "was loaded before; nothing changed"
+        if loaded.repeated
+        else f"{loaded.rows:,} rows, {loaded.rejected:,} refused"
+    )
+    output.done(f"{file}: {said}", rows=loaded.rows, rejected=loaded.rejected, repeated=loaded.repeated)
+
+
+def _column(text: str) -> Column:
+    name, equals, rest = text.partition("=")
+    wanted, _, unit = rest.partition("@")
+    if not equals or not wanted:
+        raise InvalidInput(f"--column {text!r:.80} is not COLUMN=PROPERTY or COLUMN=PROPERTY@UNIT")
+    return Column(column=name, property=wanted, unit=unit)
 
 
 def print_now(values: dict[str, Any], units: dict[str, str]) -> None:
