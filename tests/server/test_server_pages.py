@@ -53,8 +53,15 @@ def test_no_path_leads_out_of_the_folder(site: str, path: str) -> None:
     assert "secret" not in httpx.get(site + path).text
 
 
+def test_the_page_of_a_twin_whose_id_has_dots_is_the_app(site: str) -> None:
+    for path in ("/twins/mazak01.x", "/twins/press.js", "/types/pump.v2", "/events?twin=mazak01.x"):
+        page = httpx.get(site + path)
+        assert (page.status_code, page.text) == (200, "<!doctype html><title>app</title>"), path
+
+
 def test_a_missing_file_is_not_the_app(site: str) -> None:
-    assert httpx.get(site + "/assets/gone-12345678.js").status_code == 404
+    for path in ("/assets/gone-12345678.js", "/favicon.ico", "/robots.txt", "/.well-known/security.txt"):
+        assert httpx.get(site + path).status_code == 404, path
     assert httpx.post(site + "/index.html").status_code == 405
     assert httpx.head(site + "/icon.svg").headers["content-length"] == "6"
 

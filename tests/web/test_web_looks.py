@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 PAGES = {
     "overview": "/",
     "twin": "/twins/mazak01?last=8h",
-    "part": "/twins/mazak01.x/view",
+    "part": "/twins/mazak01.x",
     "twins": "/twins?q=mazak",
     "connectors": "/connectors",
     "types": "/types",

@@ -61,7 +61,7 @@ def test_a_fault_is_told_by_shape_and_text(open_page: Open, shop: Shop) -> None:
 
 
 def test_a_live_value_moves_in_the_list(open_page: Open) -> None:
-    page = open_page("/twins/mazak01.x/view")
+    page = open_page("/twins/mazak01.x")
     value = page.locator("li", has=page.get_by_role("button", name="Load")).locator("strong").first
     before = value.text_content()
     expect(value).not_to_have_text(before or "")
@@ -140,7 +140,7 @@ def test_what_is_shown_can_be_exported(open_page: Open, tmp_path: Path) -> None:
 
 
 def test_a_lost_server_is_said_and_its_return_is_seen(open_page: Open, shop: Shop) -> None:
-    page = open_page("/twins/mazak01.x/view?show=none")
+    page = open_page("/twins/mazak01.x?show=none")
     live = page.get_by_role("banner").get_by_text("Live", exact=True)
     expect(live).to_be_visible()
     port = shop.server.services.port

@@ -32,6 +32,15 @@ _NOT_BUILT = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Gem
 <a href="/api/v1/openapi.json">its OpenAPI document</a>.</p></html>"""
 
 
+_ASKED_BY_CLIENTS = {"/favicon.ico", "/robots.txt", "/sitemap.xml", "/manifest.json", "/sw.js"}
+"""Files that browsers and robots ask for by themselves."""
+
+
+def _is_file(path: str) -> bool:
+    """Whether a path that is not there was meant as a file. The ids of twins may hold dots, so a suffix says nothing."""
+    return path.startswith(("/assets/", "/.well-known/")) or path in _ASKED_BY_CLIENTS
+
+
 class Pages:
     """Serves the files below one folder and nothing else; the list is read once, so no path can lead out of it."""
 
@@ -61,7 +70,7 @@ class Pages:
         if not self.built:
             return 503, [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")], _NOT_BUILT
         name = path if path in self._files else "/index.html"
-        if name == "/index.html" and path != "/" and Path(path).suffix and path != "/index.html":
+        if name != path and _is_file(path):
             return 404, [(b"content-type", b"text/plain; charset=utf-8")], b"there is no such file"
         file = self._files[name]
         hashed = name.startswith("/assets/") and _HASHED.search(name) is not None
