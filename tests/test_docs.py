@@ -12,6 +12,7 @@ import typer
 import gemel.errors
 from gemel.cli import app
 from gemel.errors import GemelError
+from gemel.folder import Settings
 from gemel.registry import load_plant
 
 ROOT = Path(__file__).parent.parent
@@ -37,14 +38,22 @@ def test_python_examples_run(code, tmp_path):
         pytest.skip(code.splitlines()[0].removeprefix("# "))
     environment = {**os.environ, "PYTHONWARNINGS": "error::DeprecationWarning:__main__"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     for line, printed in zip(re.findall(r"print\(.*\)  # (.*)", code), done.stdout.splitlines(), strict=False):
         assert line.split(",")[0] in printed
 
 
-@pytest.mark.parametrize("document", [block for block in blocks("yaml") if block.values[0].lstrip().startswith("gemel: 1")])
+@pytest.mark.parametrize(
+    "document", [block for block in blocks("yaml") if block.values[0].lstrip().startswith("gemel: 1")]
+)
 def test_plant_documents_are_valid(document):
     assert load_plant(document).gemel == 1
 
@@ -66,6 +75,11 @@ def test_every_command_has_its_heading():
     page = (ROOT / "docs/reference/cli.md").read_text()
     for command in commands(typer.main.get_command(app)):
         assert f"`{command}`" in page, f"{command} is not in docs/reference/cli.md"
+
+
+def test_every_setting_has_its_line():
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    assert not [name for name in Settings.__struct_fields__ if f"| `{name}` |" not in page]
 
 
 def test_every_error_code_has_its_line():
