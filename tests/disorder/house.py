@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from gemel.history.reader import Wanted
 from gemel.platform import Platform
 from gemel.twin import Form, split_series
 
@@ -118,17 +119,17 @@ def journaled(platform: Platform) -> list[Reading]:
             for series, time, value, ordinal in zip(*columns, strict=True):
                 number, property_number = split_series(series)
                 entry, ref = directory.entry(number), directory.property(property_number)
-                assert entry is not None and ref is not None
+                assert entry is not None
+                assert ref is not None
                 found.append((entry.id, ref.property.name, time, value, block.first + ordinal))
     return sorted(found, key=lambda reading: reading[4])
 
 
-def stored(platform: Platform) -> list[Reading]:
-    """Every reading of the history, files and tail, in order of position: the rows themselves, no question's answer."""
-    from gemel.history.reader import Wanted
-
+def stored(platform: Platform, twin: str = "") -> list[Reading]:
+    """Every reading of the history (of one twin), files and tail, in order of position."""
     directory, found = platform.registry.directory, []
-    numbers = [int(number) for number in directory.numbers()]
+    one = directory.twin(twin)
+    numbers = [one.number] if one is not None else [int(number) for number in directory.numbers()]
     series = sorted(
         (number << 20) | ref.number
         for number in numbers
@@ -142,6 +143,7 @@ def stored(platform: Platform) -> list[Reading]:
             for one, time, value, position in zip(*columns, strict=True):
                 number, property_number = split_series(one)
                 entry, ref = directory.entry(number), directory.property(property_number)
-                assert entry is not None and ref is not None
+                assert entry is not None
+                assert ref is not None
                 found.append((entry.id, ref.property.name, time, value, position))
     return sorted(found, key=lambda reading: reading[4])

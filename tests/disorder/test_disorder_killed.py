@@ -1,7 +1,7 @@
 """A served platform is killed again and again while it takes in: what it acknowledged is there, exactly once.
 
 Each message sent is classified from outside: ok (acknowledged and there once, or not acknowledged and there at most
-once), lost (acknowledged, not there), doubled, torn (a part of it is there), unknown (not acknowledged: both are right).
+once), lost (acknowledged, not there), doubled, torn (a part of it is there); unknown (no answer came): both are right.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gemel.clock import WallClock
+from gemel.clock import WallClock, to_rfc3339
 from gemel.platform import Platform
 from tests.disorder.house import ARROW, PLANT, Caller, frame_of, journaled, stored
 
@@ -35,7 +35,7 @@ ROWS = 3
 
 @dataclass
 class Stream:
-    """One connection, its messages by number, and what is known of them. A number stands for the same content always."""
+    """One connection, its messages by number, and what is known of them. The content of a number is always the same."""
 
     name: str
     base: int
@@ -66,7 +66,7 @@ class Stream:
         return msgspec.json.encode({"source": self.name, "messages": messages}), "application/json"
 
     def message(self, number: int) -> dict[str, Any]:
-        time = moment(self.time(number))
+        time = to_rfc3339(self.time(number))
         readings = [
             {"twin": self.twin, "property": "count", "value": number, "time": time},
             {"twin": self.twin, "property": "force", "value": number / 2, "time": time},
@@ -74,12 +74,6 @@ class Stream:
         event = {"twin": self.twin, "event": "overheated", "time": time, "fields": {"number": number}}
         identity = {"sequence": number} if self.name == "plc" else {"id": f"m-{number}"}
         return {"readings": readings, "events": [event], **identity}
-
-
-def moment(micros: int) -> str:
-    from gemel.clock import to_rfc3339
-
-    return to_rfc3339(micros)
 
 
 class House:
@@ -142,9 +136,10 @@ class House:
         """Return at some acknowledgement, or as soon as a keyframe or a Parquet file is being written after that."""
         for _ in range(self.chance.randint(1, 60)):
             assert enough.acquire(timeout=60)
+        before = self.parquet()
         under_way: dict[str, Callable[[], bool]] = {
-            "keyframe": lambda: (self.folder / "state" / "draft").exists(),
-            "commit": lambda fresh=self.parquet(): self.parquet() > fresh,  # type: ignore[misc]
+            "keyframe": (self.folder / "state" / "draft").exists,
+            "commit": lambda: self.parquet() > before,
         }
         if moment_of_kill in under_way:
             for _ in range(4000):  # looks every half a millisecond, for 2 s at most

@@ -25,8 +25,8 @@ Lengths = tuple[list[int], int]
 
 
 def reading_key(series: int, time: int, value: Any) -> int:
-    """A key that is equal, within this process, for equal readings."""
-    return hash((series, time, tuple(value) if isinstance(value, list) else value))
+    """A key that is equal, within this process, for equal readings, and for no others that will ever meet."""
+    return hash((series, time, repr(value)))  # of the text: -1 and -2, or 1 and 2^61, have the same hash as numbers
 
 
 def event_key(twin: str, event: str, time: int, fields: object) -> int:

@@ -114,20 +114,31 @@ class Taker:
             mark, ids = builder.mark(), self.identities.mark()
             self.watermarks.mark()
         repeats = self.tails.repeats(item.source, builder) if item.resumed else None
+        runs: list[tuple[int, int]] = []  # of what has no identity: only that is told from its repeats by the tail
+        begun = -1
         for message in item.messages:
+            if message.id or message.sequence is not None:
+                if begun >= 0:
+                    runs.append((begun, builder.count))
+                    begun = -1
+            elif begun < 0:
+                begun = builder.count
             try:
                 self._message(message, outcome, repeats)
             except Refused as refused:
                 self._refuse(outcome, refused, message)
         outcome.end = builder.count
+        if begun >= 0:
+            runs.append((begun, outcome.end))
         if item.strict and outcome.quarantined:
             self.back_to(mark)
             self.identities.back_to(ids)
             self.watermarks.back()
             self._seen_events.clear()
             raise error_of(outcome.problems[0])
-        if outcome.accepted and not message.id and message.sequence is None:
-            self.tails.took(item.source, outcome.start, outcome.end)
+        for start, end in runs:
+            if end > start:
+                self.tails.took(item.source, start, end)
         for seen in self._seen_events:
             self.tails.took_event(item.source, seen)
         self._seen_events.clear()
@@ -306,7 +317,8 @@ class Taker:
             if repeats is not None and seen in repeats:
                 outcome.repeated += 1
                 return
-            self._seen_events.append(seen)
+            if not message.id and message.sequence is None:
+                self._seen_events.append(seen)
         self.builder.change(
             Change(
                 kind="event.happened",
@@ -341,6 +353,7 @@ class Taker:
         self._told = row.payload  # its identity is that of what came, not of what was mended
         self._message(message, trial, None)
         self._told = None
+        self._seen_events.clear()
         outcome.accepted += trial.accepted
         outcome.repeated += trial.repeated
         outcome.quarantined += trial.quarantined
