@@ -25,6 +25,7 @@ $(BIN)/gemel: pyproject.toml
 	@touch $@
 
 $(WEB): $(BIN)/gemel $(WEB_SOURCES) hatch_build.py
+	$(BIN)/pip install --quiet --disable-pip-version-check --group web
 	$(BIN)/python hatch_build.py
 	@touch $@
 
