@@ -20,7 +20,7 @@ from gemel.platform import Platform
 from gemel.twin import Quality
 from tests.disorder.house import Reading, stored
 
-EXAMPLES = 120
+EXAMPLES = 60
 START = 1_600_000_000 * SECOND
 TYPE = {
     "id": "mill",
@@ -187,7 +187,7 @@ def by_property(rows: Sequence[Reading]) -> dict[str, list[tuple[int, Any]]]:
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ring]:
     folder = tmp_path_factory.mktemp("streams")
     clock = SteppedClock(START)
-    twins = [{"id": f"mill-{number}", "types": ["mill"]} for number in range(10 * EXAMPLES)]
+    twins = [{"id": f"mill-{number}", "types": ["mill"]} for number in range(20 * EXAMPLES)]
     with Platform.open(folder, clock=clock) as platform:
         platform.apply({"gemel": 1, "types": [TYPE], "twins": twins})
         yield Ring(platform, clock, folder, itertools.count())

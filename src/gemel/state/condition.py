@@ -35,7 +35,8 @@ class Entry(msgspec.Struct, frozen=True):
 class _Code(NamedTuple):
     latest: Key
     entry: Entry
-    activations: tuple[Key, ...]  # ascending, all after the last clearing that is known
+    activations: tuple[Key, ...]  # ascending, all after `cleared`
+    cleared: Key = _NEVER  # the last clearing that is known
 
 
 class Conditions:
@@ -120,10 +121,14 @@ class Conditions:
 
 def _with(code: _Code | None, entry: Entry, key: Key) -> _Code:
     if code is None:
-        return _Code(key, entry, () if entry.level == "normal" else (key,))
-    activations = _left(code, key) if entry.level == "normal" else _inserted(code, key)
+        return _Code(key, entry, (), key) if entry.level == "normal" else _Code(key, entry, (key,))
+    activations, cleared = code.activations, code.cleared
+    if entry.level == "normal":
+        activations, cleared = _left(code, key), max(cleared, key)
+    elif key > cleared:
+        activations = _inserted(code, key)
     newest = key > code.latest
-    return _Code(max(key, code.latest), entry if newest else code.entry, activations)
+    return _Code(max(key, code.latest), entry if newest else code.entry, activations, cleared)
 
 
 def _left(code: _Code, key: Key) -> tuple[Key, ...]:
