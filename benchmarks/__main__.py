@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import pkgutil
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -14,22 +15,24 @@ from rich.table import Table
 import benchmarks
 from benchmarks.record import Record, Result
 
+HELPERS = ("__main__", "elsewhere", "load", "outside", "publish", "record", "screen", "served")
 RESULTS = Path(__file__).parent / "results.json"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
     names = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__))
-    runnable = [name for name in names if name not in ("__main__", "record")]
+    runnable = [name for name in names if name not in HELPERS]
     parser.add_argument("names", nargs="*", metavar="name", help=f"which ones (all): {', '.join(runnable)}")
     parser.add_argument("--small", action="store_true", help="small data, to see that they run; figures mean little")
     arguments = parser.parse_args()
     record = Record(small=arguments.small)
     for name in arguments.names or runnable:
         module = importlib.import_module(f"benchmarks.{name}")
-        if hasattr(module, "run"):
-            print(f"== {name}: {(module.__doc__ or '').splitlines()[0]}", flush=True)
-            module.run(record)
+        print(f"== {name}: {(module.__doc__ or '').splitlines()[0]}", flush=True)
+        began = time.monotonic()
+        module.run(record)
+        print(f"   ({time.monotonic() - began:.0f} s)", flush=True)
     show(record.results)
     if not arguments.small:
         kept = [] if not arguments.names else [r for r in earlier() if r["name"] not in record.names]
@@ -52,7 +55,10 @@ def show(results: list[Result]) -> None:
             "" if r.ratio is None else f"{r.ratio:.2f}",
             {True: "ok", False: "[red]missed[/red]", None: ""}[r.ok],
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=170)
+    console.print(table)
 
 
 if __name__ == "__main__":
