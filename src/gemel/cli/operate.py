@@ -54,6 +54,12 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
     tls_cert: Annotated[Path | None, typer.Option(exists=True, help="Certificate chain (PEM): serves https.")] = None,
     tls_key: Annotated[Path | None, typer.Option(exists=True, help="Its private key (PEM).")] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also accept browsers that come by this address: a proxy's, https://gemel.example (may repeat)."
+        ),
+    ] = None,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Write the log as JSON lines.")] = False,
 ) -> None:
     """Serve a plant: HTTP API, WebSocket and web app; its connectors run.
@@ -66,13 +72,21 @@ def serve(
     from gemel.server import Options, Server, configure_logs
 
     with gemel.open(folder or target.at) as plant:
-        server = Server(plant, Options(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, json_logs=json_logs))
+        options = Options(
+            host=host,
+            port=port,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            origins=tuple(origin or ()),
+            json_logs=json_logs,
+        )
+        server = Server(plant, options)
         configure_logs(json=json_logs)
         url = server.bind()
         plant.folder.announce(url=url, token=plant.gate.tokens.local())
         output.console.print(f"Open [bold]{url}[/bold]")
         if secret := plant.gate.accounts.setup_token():
-            output.console.print(f"First time: set up the administrator at [bold]{url}/setup#{secret}[/bold]")
+            output.console.print(f"First time: set up the administrator at {url}/setup#{secret}", soft_wrap=True)
         server.run()
 
 
