@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.history.conditions import conditions_at
 from gemel.history.keyframes import keyframe_before
 from gemel.history.published import View
 from gemel.history.reader import Reader, Wanted
 from gemel.history.rows import Rows
 from gemel.history.subject import Source, Subject, convert_value, decode
-from gemel.twin import Form, Quality, Reading
+from gemel.twin import Form, Kind, Quality, Reading
 
 __all__ = ["latest_rows", "readings_at"]
 
@@ -40,7 +42,27 @@ def readings_at(reader: Reader, view: View, subjects: Sequence[Subject], at: int
         columns = rows.time.tolist(), rows.position.tolist(), rows.recorded.tolist(), rows.quality.tolist()
         held = zip(*columns, rows.value.to_pylist(), strict=True)
         found.update(zip(rows.series.tolist(), held, strict=True))
-    return [_reading(subject, found) for subject in subjects]
+    return _folded(reader, view, [_reading(subject, found) for subject in subjects], subjects, at)
+
+
+def _folded(
+    reader: Reader, view: View, told: list[Reading | None], subjects: Sequence[Subject], at: int
+) -> list[Reading | None]:
+    """Conditions as the list that was active, not as their last update."""
+    series = {
+        place: subject.sources[0].series
+        for place, subject in enumerate(subjects)
+        if subject.property.kind is Kind.CONDITION and told[place] is not None
+    }
+    if not series:
+        return told
+    states = conditions_at(reader, view, np.unique(np.array([*series.values()], np.int64)), (at + 1, 0))
+    for place, number in series.items():
+        if number in states:
+            state = states[number]
+            quality = Quality.UNAVAILABLE if state.unavailable else Quality.GOOD
+            told[place] = msgspec.structs.replace(told[place], value=state.active(), quality=quality)  # type: ignore[type-var]
+    return told
 
 
 _Held = tuple[int, int, int, int, Any]

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import msgspec
 
 from gemel.errors import InvalidQuery
+from gemel.history.conditions import CHANGED, Asked, Changes, changes_of, condition_series
 from gemel.history.published import View
 from gemel.history.reader import Reader, moment
 from gemel.history.tables import HAPPENED
 from gemel.history.tail import Fact
+from gemel.registry import Directory
 from gemel.twin import Change
 
 __all__ = ["EventPage", "EventQuery", "events_of"]
@@ -45,17 +47,35 @@ class EventPage:
     """The journal position it was read at."""
 
 
-def events_of(reader: Reader, view: View, query: EventQuery) -> EventPage:
-    """The changes that the query asks for. Raises InvalidQuery for a bad limit or cursor."""
+def events_of(reader: Reader, view: View, directory: Directory, query: EventQuery) -> EventPage:
+    """The changes that the query asks for, and what conditions came and went. Raises InvalidQuery for a bad limit or
+    cursor.
+    """
     if not 1 <= query.limit <= 10_000:
         raise InvalidQuery(f"a page cannot have {query.limit} items; ask for 1 to 10,000")
     after = _cursor(query.cursor)
-    found = [*_of_files(reader, view, query, after), *_of_tail(view, query, after)]
-    found.sort(key=lambda fact: (fact.change.time, fact.position), reverse=query.newest_first)
-    more = len(found) > query.limit
+    told = _of_conditions(reader, view, directory, query, after)
+    found = [*_of_files(reader, view, query, after), *_of_tail(view, query, after), *told.facts]
+    found.sort(key=_key, reverse=query.newest_first)
+    if (reached := told.reached) is not None:  # beyond it, nobody has looked for conditions yet
+        found = [f for f in found if (_key(f) >= reached if query.newest_first else _key(f) <= reached)]
     items = found[: query.limit]
-    last = f"{items[-1].change.time}:{items[-1].position}" if more else None
-    return EventPage(items, last, view.position)
+    last = _key(items[-1]) if len(found) > query.limit else reached
+    return EventPage(items, None if last is None else f"{last[0]}:{last[1]}", view.position)
+
+
+def _key(fact: Fact) -> tuple[int, int]:
+    return fact.change.time, fact.position
+
+
+def _of_conditions(
+    reader: Reader, view: View, directory: Directory, query: EventQuery, after: tuple[int, int] | None
+) -> Changes:
+    if query.id or (query.kinds and not any(_is(CHANGED, kind) for kind in query.kinds)):
+        return Changes([], None)
+    series = condition_series(directory, query.twins)
+    asked = Asked(query.start, query.end, after, query.newest_first, query.limit)
+    return changes_of(reader, view, directory, series, asked) if len(series) else Changes([], None)
 
 
 def _cursor(text: str) -> tuple[int, int] | None:

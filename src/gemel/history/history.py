@@ -176,9 +176,12 @@ class History:
     # what happened
 
     def events(self, query: EventQuery | None = None) -> EventPage:
-        """Events of machines and all other changes, a page at a time, the newest first unless asked otherwise."""
+        """Events of machines, conditions that came and went, and all other changes, a page at a time.
+
+        The newest come first unless asked otherwise.
+        """
         with self._views.hold() as view:
-            return events_of(self._reader, view, query or EventQuery())
+            return events_of(self._reader, view, self._directory, query or EventQuery())
 
     def relations(self) -> Mapping[str, Relation]:
         """`history.reading`, `history.happened`, `history.series` … for `State.sql`: what is in Parquet by now."""

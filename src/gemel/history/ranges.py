@@ -54,7 +54,7 @@ def range_of(past: Past, start: int, end: int, *, now: int, ask: Ask) -> Series:
     if unit and not numeric:
         raise InvalidQuery(f"{property.name} is a {property.kind} and has no unit")
     scale = affine(property.unit or "1", unit) if unit and unit != property.unit else None
-    answer = _Answer(past, start, end, min(end, max(now, start)), unit or property.unit, scale)
+    answer = _Answer(past, start, end, min(end, max(now, start)), unit or property.unit, scale, past.before(start))
     if method is Method.RAW or (method is None and points is None):
         return answer.raw()
     if method is Method.LTTB:
@@ -71,6 +71,8 @@ class _Answer:
     """The end, or now when that is earlier: the future is not a gap."""
     unit: str
     scale: tuple[float, float] | None
+    held: Points
+    """The reading in force when the range begins, or none."""
 
     def _series(self, method: Method, columns: dict[str, Any], gaps: list[tuple[int, int]], width: int = 0) -> Series:
         subject = self.past.subject
@@ -86,11 +88,22 @@ class _Answer:
             resolution_s=width / 1e6,
             columns=columns,
             gaps=gaps,
+            before=self._before(),
         )
+
+    def _before(self) -> tuple[int, Any] | None:
+        within = within_of(self.past.subject.property)
+        if len(self.held) == 0 or not self.held.good[0] or self.past.form not in (Form.NUMBER, Form.INTEGER):
+            return None
+        time = int(self.held.time[0])
+        if within is not None and self.start - time >= within:
+            return None
+        value = self.held.value if self.scale is None else self._scaled(self.held.rows.numbers())
+        return time, value.tolist()[0]
 
     def _coverage(self) -> Coverage:
         coverage = Coverage(self.start, self.known_end, within_of(self.past.subject.property))
-        coverage.add_points(self.past.before(self.start))
+        coverage.add_points(self.held)
         return coverage
 
     def _scaled(self, values: NDArray[Any]) -> NDArray[Any]:

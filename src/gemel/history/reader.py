@@ -95,6 +95,10 @@ class Reader:
             )
         else:
             query = f"SELECT {COLUMNS} FROM {source} WHERE {where}"
+        return self.answered(query, form, wanted)
+
+    def answered(self, query: str, form: Form, wanted: Wanted) -> Rows:
+        """What a query for COLUMNS answers whose terms are `conditions(wanted)`."""
         with self.cursor() as cursor:
             many = len(wanted.series) > 16
             if many:

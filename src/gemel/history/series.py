@@ -48,6 +48,8 @@ class Series:
     gaps: list[tuple[int, int]] = field(default_factory=list)
     """[from, to) in which no value was known: unavailable, bad, before the first reading, or older than its freshness
     allows. For buckets only those at least one bucket long."""
+    before: tuple[int, Any] | None = None
+    """Of numbers: the value held at `start`, with its time; None if none was known, or only an outdated one."""
 
 
 def within_of(property: PropertyType) -> int | None:

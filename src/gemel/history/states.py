@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gemel.errors import InvalidQuery
+from gemel.history.conditions import conditions_at, followed
 from gemel.history.coverage import Coverage, holds
 from gemel.history.points import Past, Points
 from gemel.history.rows import Rows
 from gemel.history.series import Method, Series, within_of
 from gemel.history.subject import decode
+from gemel.state.condition import Conditions
+from gemel.twin import Kind, Quality
 
 __all__ = ["states_of"]
 
@@ -38,6 +43,8 @@ def states_of(past: Past, start: int, end: int, *, now: int, limit: int | None =
         coverage.add_points(chunk)
         parts.append(chunk)
     points = Points.of(Rows.concat(past.form, [part.rows for part in parts]))
+    if property.kind is Kind.CONDITION:
+        points = _active(past, points)
     begin, stop = holds(points, known_end, within)
     begin, stop = np.maximum(begin, start), np.minimum(stop, known_end)
     keep = begin < stop
@@ -66,6 +73,21 @@ def states_of(past: Past, start: int, end: int, *, now: int, limit: int | None =
         columns={"start": starts, "end": ends, "value": values},
         gaps=coverage.gaps(width),
     )
+
+
+def _active(past: Past, points: Points) -> Points:
+    """Updates of a condition as the lists that were active after each, in JSON; null while that is not known."""
+    if len(points) == 0:
+        return points
+    rows = points.rows
+    series = past.subject.sources[0].series
+    first = int(rows.time[0]), int(rows.position[0])
+    states = conditions_at(past.reader, past.view, np.array([series], np.int64), first)
+    updates = zip(rows.time.tolist(), rows.position.tolist(), rows.value.to_pylist(), strict=True)
+    lists = followed(states.get(series, Conditions()), updates)
+    told = [None if one is None else msgspec.json.encode(one).decode() for one in lists]
+    quality = np.array([Quality.UNAVAILABLE if one is None else Quality.GOOD for one in lists], np.uint8)
+    return Points.in_order(dataclasses.replace(rows, value=pa.array(told, rows.value.type), quality=quality))
 
 
 def _firsts(begin: np.ndarray[Any, Any], stop: np.ndarray[Any, Any], value: pa.Array) -> np.ndarray[Any, Any]:
