@@ -151,13 +151,13 @@ class Platform:
         """What `apply` would do. Raises InvalidDocument with every fault and its place."""
         return self.registry.plan(_plant(document), prune=prune)
 
-    def apply(self, document: Document, *, dry_run: bool = False, prune: bool = False) -> Plan:
+    def apply(self, document: Document, *, dry_run: bool = False, prune: bool = False, actor: str = "") -> Plan:
         """Make the platform as the document says, in one step; returns the difference that it made."""
         plan = self.plan(document, prune=prune)
         if plan and not dry_run:
             for stage in self.registry.stages(plan):
-                self.change(stage)
-            self.change(lambda tx: self.registry.apply(tx, plan))
+                self.change(stage, actor=actor)
+            self.change(lambda tx: self.registry.apply(tx, plan), actor=actor)
         return plan
 
     # the now

@@ -55,12 +55,7 @@ async def apply(
 
 def _apply(call: Call, body: bytes, *, dry_run: bool, prune: bool) -> tuple[Plan, int]:
     platform = call.services.platform
-    registry, who = platform.registry, call.who.id
-    plan = registry.plan(parse_plant(body, "body"), prune=prune)
-    if plan and not dry_run:  # as Platform.apply, in the caller's name
-        for stage in registry.stages(plan):
-            platform.change(stage, actor=who)
-        platform.change(lambda tx: registry.apply(tx, plan), actor=who)
+    plan = platform.apply(parse_plant(body, "body"), dry_run=dry_run, prune=prune, actor=call.who.id)
     return plan, platform.state.position
 
 
