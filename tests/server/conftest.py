@@ -25,6 +25,7 @@ types:
       - {name: mode, kind: enumeration, values: [AUTOMATIC, MANUAL]}
       - {name: parts_made, kind: integer}
       - {name: running, kind: boolean}
+      - {name: hydraulics, kind: condition}
     events: [{name: overheated, severity: warning}]
 twins:
   - {id: line-1, types: [press], name: Line 1}

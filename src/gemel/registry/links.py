@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, insert, literal, or_, select, update
@@ -194,12 +195,14 @@ def links_of(
     return [link_of(row) for row in tx.execute(query)]
 
 
-def parts_of(tx: Connection, number: int, *, depth: int | None = None, at: int | None = None) -> list[Row[Any]]:
-    """Rows of part_of links below a twin, nearest first; a part of two wholes comes once for each link."""
+def parts_of(
+    tx: Connection, numbers: Sequence[int], *, depth: int | None = None, at: int | None = None
+) -> list[Row[Any]]:
+    """Rows of part_of links below any of these twins, nearest first; a part of two wholes comes once for each link."""
     c = tables.link.c
     top = (
         select(c.number.label("link"), c.source.label("twin"), literal(1).label("depth"))
-        .where(c.kind == "part_of", c.target == number, holds(at))
+        .where(c.kind == "part_of", c.target.in_(numbers), holds(at))
         .cte("below", recursive=True)
     )
     deeper = select(c.number, c.source, top.c.depth + 1).where(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, Row, exists, select
 
 from gemel.clock import Clock
 from gemel.database import Database
@@ -146,9 +147,13 @@ class Registry:
     def parts(self, id: str, *, depth: int | None = None, at: int | None = None) -> list[tuple[Link, Twin]]:
         """What is part of a twin, nearest first, with the link that says so. Raises UnknownTwin."""
         with self._database.read() as tx:
-            rows = links.parts_of(tx, twins.twin_row(tx, id).number, depth=depth, at=at)
-            known = twins.twins_by_number(tx, [row.source for row in rows])
-            return [(links.link_of(row), known[row.source]) for row in rows]
+            return _parts(tx, links.parts_of(tx, [twins.twin_row(tx, id).number], depth=depth, at=at))
+
+    def parts_of_all(self, ids: Iterable[str]) -> list[tuple[Link, Twin]]:
+        """What is part of any of these twins, at any depth, nearest first: one question for a whole overview."""
+        entries = [entry for id in ids if (entry := self.directory.twin(id)) is not None]
+        with self._database.read() as tx:
+            return _parts(tx, links.parts_of(tx, [entry.number for entry in entries]))
 
     def search(self, query: TwinQuery) -> Page[Twin]:
         """Twins by anything that is known of them, by id, in pages. Raises InvalidQuery."""
@@ -162,3 +167,8 @@ class Registry:
     def site(self) -> Site:
         with self._database.read() as tx:
             return connectors.site_of(tx)
+
+
+def _parts(tx: Connection, rows: Sequence[Row[Any]]) -> list[tuple[Link, Twin]]:
+    known = twins.twins_by_number(tx, [row.source for row in rows])
+    return [(links.link_of(row), known[row.source]) for row in rows]

@@ -14,6 +14,7 @@ from gemel.twin import Link, Quality, Reading, Twin
 
 __all__ = [
     "LinkView",
+    "PartsView",
     "TwinView",
     "Value",
     "dumps",
@@ -21,6 +22,7 @@ __all__ = [
     "pure",
     "quality_of",
     "rfc3339",
+    "shown",
     "twin_view",
     "value_of",
     "value_then",
@@ -64,6 +66,19 @@ class LinkView(msgspec.Struct, frozen=True):
     until: str | None
 
 
+class PartsView(msgspec.Struct, omit_defaults=True):
+    """A twin and what it is made of."""
+
+    id: str
+    name: str
+    types: tuple[str, ...]
+    slot: str
+    stage: str
+    parts: list[PartsView]
+    headline: dict[str, Value] | None = None
+    """Where overviews ask for it."""
+
+
 class TwinView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """Who a twin is."""
 
@@ -84,12 +99,23 @@ class TwinView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """With `include=now`."""
     headline: dict[str, Value] | None = None
     """With `include=headline`: what overviews show."""
+    parts: list[PartsView] | None = None
+    """With `include=parts`: what it is made of, at any depth; with `headline`, too, each with its own."""
+
+
+def shown(value: Any) -> Any:
+    """A condition's entries say since when in RFC 3339; everything else is as it is."""
+    if type(value) is list and value and type(value[0]) is dict:
+        return [
+            {**entry, "since": rfc3339(entry["since"])} if type(entry.get("since")) is int else entry for entry in value
+        ]
+    return value
 
 
 def value_of(now: Now) -> Value:
     """A live value."""
     return Value(
-        now.value,
+        shown(now.value),
         rfc3339(now.time),
         rfc3339(now.recorded),
         rfc3339(now.changed),
@@ -103,7 +129,7 @@ def value_of(now: Now) -> Value:
 def value_then(reading: Reading) -> Value:
     """A value of the past."""
     return Value(
-        reading.value,
+        shown(reading.value),
         rfc3339(reading.time),
         rfc3339(reading.recorded),
         None,

@@ -37,7 +37,7 @@ _ASKED_BY_CLIENTS = {"/favicon.ico", "/robots.txt", "/sitemap.xml", "/manifest.j
 
 
 def _is_file(path: str) -> bool:
-    """Whether a path that is not there was meant as a file. The ids of twins may hold dots, so a suffix says nothing."""
+    """Whether a path that is not there was meant as a file. Ids of twins may hold dots, so a suffix says nothing."""
     return path.startswith(("/assets/", "/.well-known/")) or path in _ASKED_BY_CLIENTS
 
 

@@ -10,13 +10,14 @@ from litestar.params import FromPath, QueryParameter
 
 from gemel.access import Resource, ResourceKind
 from gemel.history import EventQuery, Fact
+from gemel.history.conditions import CHANGED
 from gemel.server.call import Call, call_of
-from gemel.server.encode import rfc3339
+from gemel.server.encode import rfc3339, shown
 from gemel.server.guard import needs
 from gemel.server.http import Cursor, Limit, Req, time_or
 from gemel.server.options import API
 from gemel.server.routes.now import entry_for
-from gemel.twin import Page
+from gemel.twin import Change, Page
 
 __all__ = ["ROUTES"]
 
@@ -25,6 +26,7 @@ KIND = Annotated[
     QueryParameter(description="Kinds of change, as `event.happened`; `twin.` for all that begin so; may repeat."),
 ]
 WHEN = Annotated[str | None, QueryParameter(description="RFC 3339.")]
+PARTS = Annotated[bool, QueryParameter(description="Also what happened to their parts, at any depth.")]
 ORDER = Annotated[bool, QueryParameter(description="The oldest first.")]
 
 
@@ -48,6 +50,7 @@ class Asked(msgspec.Struct):
     start: str | None
     end: str | None
     kind: list[str] | None
+    parts: bool
     oldest_first: bool
     limit: int
     cursor: str
@@ -60,12 +63,14 @@ async def events(
     start: WHEN = None,
     end: WHEN = None,
     kind: KIND = None,
+    parts: PARTS = False,
     oldest_first: ORDER = False,
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[EventView]:
+    """Events, conditions that came and went (`condition.changed`), and changes of twins, types, connectors, rights."""
     call = call_of(request)
-    asked = Asked(start, end, kind, oldest_first, limit, cursor)
+    asked = Asked(start, end, kind, parts, oldest_first, limit, cursor)
     twins = tuple(entry_for(call, one).id for one in twin or ())
     return await _answer(call, twins, asked)
 
@@ -82,16 +87,24 @@ async def events_of(
     start: WHEN = None,
     end: WHEN = None,
     kind: KIND = None,
+    parts: PARTS = False,
     oldest_first: ORDER = False,
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[EventView]:
     call = call_of(request)
-    asked = Asked(start, end, kind, oldest_first, limit, cursor)
+    asked = Asked(start, end, kind, parts, oldest_first, limit, cursor)
     return await _answer(call, (entry_for(call, twin).id,), asked)
 
 
+def _with_parts(call: Call, twins: tuple[str, ...]) -> tuple[str, ...]:
+    registry = call.services.platform.registry
+    return tuple(dict.fromkeys([*twins, *(part.id for one in twins for _, part in registry.parts(one))]))
+
+
 async def _answer(call: Call, twins: tuple[str, ...], asked: Asked) -> Page[EventView]:
+    if asked.parts and twins:
+        twins = await call.services.reads.run(_with_parts, call, twins)
     query = EventQuery(
         twins=twins,
         kinds=tuple(asked.kind or ()),
@@ -118,8 +131,14 @@ def _view(fact: Fact) -> EventView:
         change.actor,
         change.source,
         change.id,
-        change.body,
+        _body(change),
     )
+
+
+def _body(change: Change) -> dict[str, Any]:
+    if change.kind != CHANGED:
+        return change.body
+    return {**change.body, "raised": shown(change.body["raised"]), "cleared": shown(change.body["cleared"])}
 
 
 ROUTES = [events, events_of]

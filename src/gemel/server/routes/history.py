@@ -15,10 +15,11 @@ from gemel.errors import InvalidQuery
 from gemel.history import Series
 from gemel.server.arrow import arrow, wants_arrow
 from gemel.server.call import Call, call_of
-from gemel.server.encode import Value, rfc3339, value_then
+from gemel.server.encode import Value, rfc3339, shown, value_then
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Req, json, time_or
 from gemel.server.options import API
+from gemel.twin import Kind
 
 __all__ = ["END", "ROUTES", "START", "interval"]
 
@@ -49,6 +50,13 @@ class AverageView(msgspec.Struct):
     position: int
 
 
+class Held(msgspec.Struct):
+    """A value, and when it was told (µs)."""
+
+    time: int
+    value: float | None
+
+
 class SeriesView(msgspec.Struct):
     """A property over a range."""
 
@@ -62,6 +70,8 @@ class SeriesView(msgspec.Struct):
     resolution_s: float
     position: int
     gaps: list[tuple[int, int]]
+    before: Held | None
+    """Of numbers: the value held at `start`, so that a line begins at its left edge."""
     columns: dict[str, list[Any]]
 
 
@@ -131,10 +141,14 @@ def _range(call: Call, what: tuple[str, str], when: tuple[int, int], how: tuple[
         "resolution_s": found.resolution_s,
         "position": found.position,
         "gaps": found.gaps,
+        "before": None if found.before is None else {"time": found.before[0], "value": found.before[1]},
     }
     if arrow_wanted:
         return arrow(_table(found, about))
-    return json({**about, "columns": {name: _listed(column) for name, column in found.columns.items()}})
+    columns = {name: _listed(column) for name, column in found.columns.items()}
+    if found.kind is Kind.CONDITION:
+        columns["value"] = [shown(value) for value in columns["value"]]
+    return json({**about, "columns": columns})
 
 
 def _listed(column: Any) -> Any:

@@ -13,7 +13,7 @@ from gemel.clock import parse_time
 from gemel.errors import InvalidInput, NotFound, RevisionConflict
 from gemel.registry import TwinQuery
 from gemel.server.call import Call, call_of
-from gemel.server.encode import LinkView, TwinView, Value, link_view, twin_view, value_of
+from gemel.server.encode import LinkView, PartsView, TwinView, Value, link_view, twin_view, value_of
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, change, decoded, etag, if_match, json, time_or, unchanged
 from gemel.server.options import API
@@ -24,20 +24,9 @@ __all__ = ["ROUTES"]
 
 READ_ONE = needs("read", "Twin", id_in="twin")
 CONFIGURE_ONE = needs("configure", "Twin", id_in="twin")
-INCLUDES = {"now", "headline", "links"}
+INCLUDES = {"now", "headline", "links", "parts"}
 ATTEMPTS = 5
 AT = Annotated[str | None, QueryParameter(description="A past instant, RFC 3339.")]
-
-
-class PartsView(msgspec.Struct):
-    """A twin and what it is made of."""
-
-    id: str
-    name: str
-    types: tuple[str, ...]
-    slot: str
-    stage: str
-    parts: list[PartsView]
 
 
 class TwinPatch(msgspec.Struct, omit_defaults=True):
@@ -71,7 +60,9 @@ async def twins(
     ] = None,
     roots: Annotated[bool, QueryParameter(description="Only what is part of nothing.")] = False,
     retired: Annotated[bool, QueryParameter(description="Also retired ones.")] = False,
-    include: Annotated[str, QueryParameter(max_length=100, description="now, headline, links; with commas.")] = "",
+    include: Annotated[
+        str, QueryParameter(max_length=100, description="now, headline, links, parts; with commas.")
+    ] = "",
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[TwinView]:
@@ -101,23 +92,41 @@ async def twins(
 
 def _found(call: Call, query: TwinQuery, wanted: set[str]) -> Page[TwinView]:
     page = search(call.services.platform, call.who, query)
-    return Page([_with(call, twin, wanted) for twin in page.items], page.next)
+    trees: dict[str, PartsView] = {}
+    if "parts" in wanted:
+        trees = {twin.id: _node(twin, "") for twin in page.items}
+        _grown(trees, call.services.platform.registry.parts_of_all(trees))
+        if "headline" in wanted:
+            for tree in trees.values():
+                _headlined(call, tree.parts)
+    views = [_with(call, twin, wanted, trees.get(twin.id)) for twin in page.items]
+    return Page(views, page.next)
 
 
-def _with(call: Call, twin: Twin, wanted: set[str]) -> TwinView:
+def _headlined(call: Call, parts: list[PartsView]) -> None:
+    for part in parts:
+        part.headline = _headline(call, part.id)
+        _headlined(call, part.parts)
+
+
+def _headline(call: Call, twin: str) -> dict[str, Value] | None:
+    """What overviews show of a twin."""
+    platform = call.services.platform
+    entry = platform.registry.directory.twin(twin)
+    if entry is None:
+        return None
+    shown = {name for name, ref in entry.properties.items() if ref.property.headline}
+    return {name: value_of(one) for name, one in platform.state.twin(entry).items() if name in shown}
+
+
+def _with(call: Call, twin: Twin, wanted: set[str], tree: PartsView | None = None) -> TwinView:
     platform = call.services.platform
     links = [link_view(link) for link in platform.registry.links(twin.id)] if "links" in wanted else None
     now: dict[str, Value] | None = None
-    headline: dict[str, Value] | None = None
-    entry = platform.registry.directory.twin(twin.id) if wanted & {"now", "headline"} else None
-    if entry is not None:
-        values = {name: value_of(one) for name, one in platform.state.twin(entry).items()}
-        if "headline" in wanted:
-            shown = {name for name, ref in entry.properties.items() if ref.property.headline}
-            headline = {name: value for name, value in values.items() if name in shown}
-        if "now" in wanted:
-            now = values
-    return twin_view(twin, links=links, now=now, headline=headline)
+    headline = _headline(call, twin.id) if "headline" in wanted else None
+    if "now" in wanted and (entry := platform.registry.directory.twin(twin.id)) is not None:
+        now = {name: value_of(one) for name, one in platform.state.twin(entry).items()}
+    return twin_view(twin, links=links, now=now, headline=headline, parts=None if tree is None else tree.parts)
 
 
 @post(f"{API}/twins", opt=needs("configure") | speaks(TwinSpec, TwinView), tags=["twins"], summary="Create a twin")
@@ -244,17 +253,22 @@ async def parts(
 
 
 def _tree(registry: Any, twin: str, depth: int | None, at: int | None) -> PartsView:
-    def view(one: Twin, slot: str) -> PartsView:
-        return PartsView(one.id, one.name, one.types, slot, str(one.stage), [])
+    root = _node(registry.twin(twin), "")
+    _grown({root.id: root}, registry.parts(twin, depth=depth, at=at))
+    return root
 
-    root = view(registry.twin(twin), "")
-    known = {root.id: root}
-    links: list[tuple[Link, Twin]] = registry.parts(twin, depth=depth, at=at)
+
+def _node(twin: Twin, slot: str) -> PartsView:
+    return PartsView(twin.id, twin.name, twin.types, slot, str(twin.stage), [])
+
+
+def _grown(known: dict[str, PartsView], links: list[tuple[Link, Twin]]) -> None:
+    """Hang the parts below what is known of them already."""
+    known = dict(known)
     for link, part in links:  # nearest first, so the whole is known before its parts
-        shown = known.setdefault(part.id, view(part, link.slot))
+        shown = known.setdefault(part.id, _node(part, link.slot))
         if link.target in known:
             known[link.target].parts.append(shown)
-    return root
 
 
 @get(f"{API}/twins/{{twin:str}}/links", opt=READ_ONE, tags=["twins"], summary="Typed links from and to it")
