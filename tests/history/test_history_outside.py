@@ -140,10 +140,10 @@ def test_users_sql_joins_the_history_with_the_live_fleet(world: World) -> None:
             "SELECT twin, property, unit, max(value) AS top FROM history.reading JOIN history.series USING (series) "
             "GROUP BY ALL"
         )
-        assert state.sql(query, world.history.relations()).num_rows == 0
+        world.history.wait(world.journal.head().position)
+        before = state.sql(query, world.history.relations()).to_pylist()
         world.history.flush()
-        assert state.sql(query, world.history.relations()).to_pylist() == [
-            {"twin": "mill-1", "property": "temperature", "unit": "Cel", "top": 4.0}
-        ]
+        after = state.sql(query, world.history.relations()).to_pylist()
+        assert before == after == [{"twin": "mill-1", "property": "temperature", "unit": "Cel", "top": 4.0}]
     finally:
         state.close()

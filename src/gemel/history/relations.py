@@ -8,18 +8,26 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from gemel.history.published import Views
+from gemel.history.historian import facts_table
+from gemel.history.published import View, Views
 from gemel.history.reader import scan
-from gemel.history.tables import CREATE, READINGS, TABLES
+from gemel.history.rows import Rows
+from gemel.history.tables import CREATE, HAPPENED, READINGS, TABLES
 from gemel.registry import Directory
 from gemel.state import Files, Relation
 from gemel.twin import series_of
 
 __all__ = ["relations"]
 
+_FORMS = {table: form for form, table in READINGS.items()}
+_SECRET = "access."
+
 
 def relations(folder: Path, views: Views, directory: Directory) -> Mapping[str, Relation]:
-    """Name → relation, for `State.sql`; what is in Parquet, not the last seconds. Times are UTC."""
+    """Name → relation, for `State.sql`; all that the history has followed. Times are UTC.
+
+    Changes of identities and rights are left out: those are for administrators, at `History.events`.
+    """
 
     def of(table: str) -> Relation:
         return lambda: _files(folder, views, table)
@@ -30,14 +38,26 @@ def relations(folder: Path, views: Views, directory: Directory) -> Mapping[str, 
 
 
 def _files(folder: Path, views: Views, table: str) -> Files:
-    files = views.current.table(table).files
-    names = [column.split()[0] for column in CREATE[table].split(", ")]
+    view = views.current
+    files, tail = view.table(table).files, _tail(view, table)
+    columns = [column.split()[:2] for column in CREATE[table].split(", ")]
     if files:
         source = scan([str(folder / file.path) for file in files], table)
-        return Files(f"SELECT {', '.join(names)} FROM {source}", folder)
-    types = [column.split()[1] for column in CREATE[table].split(", ")]
-    empty = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in zip(names, types, strict=True))
-    return Files(f"SELECT {empty} WHERE false", folder)
+        select = f"SELECT {', '.join(name for name, _ in columns)} FROM {source}"
+    else:
+        select = f"SELECT {', '.join(f'CAST(NULL AS {kind}) AS {name}' for name, kind in columns)} WHERE false"
+    if files and table == HAPPENED:
+        select += f" WHERE NOT starts_with(kind, '{_SECRET}')"
+    return Files(select, folder, tail if len(tail) else None)
+
+
+def _tail(view: View, table: str) -> pa.Table:
+    """What is not in files yet."""
+    if table == HAPPENED:
+        facts = (fact for part in view.tail for fact in part.facts)
+        return facts_table([fact for fact in facts if not fact.change.kind.startswith(_SECRET)])
+    form = _FORMS[table]
+    return Rows.concat(form, [part.rows[form] for part in view.tail if form in part.rows]).to_arrow()
 
 
 def series_table(directory: Directory) -> pa.Table:

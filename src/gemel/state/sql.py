@@ -28,6 +28,8 @@ class Files(msgspec.Struct, frozen=True):
 
     select: str
     folder: Path
+    tail: pa.Table | None = None
+    """Rows that are not in files yet, with the same columns in the same order."""
 
 
 Relation: TypeAlias = pa.Table | Files | Callable[[], pa.Table | Files]
@@ -120,7 +122,11 @@ class Sql:
         try:
             for name, view in views.items():
                 if isinstance(view, Files):
-                    cursor.execute(f'CREATE TEMP VIEW "{name}" AS {view.select}')
+                    select = view.select
+                    if view.tail is not None:
+                        cursor.register(f"{name} tail", view.tail)
+                        select = f'{select} UNION ALL SELECT * FROM "{name} tail"'
+                    cursor.execute(f'CREATE TEMP VIEW "{name}" AS {select}')
                 else:
                     cursor.register(name, view)
             yield cursor
