@@ -9,12 +9,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from gemel.intake import Message, Reported
 from gemel.platform import Platform
 from gemel.server import Server
 from tests.web.conftest import Open, Shop
 
 pytestmark = pytest.mark.browser
 
+COUNT = 300
 SHOWN = "/twins/mazak01?show=mazak01.controller.path:execution,mazak01.x:load&last=8h"
 
 
@@ -203,3 +205,71 @@ def test_who_is_not_signed_in_is_asked_to(open_page: Open, tmp_path: Path) -> No
             expect(page.get_by_role("heading", level=1)).to_have_text("Twins")
             expect(page.get_by_text("Demo:")).to_have_count(0)
             page.close()
+
+
+def test_the_first_administrator_sets_gemel_up(open_page: Open, tmp_path: Path) -> None:
+    with Platform.open(tmp_path / "new") as platform, Server(platform, port=0) as server:
+        secret = platform.gate.accounts.setup_token()
+        page = open_page(f"/setup#{secret}", url=server.url)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Set up Gemel")
+        assert page.url == f"{server.url}/setup"
+        page.get_by_label("Name").fill("ada")
+        page.get_by_label("Password", exact=True).fill("a long enough password")
+        page.get_by_label("Password again").fill("another password")
+        page.get_by_role("button", name="Make this administrator").click()
+        expect(page.get_by_role("alert")).to_have_text("The two passwords are not the same.")
+        page.get_by_label("Password again").fill("a long enough password")
+        page.get_by_role("button", name="Make this administrator").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        assert page.url == f"{server.url}/"
+        assert [account.name for account in platform.gate.accounts.all()] == ["ada"]
+        page.goto(server.url + "/setup")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        page.close()
+
+
+def test_setting_up_without_the_secret_says_where_it_is(open_page: Open, tmp_path: Path) -> None:
+    with Platform.open(tmp_path / "new") as platform, Server(platform, port=0) as server:
+        page = open_page("/setup", url=server.url)
+        expect(page.get_by_text("This address lacks its secret")).to_be_visible()
+        expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+        page.close()
+
+
+def test_conditions_that_come_and_go_are_told_as_events(open_page: Open, shop: Shop) -> None:
+    page = open_page("/twins/mazak03?show=none")
+    events = page.get_by_role("region", name="Events")
+    expect(events).to_be_visible()
+    shop.report("mazak03.controller", "system_condition", {"level": "warning", "code": "E815", "text": "LOW OIL"})
+    expect(events.get_by_text("E815 LOW OIL", exact=True)).to_be_visible()
+    shop.report("mazak03.controller", "system_condition", {"level": "normal", "code": "E815"})
+    expect(events.get_by_text("Cleared: E815 LOW OIL")).to_be_visible()
+    page.goto(f"{shop.url}/events?twin=mazak03")
+    expect(page.get_by_text("E815 LOW OIL", exact=True)).to_be_visible()
+    expect(page.get_by_text("Cleared: E815 LOW OIL")).to_be_visible()
+
+
+def test_the_overview_asks_once_however_many_machines_there_are(open_page: Open, tmp_path: Path) -> None:
+    twins = [{"id": f"m-{n}", "types": ["press"], "name": f"Press {n}"} for n in range(COUNT)]
+    pumps = [{"id": f"m-{n}.pump", "types": ["pump"], "part_of": f"m-{n}"} for n in range(COUNT)]
+    state = {"name": "state", "kind": "enumeration", "headline": True}
+    flow = {"name": "flow", "kind": "number", "unit": "L/min", "headline": True}
+    types = [{"id": "press", "properties": [state]}, {"id": "pump", "properties": [flow]}]
+    with Platform.open(tmp_path / "many") as platform, Server(platform, port=0, demo=True) as server:
+        platform.apply({"gemel": 1, "types": types, "twins": [*twins, *pumps]})
+        told = [Reported(twin=f"m-{n}", property="state", value="ACTIVE") for n in range(COUNT)]
+        platform.ingest([Message(readings=[*told, Reported(twin="m-7.pump", property="flow", value=12.5)])])
+        page = open_page("/", url=server.url)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+        page.reload()
+        expect(page.get_by_text(f"{COUNT} machines")).to_be_visible()
+        expect(page.locator('[data-state="active"] .figure')).to_have_text(str(COUNT))
+        expect(page.get_by_role("article").filter(has_text="Press 7").get_by_text("12.5")).to_be_visible()
+        assert [path for path in asked if path.startswith("/api/v1/twins")].count("/api/v1/twins") == 1
+        assert not [path for path in asked if path.endswith("/parts")]
+        platform.ingest([Message(readings=[Reported(twin="m-299", property="state", value="READY")])])
+        expect(page.locator('[data-state="ready"] .figure')).to_have_text("1")
+        page.get_by_role("article").filter(has_text="Press 299").scroll_into_view_if_needed()
+        expect(page.get_by_role("article").filter(has_text="Press 299").locator(".word")).to_have_text("Ready")
+        page.close()

@@ -65,11 +65,11 @@ export function itemsOf<T>(answer: Page<T> | T[]): T[] {
 }
 
 /** All pages of a list, at most `limit` items. */
-export async function all<T>(path: string, query: Query = {}, limit = 5000): Promise<T[]> {
+export async function all<T>(path: string, query: Query = {}, { limit = 5000, signal }: { limit?: number; signal?: AbortSignal } = {}): Promise<T[]> {
   const found: T[] = [];
   let cursor: string | null = null;
   do {
-    const page: Page<T> | T[] = await get<Page<T> | T[]>(path, { limit: 500, ...query, cursor });
+    const page: Page<T> | T[] = await get<Page<T> | T[]>(path, { limit: 500, ...query, cursor }, signal);
     found.push(...itemsOf(page));
     cursor = Array.isArray(page) ? null : page.next;
   } while (cursor && found.length < limit);

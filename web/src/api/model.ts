@@ -76,6 +76,9 @@ export interface Condition {
 }
 
 export interface Series {
+  start: string;
+  /** Of numbers: what held when the range began; `time` in µs. */
+  before?: { time: number; value: number | null } | null;
   unit: string;
   method: string;
   resolution_s: number | null;
@@ -100,13 +103,6 @@ export interface HappenedEvent {
   twin: string;
   kind: string;
   body: Record<string, unknown>;
-}
-
-/** One value as HTTP tells it. */
-export interface ValueView {
-  value: unknown;
-  time: string;
-  quality: QualityName;
 }
 
 export interface Connector {

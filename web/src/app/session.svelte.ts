@@ -38,6 +38,13 @@ class Session {
     await this.start();
   }
 
+  /** Makes the first administrator and signs in as them. */
+  async setUp(token: string, name: string, password: string): Promise<void> {
+    await post("/setup", { token, name, password });
+    this.state = "starting";
+    await this.start();
+  }
+
   async signOut(): Promise<void> {
     live.client.stop();
     await remove("/session");

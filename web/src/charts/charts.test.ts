@@ -1,13 +1,12 @@
 import { describe, expect, it } from "vitest";
 
 import type { Series } from "../api/model";
-import { fold } from "../app/conditions";
 import { aligned, append, fromSeries, indexAt, stretches } from "./series";
 import { ticks } from "./ticks";
 import { TimeView } from "./view";
 
 const series = (columns: Series["columns"], gaps: [number, number][] = [], resolution_s = 0): Series => ({
-  ...{ unit: "", method: "", resolution_s, columns, gaps },
+  ...{ start: "1970-01-01T00:00:00Z", unit: "", method: "", resolution_s, columns, gaps },
 });
 
 describe("a line", () => {
@@ -34,6 +33,14 @@ describe("a line", () => {
     append(columns, 60, 4);
     expect(aligned(columns, 100)[1].at(-1)).toBe(4);
     expect(columns.word[indexAt(columns, 70)]).toBe(4);
+  });
+
+  it("begins at the left edge with the value that held there", () => {
+    const held = { ...series({ time: [5000], min: [1], max: [3], mean: [2], last: [3] }), before: { time: -9000, value: 7 } };
+    expect(aligned(fromSeries(held), 20).slice(0, 2)).toEqual([[0, 0.005, 0.02], [7, 2, 2]]);
+    const silent = { ...series({ time: [], value: [] }), before: { time: -9000, value: 7 } };
+    expect(aligned(fromSeries(silent), 20)).toEqual([[0, 0.02], [7, 7], [7, 7], [7, 7]]);
+    expect(fromSeries({ ...series({ time: [], value: [] }), before: null }).time).toEqual([]);
   });
 
   it("takes live values in order, and opens a gap when they end", () => {
@@ -64,21 +71,6 @@ describe("states", () => {
   it("of equal conditions are one stretch", () => {
     const columns = fromSeries(series({ start: [0, 5000], end: [5000, 8000], value: [[], []] }));
     expect(stretches(columns, 8)).toEqual([{ from: 0, to: 8, word: [] }]);
-  });
-});
-
-describe("conditions", () => {
-  it("are folded from single updates into what was active, and when it began", () => {
-    const warning = { level: "warning" as const, code: "1" };
-    const fault = { level: "fault" as const, code: "2" };
-    const folded = fold([1000, 2000, 3000, 4000, 5000], [warning, fault, { level: "normal", code: "1" }, { level: "normal" }, null]);
-    expect(folded.value).toEqual([[warning], [warning, fault], [fault], [], null]);
-    expect(folded.activations.map((one) => [one.time, one.condition.code])).toEqual([[1, "1"], [2, "2"]]);
-  });
-
-  it("reported again do not begin again", () => {
-    const warning = { level: "warning" as const, code: "1" };
-    expect(fold([1, 2], [warning, { ...warning, text: "still" }]).activations.length).toBe(1);
   });
 });
 

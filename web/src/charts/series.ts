@@ -30,7 +30,7 @@ export function fromSeries(series: Series): Columns {
   const high = max ?? single.map(toNumber);
   const mid = mean ?? (single.length ? single.map(toNumber) : low.map((v, i) => middle(v, high[i] ?? null)));
   const times = (time ?? []).map((us) => us / 1000);
-  return {
+  return begun(series, {
     width: value ? 0 : (series.resolution_s ?? 0) * 1000,
     time: times,
     low,
@@ -39,7 +39,17 @@ export function fromSeries(series: Series): Columns {
     last: last ? last.map(toNumber) : mid,
     word: value ?? last ?? mid,
     gaps: open(series.gaps, times.at(-1) ?? -Infinity),
-  };
+  });
+}
+
+/** The value that held when the range began is its first row: a source that reports changes may have been silent since. */
+function begun({ before, start }: Series, columns: Columns): Columns {
+  const from = Date.parse(start);
+  const { time, low, mid, high, last, word } = columns;
+  if (before?.value == null || (time[0] ?? Infinity) <= from) return columns;
+  time.unshift(from);
+  for (const column of new Set([low, mid, high, last, word])) column.unshift(before.value);
+  return columns;
 }
 
 function fromStates(start: number[], end: number[], value: unknown[], known: [number, number][]): Columns {

@@ -5,7 +5,7 @@ import { rangeOf, spanOf, toQuery } from "../app/range";
 import { best } from "../app/search";
 import type { Now } from "../live/values";
 import { parseKey } from "../twin/refs";
-import { groups, machineOf, shownHeadlines } from "./machine";
+import { columnsFor, groups, machineOf, shownHeadlines } from "./machine";
 import { standing } from "./now";
 
 const property = (name: string, kind: Kind, headline = false): PropertyType => ({
@@ -60,6 +60,14 @@ describe("a machine", () => {
     expect(standing(machine, () => undefined)).toMatchObject({ state: "none", seen: null });
     expect(standing(machine, (_, name) => (name === "execution" ? now(null, { quality: "unavailable" }) : undefined)).state).toBe("none");
     expect(standing(machine, (_, name) => (name === "execution" ? now("ACTIVE", { fresh: false, staleSince: 6e6 }) : undefined)).stale).toBe(6000);
+  });
+
+  it("stands in rows of about equal length; five in one where they fit", () => {
+    const at = (width: number, ...counts: number[]): number[] => counts.map((count) => columnsFor(count, width));
+    expect(at(1384, 1, 3, 4, 5, 6, 7, 8, 9)).toEqual([3, 3, 4, 5, 3, 4, 4, 3]);
+    expect(at(1056, 2, 4, 5)).toEqual([3, 2, 3]);
+    expect(at(366, 1, 5, 9)).toEqual([1, 1, 1]);
+    expect(at(0, 5)).toEqual([1]);
   });
 
   it("stands in its place; those without one come last", () => {

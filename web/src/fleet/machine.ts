@@ -72,6 +72,19 @@ export function isPlace(twin: Twin, properties: PropertyType[], targets: Readonl
   return properties.length === 0 || targets.has(twin.id);
 }
 
+const GAP_PX = 16;
+const ROOMY_PX = 330;
+const NARROW_PX = 255;
+
+/** How many columns for so many tiles: all in one row where they fit in it, else roomy ones in rows of about equal length. */
+export function columnsFor(count: number, width_px: number): number {
+  const fit = (least_px: number): number => Math.max(1, Math.floor((width_px + GAP_PX) / (least_px + GAP_PX)));
+  if (count > fit(ROOMY_PX) && count <= fit(NARROW_PX)) return count;
+  const most = fit(ROOMY_PX);
+  // A few tiles keep a readable size instead of filling the whole width.
+  return count <= most ? Math.min(most, Math.max(count, 3)) : Math.ceil(count / Math.ceil(count / most));
+}
+
 export interface Group<T> {
   place: Twin | null;
   members: T[];
@@ -79,11 +92,12 @@ export interface Group<T> {
 
 /** Machines by the place they are located in (or part of); those without one come last. */
 export function groups<T extends { twin: Twin }>(machines: readonly T[], places: readonly Twin[]): Group<T>[] {
-  const of = (machine: T): string | undefined =>
-    machine.twin.links?.find((link) => link.source === machine.twin.id && places.some((place) => place.id === link.target))?.target;
-  const found = places
-    .map((place): Group<T> => ({ place, members: machines.filter((machine) => of(machine) === place.id) }))
-    .filter((group) => group.members.length > 0);
-  const other = machines.filter((machine) => of(machine) === undefined);
+  const members = new Map<string, T[]>(places.map((place) => [place.id, []]));
+  const other: T[] = [];
+  for (const machine of machines) {
+    const place = machine.twin.links?.find((link) => link.source === machine.twin.id && members.has(link.target))?.target;
+    (place === undefined ? other : members.get(place)!).push(machine);
+  }
+  const found = places.map((place): Group<T> => ({ place, members: members.get(place.id)! })).filter((group) => group.members.length > 0);
   return other.length ? [...found, { place: null, members: other }] : found;
 }

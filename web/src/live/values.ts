@@ -23,6 +23,8 @@ export class Values {
   private readonly values = new Map<string, Now>();
   private readonly listeners = new Map<string, Set<Listener>>();
   private readonly dirty = new Set<string>();
+  /** Rises with every value that is put. */
+  version = 0;
   private waiting: ReturnType<typeof setTimeout> | null = null;
 
   /** `interval_ms`: listeners hear at most once in this time (4 Hz by default), however fast values arrive. */
@@ -78,6 +80,7 @@ export class Values {
 
   private set(key: string, now: Now): void {
     this.values.set(key, now);
+    this.version++;
     if (!this.listeners.has(key)) return;
     this.dirty.add(key);
     this.waiting ??= setTimeout(() => this.flush(), this.interval_ms);
