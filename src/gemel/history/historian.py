@@ -165,24 +165,13 @@ class Historian:
 
     def _run(self) -> None:
         try:
-            self._lake = Lake(self.folder, catalogue_url=self._catalogue_url)
-            if self._marker.exists():  # it was not closed: files of an unfinished commit may lie about
-                self._lake.remove_orphans()
-            self._marker.touch()
+            self._open()
         except BaseException as error:
             self._open_error = error
-            self._opened.set()
             return
-        try:
-            self._maintenance = Maintenance(
-                self._lake, self._views, self._clock, upkeep=self._upkeep, republish=self._derive
-            )
-            self._tail = Tail(self._lake.position)
-            self._loads = self._lake.loaded()
-            self._status = replace(self._status, stage=Stage.RUNNING, stored=self._lake.position)
-            self._publish(stored=True, derived=Derived.found(self.folder))
-            write_index(self.folder, self._lake.position, self._lake.files)
+        finally:
             self._opened.set()
+        try:
             while self._wait_for_work():
                 try:
                     self._work()
@@ -195,6 +184,24 @@ class Historian:
             self._maintenance.close()
             self._lake.close()
             self._marker.unlink(missing_ok=True)
+
+    def _open(self) -> None:
+        lake = Lake(self.folder, catalogue_url=self._catalogue_url)
+        try:
+            lake.check_against(self._journal.head().position)
+            if self._marker.exists():  # it was not closed: files of an unfinished commit may lie about
+                lake.remove_orphans()
+            self._marker.touch()
+            self._lake = lake
+            self._tail = Tail(lake.position)
+            self._loads = lake.loaded()
+            self._status = replace(self._status, stage=Stage.RUNNING, stored=lake.position)
+            self._publish(stored=True, derived=Derived.found(self.folder))
+            write_index(self.folder, lake.position, lake.files)
+        except BaseException:
+            lake.close()
+            raise
+        self._maintenance = Maintenance(lake, self._views, self._clock, upkeep=self._upkeep, republish=self._derive)
 
     def _work(self) -> None:
         """One commit, or one step of maintenance; a commit comes first unless files crowd."""

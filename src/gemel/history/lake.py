@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -18,10 +19,12 @@ import pyarrow.parquet as pq
 from gemel.errors import Corrupt
 from gemel.history import extensions
 from gemel.history.derived import DAY
-from gemel.history.published import File
+from gemel.history.published import File, read_index
 from gemel.history.tables import CREATE, HAPPENED, LOADED, PARTITION, SORT, TABLES
 
 __all__ = ["Commit", "Lake"]
+
+_log = logging.getLogger(__name__)
 
 EPOCH = date(1970, 1, 1)
 _META = "__ducklake_metadata_lake"
@@ -56,9 +59,52 @@ class Lake:
             self._known: set[str] = set()
             self.position = self._read_position()
             self.refresh()
-        except BaseException:
-            self._connection.close()
+            self._check()
+        except BaseException as error:
+            with suppress(duckdb.Error):
+                self._connection.close()
+            if isinstance(error, duckdb.Error) and catalogue_url is None:
+                raise self._damaged(f"its catalogue cannot be read: {error!s:.200}") from error
             raise
+
+    def _check(self) -> None:
+        """Hold the catalogue against the disk and against itself. Raises Corrupt: nothing may be missing in silence."""
+        for file in self._files.values():
+            path = self.folder / file.path
+            size = path.stat().st_size if path.exists() else -1
+            if size != file.size:
+                found = "is missing" if size < 0 else f"has {size} bytes"
+                raise self._damaged(f"{file.path} {found}, its catalogue says {file.size}")
+        told = self._connection.execute(f"SELECT coalesce(sum(rows), 0) FROM lake.{LOADED}").fetchone()
+        rows, loaded = sum(file.rows for file in self._files.values()), int(told[0]) if told else 0
+        if rows != self.position + loaded:  # every position of the journal is one row
+            raise self._damaged(
+                f"its catalogue lists {rows} rows up to position {self.position}, of which {loaded} were loaded"
+            )
+
+    def _damaged(self, what: str) -> Corrupt:
+        return Corrupt(
+            f"the history in {self.folder} is damaged: {what}. Restore the folder from a backup; or remove it, and "
+            "what the journal holds is written anew, but bulk loads must be loaded again"
+        )
+
+    def check_against(self, head: int) -> None:
+        """Hold the position against where the journal ends, and against what was published. Raises Corrupt."""
+        if self.position > head:
+            raise Corrupt(
+                f"the history in {self.folder} goes up to position {self.position}, the journal only to {head}: "
+                "the journal lost its end, or is another's. Restore both from one backup"
+            )
+        try:
+            published = read_index(self.folder).position
+        except Corrupt as error:  # it only serves programs outside, and is written anew
+            _log.warning("%s", error.detail)
+            return
+        if not self.position < published:
+            return
+        if not self.position:
+            raise self._damaged("its catalogue is empty")
+        _log.warning("the catalogue of the history lost its end; positions from %d on are written anew", self.position)
 
     def _attach(self, catalogue_url: str | None) -> None:
         options = ["OVERRIDE_DATA_PATH true", "DATA_INLINING_ROW_LIMIT 0", f"DATA_PATH {_text(str(self.data) + '/')}"]
