@@ -15,7 +15,18 @@ from gemel.registry.twins import shape_types, twin_row, visible
 from gemel.registry.types import current_type
 from gemel.twin import Change, Link, check_id
 
-__all__ = ["ACYCLIC", "end_all", "end_link", "holds", "link_body", "link_of", "links_of", "parts_of", "put_link"]
+__all__ = [
+    "ACYCLIC",
+    "end_all",
+    "end_link",
+    "holds",
+    "link_body",
+    "link_of",
+    "links_of",
+    "links_of_all",
+    "parts_of",
+    "put_link",
+]
 
 ACYCLIC = ("part_of", "located_in")
 """Kinds that nothing can be of itself, at any depth."""
@@ -192,6 +203,13 @@ def links_of(
     query = _joined().where(ends[direction], holds(at)).order_by(c.kind, c.number)
     if kind is not None:
         query = query.where(c.kind == kind)
+    return [link_of(row) for row in tx.execute(query)]
+
+
+def links_of_all(tx: Connection, numbers: Sequence[int]) -> list[Link]:
+    """Links that hold now from or to any of these twins, each once."""
+    c = tables.link.c
+    query = _joined().where(or_(c.source.in_(numbers), c.target.in_(numbers)), holds(None)).order_by(c.kind, c.number)
     return [link_of(row) for row in tx.execute(query)]
 
 

@@ -149,11 +149,18 @@ class Registry:
         with self._database.read() as tx:
             return _parts(tx, links.parts_of(tx, [twins.twin_row(tx, id).number], depth=depth, at=at))
 
+    def links_of_all(self, ids: Iterable[str]) -> list[Link]:
+        """Links that hold now from or to any of these twins, each once: one question for a whole overview."""
+        with self._database.read() as tx:
+            return links.links_of_all(tx, self._numbers(ids))
+
     def parts_of_all(self, ids: Iterable[str]) -> list[tuple[Link, Twin]]:
         """What is part of any of these twins, at any depth, nearest first: one question for a whole overview."""
-        entries = [entry for id in ids if (entry := self.directory.twin(id)) is not None]
         with self._database.read() as tx:
-            return _parts(tx, links.parts_of(tx, [entry.number for entry in entries]))
+            return _parts(tx, links.parts_of(tx, self._numbers(ids)))
+
+    def _numbers(self, ids: Iterable[str]) -> list[int]:
+        return [entry.number for id in ids if (entry := self.directory.twin(id)) is not None]
 
     def search(self, query: TwinQuery) -> Page[Twin]:
         """Twins by anything that is known of them, by id, in pages. Raises InvalidQuery."""

@@ -92,41 +92,46 @@ async def twins(
 
 def _found(call: Call, query: TwinQuery, wanted: set[str]) -> Page[TwinView]:
     page = search(call.services.platform, call.who, query)
-    trees: dict[str, PartsView] = {}
+    registry, trees = call.services.platform.registry, dict[str, PartsView]()
+    joined: dict[str, list[LinkView]] = {}
+    if "links" in wanted:
+        joined = {twin.id: [] for twin in page.items}
+        for link in registry.links_of_all(joined):
+            for end in {link.source, link.target} & joined.keys():
+                joined[end].append(link_view(link))
     if "parts" in wanted:
         trees = {twin.id: _node(twin, "") for twin in page.items}
-        _grown(trees, call.services.platform.registry.parts_of_all(trees))
+        _grown(trees, registry.parts_of_all(trees))
         if "headline" in wanted:
             for tree in trees.values():
                 _headlined(call, tree.parts)
-    views = [_with(call, twin, wanted, trees.get(twin.id)) for twin in page.items]
+    views = [
+        twin_view(
+            twin,
+            links=joined.get(twin.id),
+            now=_values(call, twin.id) if "now" in wanted else None,
+            headline=_values(call, twin.id, headline=True) if "headline" in wanted else None,
+            parts=trees[twin.id].parts if "parts" in wanted else None,
+        )
+        for twin in page.items
+    ]
     return Page(views, page.next)
 
 
 def _headlined(call: Call, parts: list[PartsView]) -> None:
     for part in parts:
-        part.headline = _headline(call, part.id)
+        part.headline = _values(call, part.id, headline=True)
         _headlined(call, part.parts)
 
 
-def _headline(call: Call, twin: str) -> dict[str, Value] | None:
-    """What overviews show of a twin."""
+def _values(call: Call, twin: str, *, headline: bool = False) -> dict[str, Value] | None:
+    """The live values of a twin; with `headline` those that overviews show."""
     platform = call.services.platform
     entry = platform.registry.directory.twin(twin)
     if entry is None:
         return None
-    shown = {name for name, ref in entry.properties.items() if ref.property.headline}
+    shown = {name for name, ref in entry.properties.items() if ref.property.headline or not headline}
     return {name: value_of(one) for name, one in platform.state.twin(entry).items() if name in shown}
-
-
-def _with(call: Call, twin: Twin, wanted: set[str], tree: PartsView | None = None) -> TwinView:
-    platform = call.services.platform
-    links = [link_view(link) for link in platform.registry.links(twin.id)] if "links" in wanted else None
-    now: dict[str, Value] | None = None
-    headline = _headline(call, twin.id) if "headline" in wanted else None
-    if "now" in wanted and (entry := platform.registry.directory.twin(twin.id)) is not None:
-        now = {name: value_of(one) for name, one in platform.state.twin(entry).items()}
-    return twin_view(twin, links=links, now=now, headline=headline, parts=None if tree is None else tree.parts)
 
 
 @post(f"{API}/twins", opt=needs("configure") | speaks(TwinSpec, TwinView), tags=["twins"], summary="Create a twin")
@@ -156,7 +161,8 @@ async def twin_of(request: Req, twin: FromPath[str]) -> Response[bytes]:
 
 
 def _one(call: Call, twin: str) -> TwinView:
-    return _with(call, call.services.platform.registry.twin(twin), {"links"})
+    registry = call.services.platform.registry
+    return twin_view(registry.twin(twin), links=[link_view(link) for link in registry.links(twin)])
 
 
 @patch(
