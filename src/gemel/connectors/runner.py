@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from gemel.clock import Clock
@@ -16,7 +17,7 @@ from gemel.errors import GemelError
 from gemel.twin import ConnectorSpec
 
 if TYPE_CHECKING:
-    from gemel.intake import Intake
+    from gemel.intake import Intake, Message, Receipt
     from gemel.registry import Directory
 
 __all__ = ["Runner"]
@@ -64,6 +65,21 @@ class Runner:
         """Whether it has stopped within `timeout_s`; one that blocks is left alone."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def deliver(self, messages: Sequence[Message]) -> Future[Receipt] | None:
+        """Hand over from another thread what was pushed to us; None while it does not run."""
+        loop, port = self._loop, self._port
+        if loop is None or port is None or not self._thread.is_alive():
+            return None
+
+        async def handed() -> Receipt:
+            port.heartbeat()
+            return await port.deliver(messages)
+
+        try:
+            return asyncio.run_coroutine_threadsafe(handed(), loop)
+        except RuntimeError:  # its loop has just closed
+            return None
 
     def health(self) -> Health:
         """How it is now."""

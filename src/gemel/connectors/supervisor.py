@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from gemel.errors import GemelError, UnknownConnector
 from gemel.twin import Change, ConnectorSpec
 
 if TYPE_CHECKING:
-    from gemel.intake import Intake
+    from gemel.intake import Intake, Message, Receipt
     from gemel.registry import Registry
 
 __all__ = ["Supervisor"]
@@ -79,6 +80,11 @@ class Supervisor:
                 raise UnknownConnector(f"no connector {id!r:.80} is running; declare it, or set enabled: true")
             self._stop([runner])
             self._start(runner.spec)
+
+    def deliver(self, id: str, messages: Sequence[Message]) -> Future[Receipt] | None:
+        """Hand what was posted to the connector of kind `http` with this id; None when no such one runs."""
+        runner = self._runners.get(id)
+        return runner.deliver(messages) if runner is not None and runner.spec.kind == "http" else None
 
     def health(self) -> dict[str, Health]:
         """How every declared connector is now, by id."""

@@ -3,12 +3,15 @@
 from gemel.connectors.http.bodies import MAX_BODY_BYTES, Ingest, decode_json
 from gemel.connectors.http.cloudevents import BATCH, STRUCTURED, decode_cloudevents, is_cloudevent
 from gemel.connectors.http.frames import ARROW, decode_arrow
+from gemel.connectors.http.source import HttpSettings, HttpSource
 
 __all__ = [
     "ARROW",
     "BATCH",
     "MAX_BODY_BYTES",
     "STRUCTURED",
+    "HttpSettings",
+    "HttpSource",
     "Ingest",
     "decode_arrow",
     "decode_cloudevents",

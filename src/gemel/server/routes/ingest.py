@@ -76,8 +76,11 @@ def _source(request: Req, given: str) -> str:
 
 async def _messages(request: Req, source: str, messages: list[Message]) -> Receipt:
     call = call_of(request)
-    intake = call.services.platform.intake
-    return await done(request, intake.submit(_source(request, source), messages, actor=call.who.id))
+    platform = call.services.platform
+    posted = platform.supervisor.deliver(source, messages) if source else None
+    if posted is None:
+        posted = platform.intake.submit(_source(request, source), messages, actor=call.who.id)
+    return await done(request, posted)
 
 
 async def _events(request: Req, events: list[tuple[str, Message]]) -> Receipt:
