@@ -80,7 +80,7 @@ class SourceRule(msgspec.Struct, frozen=True, kw_only=True):
     """What times are believed of a source. A reading outside goes to quarantine with the code `clock`."""
 
     future_s: float = 3_600.0
-    past_s: float = 10 * 366 * 86_400.0
+    past_s: float = 10 * 365 * 86_400.0
     earliest: int = 0
     """Nothing before this moment (default 1970) is believed: clocks without a battery start there."""
 

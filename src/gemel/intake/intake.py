@@ -275,6 +275,8 @@ def _then(future: Future[Any], result: Callable[[Any], T]) -> Future[T]:
     later: Future[T] = Future()
 
     def done(first: Future[Any]) -> None:
+        if not later.set_running_or_notify_cancel():
+            return  # whoever waited has gone
         error = first.exception()
         if error is not None:
             later.set_exception(error)
