@@ -25,7 +25,7 @@ def test_a_reading_is_answered_from_parquet_after_the_commit(world: World) -> No
 
 
 def test_every_kind_comes_back_as_it_went_in(world: World) -> None:
-    condition = '[{"level":"fault","code":"7"}]'
+    condition = '{"code":"7","level":"fault","qualifier":"","severity":"","text":"jam"}'
     world.put(
         [
             ("mill-1", "temperature", T0, 20.5),
@@ -44,7 +44,9 @@ def test_every_kind_comes_back_as_it_went_in(world: World) -> None:
             "temperature": 20.5,
             "parts": 2**53 + 1,
             "execution": "ACTIVE",
-            "system": [{"level": "fault", "code": "7"}],
+            "system": [
+                {"level": "fault", "code": "7", "severity": "", "qualifier": "", "text": "jam", "since": T0},
+            ],
             "vibration": [1.0, 2.5],
             "door_open": True,
         }

@@ -57,7 +57,7 @@ def test_a_fault_is_told_by_shape_and_text(open_page: Open, shop: Shop) -> None:
     shop.report("mazak03.controller", "system_condition", {"level": "fault", "code": "717", "text": "SHAPE EXCEEDS"})
     expect(tile.get_by_text("717 SHAPE EXCEEDS")).to_be_visible()
     expect(tile.locator("svg.fault")).to_be_visible()
-    expect(page.get_by_text("1 faults")).to_be_visible()
+    expect(page.get_by_text("1 fault")).to_be_visible()
     shop.report("mazak03.controller", "system_condition", {"level": "normal", "code": "717"})
     expect(tile.get_by_text("717 SHAPE EXCEEDS")).to_have_count(0)
 

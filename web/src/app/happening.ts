@@ -1,6 +1,7 @@
 /** An event of the platform as a line of text and a mark. */
 
 import type { Condition, HappenedEvent } from "../api/model";
+import type { Key } from "../i18n/texts";
 import { toMs } from "../format/time";
 import { humanise } from "../format/words";
 import { t } from "../i18n/index.svelte";
@@ -13,7 +14,7 @@ export interface Happening {
   time: number;
   twin: string;
   kind: string;
-  level: "fault" | "warning" | null;
+  level: "fault" | "warning" | "stale" | null;
   title: string;
   text: string;
   /** Where what it is about can be seen; empty when it has no page. */
@@ -27,7 +28,7 @@ const HIDDEN = new Set(["property", "event", "level", "severity", "code", "text"
 export function happening(event: HappenedEvent): Happening {
   const body = event.body ?? {};
   const about = body.property ?? body.event;
-  const line = event.kind === "condition.changed" ? ofCondition(body) : ofEvent(event.kind, body);
+  const line = event.kind === "condition.changed" ? ofCondition(body) : event.kind in CONNECTION ? ofConnection(event.kind, body) : ofEvent(event.kind, body);
   return {
     ...line,
     key: `${event.position}-${event.twin}-${event.kind}-${String(about ?? "")}`,
@@ -36,10 +37,11 @@ export function happening(event: HappenedEvent): Happening {
     kind: event.kind,
     title: humanise(about ? String(about) : event.kind.replace(/^\w+\./, (area) => area.replace(".", " "))),
     href: hrefOf(event),
+    ...(line.source === undefined ? {} : { title: line.source }),
   };
 }
 
-type Line = Pick<Happening, "level" | "text">;
+type Line = Pick<Happening, "level" | "text"> & { source?: string };
 
 function ofEvent(kind: string, body: Record<string, unknown>): Line {
   const level = String(body.level ?? body.severity ?? "").toLowerCase();
@@ -47,6 +49,16 @@ function ofEvent(kind: string, body: Record<string, unknown>): Line {
   const rest = Object.entries({ ...body, ...fields }).filter(([key, value]) => !HIDDEN.has(key) && plain(value));
   const told = [...[body.code, body.text].filter(Boolean), ...rest.map(([key, value]) => `${humanise(key)}: ${String(value)}`)];
   return { level: level === "fault" || level === "warning" ? level : null, text: KEEPING.test(kind) ? "" : told.join(" · ") };
+}
+
+const CONNECTION: Record<string, Key> = {
+  ...{ "freshness.lost": "events.stale", "freshness.regained": "events.fresh" },
+  ...{ "source.lost": "events.lost", "source.found": "events.found" },
+};
+
+function ofConnection(kind: string, body: Record<string, unknown>): Line {
+  const level = kind === "freshness.lost" || kind === "source.lost" ? "stale" : null;
+  return { level, text: t(CONNECTION[kind]!), source: String(body.source ?? body.reason ?? "") };
 }
 
 /** Codes that came, else those that went; of the former the worst gives the level. */
@@ -64,6 +76,27 @@ function hrefOf({ kind, twin }: HappenedEvent): string {
   if (/^(connector|source)\./.test(kind)) return "/connectors";
   if (kind.startsWith("type.")) return typeHref(twin);
   return /^(plant|site|access|history)\./.test(kind) ? "" : twinHref(twin);
+}
+
+const TOGETHER_MS = 1000;
+
+/** What one source's silence or return did to a machine and its parts, as one line. Newest first, as it comes. */
+export function together(list: readonly Happening[]): Happening[] {
+  const found: (Happening & { parts?: number })[] = [];
+  const open = new Map<string, Happening & { parts?: number }>();
+  for (const one of list) {
+    const key = one.kind.startsWith("freshness.") && one.title ? `${one.kind} ${one.title}` : "";
+    const whole = key ? open.get(key) : undefined;
+    if (whole && whole.time - one.time < TOGETHER_MS) {
+      whole.parts = (whole.parts ?? 0) + 1;
+      if (one.twin.length < whole.twin.length) Object.assign(whole, { twin: one.twin, href: one.href });
+    } else {
+      const copy = { ...one };
+      found.push(copy);
+      if (key) open.set(key, copy);
+    }
+  }
+  return found.map(({ parts, ...one }) => (parts ? { ...one, title: `${one.title}, ${t("events.parts", { count: parts })}` } : one));
 }
 
 /** Both lists, each event once, newest first. */

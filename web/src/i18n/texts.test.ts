@@ -11,4 +11,7 @@ it("every language has every text, with the same holes", () => {
   }
 });
 
-it("holes are filled", () => expect(fill("en", "fleet.for", { span: "5 min" })).toBe("for 5 min"));
+it("holes are filled, one is told as one", () => {
+  expect(fill("en", "fleet.for", { span: "5 min" })).toBe("for 5 min");
+  expect([0, 1, 2].map((count) => fill("de", "fleet.count", { count }))).toEqual(["0 Maschinen", "1 Maschine", "2 Maschinen"]);
+});

@@ -49,6 +49,7 @@ const en = {
   "load.more": "Show more",
   "fleet.title": "Overview",
   "fleet.count": "{count} machines",
+  "fleet.count.one": "{count} machine",
   "fleet.empty.title": "No twins yet",
   "fleet.empty.text": "Describe your machines in a file and apply it, or start the demo shop:",
   "fleet.other": "Elsewhere",
@@ -71,7 +72,9 @@ const en = {
   "condition.warning": "Warning",
   "condition.normal": "Normal",
   "condition.faults": "{count} faults",
+  "condition.faults.one": "{count} fault",
   "condition.warnings": "{count} warnings",
+  "condition.warnings.one": "{count} warning",
   "condition.since": "since {moment}",
   "condition.cleared": "Cleared: {what}",
   "condition.lost": "No longer known: {what}",
@@ -145,6 +148,12 @@ const en = {
   "events.details": "Details",
   "events.filter": "Filter by twin",
   "events.kind": "Kind",
+  "events.stale": "Values became stale",
+  "events.fresh": "Values are fresh again",
+  "events.lost": "Connection lost",
+  "events.found": "Connection is back",
+  "events.parts": "with {count} parts",
+  "events.parts.one": "with {count} part",
   "events.area.machines": "Machines",
   "events.area.plant": "Changes of the plant",
   "events.area.all": "Everything",
@@ -164,6 +173,7 @@ const en = {
   "connectors.never": "never",
   "connectors.ago": "{span} ago",
   "connectors.bindings": "{count} bindings",
+  "connectors.bindings.one": "{count} binding",
   "connectors.disabled": "Switched off",
   "connectors.feeds": "Feeds",
   "types.title": "Types",
@@ -193,8 +203,8 @@ const en = {
   "types.count": "Count",
   "types.many": "any number",
   "types.twins": "Twins of this type",
-  "types.counts": "{properties} properties",
-  "types.choose": "Choose a type.",
+  "types.counts": "{count} properties",
+  "types.counts.one": "{count} property",
   "quarantine.title": "Quarantine",
   "quarantine.none": "Nothing is in quarantine: every message was accepted.",
   "quarantine.text": "Readings that were not accepted, and why. They are kept until they are replayed or discarded (gemel quarantine).",
@@ -255,6 +265,7 @@ const de: Record<Key, string> = {
   "load.more": "Mehr zeigen",
   "fleet.title": "Übersicht",
   "fleet.count": "{count} Maschinen",
+  "fleet.count.one": "{count} Maschine",
   "fleet.empty.title": "Noch keine Zwillinge",
   "fleet.empty.text": "Beschreiben Sie Ihre Maschinen in einer Datei und wenden Sie sie an, oder starten Sie die Beispielwerkstatt:",
   "fleet.other": "Andernorts",
@@ -277,7 +288,9 @@ const de: Record<Key, string> = {
   "condition.warning": "Warnung",
   "condition.normal": "Normal",
   "condition.faults": "{count} Störungen",
+  "condition.faults.one": "{count} Störung",
   "condition.warnings": "{count} Warnungen",
+  "condition.warnings.one": "{count} Warnung",
   "condition.since": "seit {moment}",
   "condition.cleared": "Vorbei: {what}",
   "condition.lost": "Nicht mehr bekannt: {what}",
@@ -351,6 +364,12 @@ const de: Record<Key, string> = {
   "events.details": "Einzelheiten",
   "events.filter": "Nach Zwilling filtern",
   "events.kind": "Art",
+  "events.stale": "Werte sind veraltet",
+  "events.fresh": "Werte sind wieder aktuell",
+  "events.lost": "Verbindung verloren",
+  "events.found": "Verbindung ist wieder da",
+  "events.parts": "mit {count} Teilen",
+  "events.parts.one": "mit {count} Teil",
   "events.area.machines": "Maschinen",
   "events.area.plant": "Änderungen am Werk",
   "events.area.all": "Alles",
@@ -370,6 +389,7 @@ const de: Record<Key, string> = {
   "connectors.never": "nie",
   "connectors.ago": "vor {span}",
   "connectors.bindings": "{count} Zuordnungen",
+  "connectors.bindings.one": "{count} Zuordnung",
   "connectors.disabled": "Ausgeschaltet",
   "connectors.feeds": "Speist",
   "types.title": "Typen",
@@ -399,8 +419,8 @@ const de: Record<Key, string> = {
   "types.count": "Anzahl",
   "types.many": "beliebig viele",
   "types.twins": "Zwillinge dieses Typs",
-  "types.counts": "{properties} Eigenschaften",
-  "types.choose": "Wählen Sie einen Typ.",
+  "types.counts": "{count} Eigenschaften",
+  "types.counts.one": "{count} Eigenschaft",
   "quarantine.title": "Quarantäne",
   "quarantine.none": "Nichts in Quarantäne: Alle Nachrichten wurden angenommen.",
   "quarantine.text": "Messwerte, die nicht angenommen wurden, und warum. Sie bleiben, bis sie neu eingespielt oder verworfen werden (gemel quarantine).",
@@ -414,7 +434,9 @@ export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
 export type Language = keyof typeof LANGUAGES;
 export const TEXTS: Record<Language, Record<Key, string>> = { en, de };
 
-/** The text for `key`, with `{name}` replaced by `values.name`. */
+/** The text for `key`, with `{name}` replaced by `values.name`; `key.one` where there is one and the count is 1. */
 export function fill(language: Language, key: Key, values: Record<string, string | number> = {}): string {
-  return TEXTS[language][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+  const texts: Record<string, string> = TEXTS[language];
+  const text = (values.count === 1 && texts[`${key}.one`]) || TEXTS[language][key];
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }
