@@ -78,27 +78,6 @@ function hrefOf({ kind, twin }: HappenedEvent): string {
   return /^(plant|site|access|history)\./.test(kind) ? "" : twinHref(twin);
 }
 
-const TOGETHER_MS = 1000;
-
-/** What one source's silence or return did to a machine and its parts, as one line. Newest first, as it comes. */
-export function together(list: readonly Happening[]): Happening[] {
-  const found: (Happening & { parts?: number })[] = [];
-  const open = new Map<string, Happening & { parts?: number }>();
-  for (const one of list) {
-    const key = one.kind.startsWith("freshness.") && one.title ? `${one.kind} ${one.title}` : "";
-    const whole = key ? open.get(key) : undefined;
-    if (whole && whole.time - one.time < TOGETHER_MS) {
-      whole.parts = (whole.parts ?? 0) + 1;
-      if (one.twin.length < whole.twin.length) Object.assign(whole, { twin: one.twin, href: one.href });
-    } else {
-      const copy = { ...one };
-      found.push(copy);
-      if (key) open.set(key, copy);
-    }
-  }
-  return found.map(({ parts, ...one }) => (parts ? { ...one, title: `${one.title}, ${t("events.parts", { count: parts })}` } : one));
-}
-
 /** Both lists, each event once, newest first. */
 export const merged = (...lists: (readonly Happening[])[]): Happening[] =>
   [...new Map(lists.flat().map((one) => [one.key, one])).values()].sort((a, b) => b.time - a.time);
