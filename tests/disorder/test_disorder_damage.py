@@ -136,6 +136,14 @@ def test_a_missing_or_shorter_file_of_the_history_is_refused(sound: Path, tmp_pa
         assert judge(folder) == "whole"
 
 
+def test_a_flipped_byte_in_the_foot_of_a_parquet_file_is_told(sound: Path, tmp_path: Path) -> None:
+    for at in (1, 6):
+        folder = copied(sound, tmp_path / "plant")
+        for victim in parquet(folder):
+            flip(victim, victim.stat().st_size - at)
+        assert judge(folder) in ("refused", "told")
+
+
 @pytest.mark.parametrize("how", ["missing", "empty", "half", "junk"])
 def test_a_damaged_catalogue_is_refused_and_its_files_stay(sound: Path, tmp_path: Path, how: str) -> None:
     folder = copied(sound, tmp_path / "plant")

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gemel.errors import Corrupt
 from gemel.history import extensions
 from gemel.history.published import File, View
 from gemel.history.rows import Rows
@@ -59,6 +60,13 @@ class Reader:
             cursor = self._idle.pop() if self._idle else self._connection.cursor()
         try:
             yield cursor
+        except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+            raise
+        except duckdb.Error as error:  # the queries are ours: what fails is a file
+            raise Corrupt(
+                f"a file of the history in {self.folder} cannot be read: {error!s:.300}. Restore it from a backup; or "
+                "remove the folder, and what the journal holds is written anew, but bulk loads must be loaded again"
+            ) from error
         finally:
             with self._lock:
                 self._idle.append(cursor)
