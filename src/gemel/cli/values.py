@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -17,7 +17,9 @@ from gemel.cli.target import target
 from gemel.client import Client
 from gemel.clock import SECOND, WallClock, parse_time
 from gemel.errors import InvalidInput, InvalidTime, UnknownProperty
-from gemel.history import Column, Mapping
+
+if TYPE_CHECKING:
+    from gemel.history import Column
 
 __all__ = ["add_to", "print_now", "units_of"]
 
@@ -171,8 +173,12 @@ def events(
 
 
 def _brief(body: dict[str, Any]) -> str:
-    told = ", ".join(f"{key}={value}" for key, value in body.items() if not isinstance(value, dict | list))
-    return told if len(told) <= 100 else f"{told[:99]}…"
+    """The plain facts of a body, and of a condition the codes that came and went."""
+    told = [f"{key}={value}" for key, value in body.items() if not isinstance(value, dict | list)]
+    for key in ("raised", "cleared"):
+        told += [f"{key} {one.get('code') or one.get('text') or one.get('level')}" for one in body.get(key) or ()]
+    text = ", ".join(told)
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def query(sql: str, limit: Annotated[int, typer.Option(min=1)] = 1000) -> None:
@@ -224,6 +230,8 @@ def load(
 
     Example: gemel load 2024.parquet --time ts --twin press-7 --column 't_oil=oil_temperature@[degF]'
     """
+    from gemel.history import Mapping  # DuckDB: too slow to load for the other commands
+
     if target.is_url:
         raise InvalidInput("load works on a plant's folder; name it with --at FOLDER")
     mapping = Mapping(
@@ -250,6 +258,8 @@ def load(
 
 
 def _column(text: str) -> Column:
+    from gemel.history import Column
+
     name, equals, rest = text.partition("=")
     wanted, _, unit = rest.partition("@")
     if not equals or not wanted:
