@@ -350,10 +350,10 @@ def _tables(parts: Sequence[Part]) -> dict[str, pa.Table]:
     for form in Form:
         rows = Rows.concat(form, [part.rows[form] for part in parts if form in part.rows])
         if len(rows):
-            tables[READINGS[form]] = rows.to_arrow()
+            tables[READINGS[form]] = rows.filed().to_arrow()
     facts = [fact for part in parts for fact in part.facts]
     if facts:
-        tables[HAPPENED] = facts_table(facts)
+        tables[HAPPENED] = facts_table(sorted(facts, key=lambda fact: (fact.change.time, fact.position)))
     return tables
 
 

@@ -33,6 +33,8 @@ _OPTIONS = {
     "parquet_version": "2",
     "parquet_row_group_size": "122880",
     "target_file_size": "512MB",
+    # Rows come in the order of SORT: the historian brings them into it for a fifth of what DuckDB's sort costs.
+    "sort_on_insert": "false",
 }
 
 
@@ -51,7 +53,8 @@ class Lake:
         self.folder = folder.absolute()
         self.data = self.folder / "data"
         self.data.mkdir(parents=True, exist_ok=True)
-        self._connection = extensions.connect(memory_mb=memory_mb)
+        # One thread: a second one makes a commit hardly faster, costs half as much again, and others need it.
+        self._connection = extensions.connect(memory_mb=memory_mb, threads=1)
         try:
             self._attach(catalogue_url)
             self._create()
@@ -156,8 +159,9 @@ class Lake:
     ) -> list[File]:
         """Add rows to tables and move to `position` in one transaction; the new files are on disk before it.
 
-        `also`: further (table, SELECT) pairs, for bulk loads. Returns the files that are new. After an exception
-        nothing of it is in the lake, and `commit` may be called again.
+        `tables`: rows in the order of `SORT`, which is not looked at again. `also`: further (table, SELECT) pairs, for
+        bulk loads. Returns the files that are new. After an exception nothing of it is in the lake, and `commit` may
+        be called again.
         """
         counts: dict[str, int] = {}
         written: list[Path] = []
@@ -167,16 +171,29 @@ class Lake:
                     counts[table] = rows.num_rows
                     self._insert(table, rows)
                     written += self._unknown_in(table, rows)
-            for table, select in also:
-                inserted = self._connection.execute(f"INSERT INTO lake.{table} {select}").fetchone()
-                counts[table] = counts.get(table, 0) + (int(inserted[0]) if inserted else 0)
-                written += self._unknown(table)
+            written += self._take_in(also, counts)
             self._sync(written)
             self._say(position)
         self.position = position
         new = self.refresh()
         self._read_back(new, counts)
         return new
+
+    def _take_in(self, also: Sequence[tuple[str, str]], counts: dict[str, int]) -> list[Path]:
+        """Insert what (table, SELECT) pairs give, in the order of files; counts it, and returns the new files."""
+        written: list[Path] = []
+        if also:
+            self._connection.execute("RESET threads")  # years to sort and compress are worth all there are
+        try:
+            for table, select in also:
+                order = f" ORDER BY {SORT[table]}" if table in SORT else ""
+                inserted = self._connection.execute(f"INSERT INTO lake.{table} {select}{order}").fetchone()
+                counts[table] = counts.get(table, 0) + (int(inserted[0]) if inserted else 0)
+                written += self._unknown(table)
+        finally:
+            if also:
+                self._connection.execute("SET threads = 1")
+        return written
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         self._connection.register("arrived", rows)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from gemel.history.order import filing_order
 from gemel.twin import VALUE_TYPES, Block, Form, Frame
 
 __all__ = ["Rows"]
@@ -120,6 +121,11 @@ class Rows:
         if np.array_equal(index, np.arange(len(index))):
             return self
         return self.take(index)
+
+    def filed(self) -> Rows:
+        """In the order of files (tables.SORT); rows that are equal in it stay as they came."""
+        index = filing_order(self.series, self.time)
+        return self if index is None else self.take(index)
 
     def latest(self) -> Rows:
         """The newest row of each series: greatest time, then greatest position."""
