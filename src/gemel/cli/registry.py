@@ -12,7 +12,6 @@ from rich.tree import Tree
 from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.cli.values import print_now, units_of
-from gemel.registry import load_plant
 from gemel.twin import json_schema
 
 __all__ = ["add_to"]
@@ -40,6 +39,8 @@ def apply(
 
     Example: gemel apply plant.yaml --dry-run
     """
+    from gemel.registry import load_plant  # SQLAlchemy: too slow to load for the other commands
+
     with target.open(create=not dry_run, scratch=dry_run) as plant:
         plan = plant.apply(load_plant(*files), dry_run=dry_run, prune=prune)
     if output.json:
