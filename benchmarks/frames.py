@@ -13,8 +13,9 @@ import pyarrow as pa
 from benchmarks.outside import VictoriaMetrics
 from benchmarks.record import Record
 from benchmarks.served import Served, load, served
-from gemel.history.lake import Lake
+from gemel.history import extensions
 from gemel.history.rows import Rows
+from gemel.history.tables import CREATE, PARTITION, SORT
 from gemel.twin import Form
 
 CLIENTS = 4
@@ -71,26 +72,39 @@ def _growth(record: Record, values: int, times: int) -> None:
 
 
 def _bare(millions: int) -> float:
-    """The same kind of rows in commits of a million straight into DuckLake, with our sort and partitions."""
+    """The same kind of rows in commits of a million straight into DuckLake, which sorts and partitions them as ours."""
     folder = Path(tempfile.mkdtemp(prefix=".bench-", dir=Path.cwd()))
+    connection = extensions.connect()
     try:
-        lake = Lake(folder)
-        rng = np.random.default_rng(1)
-        rows = 1_000_000
-        parts = []
-        start = int(time.time() * 1e6) - 3_600_000_000
-        for n in range(4):
-            series = (np.arange(rows, dtype=np.int64) % 1000) << 20
-            times = start + n * 50_000_000 + np.arange(rows, dtype=np.int64) // 1000 * 50_000
-            value = pa.array(rng.normal(5, 1, rows).round(3))
-            zero, quality = np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
-            parts.append(Rows(Form.NUMBER, series, times, zero, value, quality, np.arange(rows)))
-        lake.commit({"reading": parts[0].to_arrow()}, 1)
+        extensions.load(connection, "ducklake", "sqlite")
+        target = f"'ducklake:sqlite:{folder / 'catalogue.sqlite'}'"
+        connection.execute(f"ATTACH {target} AS lake (DATA_PATH '{folder}/data/', META_JOURNAL_MODE 'WAL')")
+        for option, value in (("parquet_compression", "zstd"), ("parquet_version", "2")):
+            connection.execute(f"CALL lake.set_option('{option}', '{value}')")
+        connection.execute(f"CREATE TABLE lake.reading ({CREATE['reading']})")
+        connection.execute(f"ALTER TABLE lake.reading SET PARTITIONED BY ({PARTITION['reading']})")
+        connection.execute(f"ALTER TABLE lake.reading SET SORTED BY ({SORT['reading']})")
+        parts = [_rows(n, 1_000_000) for n in range(4)]
         began = time.monotonic()
         for n in range(millions):
-            lake.commit({"reading": parts[n % 4].to_arrow()}, n + 2)
-        took = time.monotonic() - began
-        lake.close()
-        return millions * rows / took
+            connection.register("arrived", parts[n % 4])
+            connection.execute("INSERT INTO lake.reading SELECT * FROM arrived")
+        return millions * 1_000_000 / (time.monotonic() - began)
     finally:
+        connection.close()
         shutil.rmtree(folder)
+
+
+def _rows(number: int, rows: int) -> pa.Table:
+    rng = np.random.default_rng(number)
+    start = int(time.time() * 1e6) - 3_600_000_000 + number * 50_000_000
+    zero, quality = np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
+    return Rows(
+        Form.NUMBER,
+        (np.arange(rows, dtype=np.int64) % 1000) << 20,
+        start + np.arange(rows, dtype=np.int64) // 1000 * 50_000,
+        zero,
+        pa.array(rng.normal(5, 1, rows).round(3)),
+        quality,
+        np.arange(rows),
+    ).to_arrow()

@@ -15,8 +15,6 @@ from benchmarks.record import Record
 from gemel.clock import SECOND, WallClock
 from gemel.database import Database
 from gemel.history import History, Pace, Settings
-from gemel.history.lake import Lake
-from gemel.history.rows import Rows
 from gemel.journal import SqlJournal
 from gemel.registry import Registry
 from gemel.twin import Block, Form, Frame, PropertyType, TwinSpec, TwinType, series_of
@@ -88,35 +86,9 @@ def _ingest(record: Record, folder: Path) -> None:
     done = time.perf_counter()
     assert sum(file.rows for file in plant.history.files()) == blocks * size
     plant.close()
-    bare = _bare(folder / "bare", series, values, blocks)
     rate = blocks * size / (done - begun)
-    record("history: frames from the journal to Parquet, without transport", rate, "values/s", reference=bare)
-    print(f"   journal alone {blocks * size / (journaled - begun):,.0f}/s, bare sorted DuckLake {bare:,.0f}/s")
-
-
-def _bare(folder: Path, series: np.ndarray, values: list[np.ndarray], blocks: int) -> float:
-    """The same rows in commits of a million straight into DuckLake with our sort and partitions."""
-    lake = Lake(folder)
-    size = len(series)
-    begun = time.perf_counter()
-    none = np.zeros(size, np.int64)
-    for first in range(0, blocks, 10):
-        parts = [
-            Rows(
-                Form.NUMBER,
-                series,
-                T0 + (np.arange(size) // 10_000 + n * 10) * SECOND,
-                none,
-                pa.array(values[n % 8]),
-                np.zeros(size, np.uint8),
-                np.arange(size) + n * size,
-            )
-            for n in range(first, min(first + 10, blocks))
-        ]
-        lake.commit({"reading": Rows.concat(Form.NUMBER, parts).to_arrow()}, first + 1)
-    rate = blocks * size / (time.perf_counter() - begun)
-    lake.close()
-    return rate
+    record("history: frames from the journal to Parquet, without transport", rate, "values/s")
+    print(f"   journal alone {blocks * size / (journaled - begun):,.0f}/s")
 
 
 def _questions(record: Record, folder: Path) -> None:

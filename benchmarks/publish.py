@@ -37,7 +37,8 @@ def steady(url: str, *, rate: int, twins: int, seconds: float) -> dict[str, floa
     while due < began + seconds:
         now = time.time_ns() // 1000
         packets = []
-        for number in range(number + 1, number + share + 1):
+        for _ in range(share):
+            number += 1
             text = b'{"pressure":%d.5,"temperature":%d.25,"speed":%d,"sent":%d}' % (
                 number % 9,
                 number % 80,
