@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import threading
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Server", "serve"]
 
 START_S = 30.0
+COLLECT_AFTER = 20_000
+"""Objects that may come before the garbage collector looks. With its default of 700 it looks through all that a
+platform keeps many times a second, which costs more than a small request and holds up the event loop."""
 LARGEST_FRAME = 1024 * 1024
 PING_S = 20.0
 
@@ -31,9 +35,14 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
         self.services = services
         self.settled = threading.Event()
+        self._thresholds = gc.get_threshold()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.services.started()
+        self._thresholds = gc.get_threshold()
+        gc.collect()
+        gc.freeze()  # twins, types and routes stay: looking through them again finds nothing
+        gc.set_threshold(COLLECT_AFTER, *self._thresholds[1:])
         try:
             await super().startup(sockets=sockets)
         finally:
@@ -43,6 +52,8 @@ class _Uvicorn(uvicorn.Server):
         self.services.stopping.set()  # streams and sockets end by themselves, so that the server need not cut them off
         await super().shutdown(sockets=sockets)
         await self.services.stopped()
+        gc.set_threshold(*self._thresholds)
+        gc.unfreeze()
 
 
 class Server:
