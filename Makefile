@@ -41,8 +41,8 @@ test: install .venv/dev
 	$(BIN)/python -m pytest -m 'not soak' $(PYTEST_ARGS)
 
 lint: .venv/dev
-	$(BIN)/ruff format --check src tests benchmarks examples
-	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 
 bench: install .venv/dev

@@ -4,19 +4,22 @@ Debian's `chromium` drives the web app's tests, `mosquitto` is one of the broker
 root, or where the packages cannot be had, the tests that need them skip by name.
 """
 
+import ctypes
 import os
 import shutil
 import subprocess
+import sys
 
-NEEDED = {"chromium": "chromium", "mosquitto": "mosquitto"}
+NEEDED = {"chromium": "chromium", "mosquitto": "mosquitto", "libatomic.so.1": "libatomic1"}
+"""Program or shared library → Debian package. The driver of browser tests is linked against libatomic."""
 
 
 def main() -> None:
-    missing = [package for program, package in NEEDED.items() if not found(program)]
+    missing = [package for wanted, package in NEEDED.items() if not found(wanted)]
     if not missing:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        print(f"not installed, and not allowed to install: {', '.join(missing)}; their tests will skip")
+        say(f"not installed, and not allowed to install: {', '.join(missing)}; their tests will skip")
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-qq"], env=environment, check=False)
@@ -27,11 +30,21 @@ def main() -> None:
             stdout=subprocess.DEVNULL,
             check=False,
         )
-        print(f"{package}: {'installed' if done.returncode == 0 else 'could not be installed; its tests will skip'}")
+        say(f"{package}: {'installed' if done.returncode == 0 else 'could not be installed; its tests will skip'}")
 
 
-def found(program: str) -> bool:
-    return bool(shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"))
+def found(wanted: str) -> bool:
+    if ".so" in wanted:
+        try:
+            ctypes.CDLL(wanted)
+        except OSError:
+            return False
+        return True
+    return bool(shutil.which(wanted, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"))
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
 
 
 if __name__ == "__main__":

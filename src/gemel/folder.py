@@ -9,15 +9,14 @@ from typing import Self
 
 import filelock
 import msgspec
-import psutil
 
 from gemel.errors import FolderInUse, InvalidDocument, InvalidInput
 from gemel.twin.structure import build
 from gemel.twin.yaml import parse_yaml
 
-__all__ = ["Folder", "Owner", "Settings"]
+__all__ = ["DATABASE", "Folder", "Owner", "Settings"]
 
-LOCK, OWNER, SETTINGS = "gemel.lock", "gemel.owner", "gemel.yaml"
+LOCK, OWNER, SETTINGS, DATABASE = "gemel.lock", "gemel.owner", "gemel.yaml", "gemel.sqlite"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,11 +39,6 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str = ""
     token: str = ""
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether that process still runs: one that was killed leaves its words behind."""
-        return psutil.pid_exists(self.process)
-
 
 class Folder:
     """A folder that this process holds for writing until `release`."""
@@ -60,6 +54,7 @@ class Folder:
         folder = Path(path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)  # password hashes, quarantined payloads: for this user alone
         except OSError as error:
             raise InvalidInput(f"{folder} cannot be used as a folder: {error.strerror}") from error
         lock = filelock.FileLock(folder / LOCK)
@@ -82,10 +77,23 @@ class Folder:
         except (OSError, msgspec.DecodeError):
             return None
 
+    @classmethod
+    def server(cls, path: str | os.PathLike[str]) -> Owner | None:
+        """Who serves this very folder now: its lock is held, and not only said to be (a copy says so too)."""
+        owner, lock = cls.owner(path), filelock.FileLock(Path(path) / LOCK)
+        if owner is None or not owner.url:
+            return None
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return owner
+        lock.release()
+        return None
+
     @staticmethod
     def exists(path: str | os.PathLike[str]) -> bool:
-        """Whether a platform ever lived there."""
-        return (Path(path) / LOCK).exists()
+        """Whether a platform lives there: its database, or its settings that name one elsewhere."""
+        return any((Path(path) / name).exists() for name in (DATABASE, SETTINGS))
 
     def announce(self, *, url: str = "", token: str = "") -> None:
         """Say who holds the folder, and where it is served; readable by this user alone."""

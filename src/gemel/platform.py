@@ -25,7 +25,7 @@ from gemel.clock import Clock, Moment, WallClock, moment
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
 from gemel.errors import Corrupt, UnknownTwin
-from gemel.folder import Folder
+from gemel.folder import DATABASE, Folder
 from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Pace, Series
 from gemel.history import Settings as HistorySettings
 from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
@@ -56,7 +56,7 @@ class Platform:
         with ExitStack() as opened:
             opened.callback(folder.release)
             settings = self._settings = folder.settings()
-            self.database = Database(settings.database or f"sqlite:///{folder.path / 'gemel.sqlite'}")
+            self.database = Database(settings.database or f"sqlite:///{folder.path / DATABASE}")
             opened.callback(self.database.close)
             self.database.migrate()
             self.registry = Registry(self.database, clock)

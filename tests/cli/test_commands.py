@@ -1,13 +1,18 @@
 """The command line, as a person and as a program uses it."""
 
 import json
+import shutil
+import sqlite3
 
 import pytest
 from typer.testing import CliRunner
 
+from gemel import open as open_plant
 from gemel.cli import app
 from gemel.cli.target import target
 from gemel.errors import GemelError, NotFound
+from gemel.folder import Folder
+from gemel.server import Server
 
 PLANT = """
 gemel: 1
@@ -70,3 +75,35 @@ def test_the_target_is_a_folder_unless_it_is_an_address():
     assert target.is_url
     target.at = "plant"
     assert not target.is_url
+
+
+def test_a_copy_of_a_served_folder_is_not_taken_for_it(gemel, tmp_path):
+    gemel("apply", "plant.yaml")
+    with open_plant(tmp_path / "plant") as platform, Server(platform, port=0) as server:
+        platform.folder.announce(url=server.url, token=platform.gate.tokens.local())
+        shutil.copytree(tmp_path / "plant", tmp_path / "copy")
+        assert Folder.server(tmp_path / "plant").url == server.url
+        assert Folder.server(tmp_path / "copy") is None
+        assert "press-7" in gemel("twins")  # through the server
+        gemel("write", "press-7", "oil_temperature", "50")
+    gemel("--at", str(tmp_path / "copy"), "twins")
+    with open_plant(tmp_path / "copy") as copy:
+        assert copy.now("press-7") == {}
+
+
+def test_a_damaged_byte_is_found_by_the_command(gemel, tmp_path):
+    gemel("apply", "plant.yaml")
+    gemel("write", "press-7", "oil_temperature", "50")
+    database = tmp_path / "plant/gemel.sqlite"
+    with sqlite3.connect(database) as connection:
+        (body,) = connection.execute("SELECT body FROM journal_block ORDER BY sequence DESC LIMIT 1").fetchone()
+        broken = bytes([body[-1] ^ 1])
+        connection.execute("UPDATE journal_block SET body = ? WHERE body = ?", (body[:-1] + broken, body))
+    connection.close()
+    done = CliRunner().invoke(app, ["--at", str(tmp_path / "plant"), "verify"])
+    assert done.exit_code == 1
+
+
+def test_a_plant_is_for_its_user_alone(gemel, tmp_path):
+    gemel("apply", "plant.yaml")
+    assert (tmp_path / "plant").stat().st_mode & 0o077 == 0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import playwright
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
@@ -53,8 +55,12 @@ def browser(built: None) -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("web: no chromium here; `apt-get install chromium` as root, or `make test` there, brings it")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
+    driver = Path(playwright.__file__).parent / "driver/node"
+    started = subprocess.run([driver, "--version"], capture_output=True, text=True, check=False)
+    if started.returncode:
+        pytest.skip(f"web: the driver does not run here: {started.stderr.strip()[:200]}")
+    with sync_playwright() as engine:
+        chromium = engine.chromium.launch(executable_path=program, args=FLAGS)
         yield chromium
         chromium.close()
 

@@ -52,8 +52,8 @@ class Target:
                 f"there is no plant in {self.at}; make one with `gemel --at {self.at} apply plant.yaml`, or name "
                 "another with --at FOLDER or --at URL (or in GEMEL_AT)"
             )
-        owner = Folder.owner(self.at)
-        if owner is not None and owner.url and owner.is_alive:
+        owner = Folder.server(self.at)
+        if owner is not None:
             with gemel.connect(owner.url, token=token or owner.token) as client:
                 yield client
             return
