@@ -30,8 +30,11 @@ def open(  # noqa: A001 - the verb users expect
     return Platform.open(path, clock=clock, run_connectors=run_connectors)
 
 
-def connect(url: str, *, token: str | None = None) -> Client:
-    """A client of the platform at `url` (http:// or https://), with the same verbs as the library."""
+def connect(url: str, *, token: str | None = None, verify: bool | str = True) -> Client:
+    """A client of the platform at `url` (http:// or https://), with the same verbs as the library.
+
+    `verify`: the path of a certificate to trust, or False to trust any.
+    """
     from gemel.client import Client
 
-    return Client(url, token=token)
+    return Client(url, token=token, verify=verify)

@@ -301,6 +301,14 @@ class NotYet(GemelError):
     title = "Not there yet"
 
 
+class Unreachable(GemelError):
+    """The platform at an address does not answer."""
+
+    code = "unreachable"
+    status = 503
+    title = "The platform cannot be reached"
+
+
 class StorageFull(GemelError):
     """No space left: nothing of this request was written, everything accepted earlier is intact."""
 

@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 from gemel import open as open_plant
 from gemel.cli import app
+from gemel.cli.main import hoisted
 from gemel.cli.target import target
-from gemel.errors import GemelError, NotFound
+from gemel.errors import GemelError, NotFound, UnknownProperty
 from gemel.folder import Folder
 from gemel.server import Server
 
@@ -107,3 +108,30 @@ def test_a_damaged_byte_is_found_by_the_command(gemel, tmp_path):
 def test_a_plant_is_for_its_user_alone(gemel, tmp_path):
     gemel("apply", "plant.yaml")
     assert (tmp_path / "plant").stat().st_mode & 0o077 == 0
+
+
+def test_global_options_may_come_last():
+    assert hoisted(["now", "press-7", "--json", "--at", "x", "--token=t"]) == [
+        "--json",
+        "--at",
+        "x",
+        "--token=t",
+        "now",
+        "press-7",
+    ]
+    assert hoisted(["query", "--", "--json"]) == ["query", "--", "--json"]
+
+
+def test_answers_for_programs_tell_times_and_qualities_as_every_edge_does(gemel):
+    gemel("apply", "plant.yaml")
+    gemel("write", "press-7", "oil_temperature", "50", "--time", "2026-01-01T00:00:00Z")
+    told = json.loads(gemel("--json", "now", "press-7"))["oil_temperature"]
+    assert (told["time"], told["quality"]) == ("2026-01-01T00:00:00Z", "good")
+
+
+def test_a_property_that_told_nothing_yet_is_not_an_unknown_one(gemel):
+    gemel("apply", "plant.yaml")
+    with pytest.raises(NotFound, match="not told its oil_temperature yet"):
+        gemel("now", "press-7", "oil_temperature")
+    with pytest.raises(UnknownProperty, match="no property 'pressure'"):
+        gemel("now", "press-7", "pressure")

@@ -15,6 +15,9 @@ from gemel.errors import GemelError
 
 __all__ = ["app", "main"]
 
+FLAGS = {"--json"}
+WITH_VALUE = {"--at", "--token", "--cacert"}
+
 app = typer.Typer(
     name="gemel",
     help="Digital twins of machines: live, with their whole history, verifiable.",
@@ -39,22 +42,46 @@ def options(
     token: Annotated[
         str | None, typer.Option("--token", help="API token for a URL; better in the environment as GEMEL_TOKEN.")
     ] = None,
+    cacert: Annotated[
+        str | None,
+        typer.Option(
+            "--cacert", envvar="GEMEL_CACERT", help="Certificate (PEM) to trust, of a server that made its own."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")] = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    target.at, target.token, output.json = at, token, json
+    target.at, target.token, target.cacert, output.json = at, token, cacert, json
 
 
 for group in (operate, registry, values):
     group.add_to(app)
 
 
+def hoisted(arguments: list[str]) -> list[str]:
+    """The arguments with the global options first: people write them last. What follows `--` stays."""
+    first: list[str] = []
+    rest: list[str] = []
+    at = 0
+    while at < len(arguments) and arguments[at] != "--":
+        one = arguments[at]
+        name, equals, _ = one.partition("=")
+        width = 1 if name in FLAGS or equals else 2
+        if name in FLAGS or name in WITH_VALUE:
+            first += arguments[at : at + width]
+            at += width
+        else:
+            rest.append(one)
+            at += 1
+    return [*first, *rest, *arguments[at:]]
+
+
 def main() -> None:
     """Entry point of the `gemel` program; exit code 1 for a deliberate error, 2 for a wrong command line."""
     try:
-        app()
+        app(hoisted(sys.argv[1:]))
     except GemelError as error:
         output.error(error)
         sys.exit(1)

@@ -71,6 +71,7 @@ def serve(
     import gemel
     from gemel.server import Options, Server, configure_logs
 
+    output.note(f"opening {folder or target.at} …")
     with gemel.open(folder or target.at) as plant:
         options = Options(
             host=host,

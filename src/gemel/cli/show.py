@@ -13,10 +13,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gemel.clock import SECOND
+from gemel.clock import SECOND, to_rfc3339
 from gemel.errors import GemelError
+from gemel.twin import Quality
 
-__all__ = ["Output", "output"]
+__all__ = ["Output", "edge", "output"]
+
+MOMENTS = {"time", "recorded", "changed", "stale_since", "since", "until", "created", "start", "end"}
+
+
+def edge(value: Any) -> Any:
+    """Plain data as at every edge: moments in RFC 3339, qualities by name. Columns of series stay microseconds."""
+    if isinstance(value, Quality):
+        return value.name.lower()
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
+    if isinstance(value, Mapping):
+        return {
+            key: to_rfc3339(one) if key in MOMENTS and type(one) is int else edge(one) for key, one in value.items()
+        }
+    return [edge(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class Output:
@@ -30,7 +46,7 @@ class Output:
 
     def value(self, value: Any) -> None:
         """Any answer as JSON (indented), whatever the mode."""
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(edge(value), enc_hook=str), indent=2) + b"\n")
         sys.stdout.buffer.flush()
 
     def rows(self, title: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
 import gemel
+from gemel.cli.show import output
 from gemel.client import Client
 from gemel.errors import NotFound
 from gemel.folder import Folder
@@ -26,6 +27,7 @@ class Target:
     def __init__(self) -> None:
         self.at = "plant"
         self.token: str | None = None
+        self.cacert: str | None = None
 
     @property
     def is_url(self) -> bool:
@@ -40,8 +42,8 @@ class Target:
         """
         token = self.token or os.environ.get("GEMEL_TOKEN")
         if self.is_url:
-            with gemel.connect(self.at, token=token) as client:
-                yield client
+            with gemel.connect(self.at, token=token, verify=self.cacert or True) as client:
+                yield _at_home(client)
             return
         if scratch and not Folder.exists(self.at):
             with TemporaryDirectory(prefix="gemel-") as empty, _alone(empty) as client:
@@ -54,11 +56,19 @@ class Target:
             )
         owner = Folder.server(self.at)
         if owner is not None:
-            with gemel.connect(owner.url, token=token or owner.token) as client:
-                yield client
+            verify = self.cacert or not owner.url.startswith("https://127.0.0.1")  # our own, on this machine
+            with gemel.connect(owner.url, token=token or owner.token, verify=verify) as client:
+                yield _at_home(client)
             return
         with _alone(self.at) as client:
-            yield client
+            yield _at_home(client)
+
+
+def _at_home(client: Client) -> Client:
+    """People see the times of the site's zone; programs see UTC."""
+    if not output.json:
+        output.time_zone = client.site().time_zone
+    return client
 
 
 @contextmanager

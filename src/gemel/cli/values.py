@@ -16,7 +16,7 @@ from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.client import Client
 from gemel.clock import SECOND, WallClock, parse_time
-from gemel.errors import InvalidInput, InvalidTime, UnknownProperty
+from gemel.errors import InvalidInput, InvalidTime, NotFound, UnknownProperty
 
 if TYPE_CHECKING:
     from gemel.history import Column
@@ -62,12 +62,28 @@ def now(
         values = plant.now(twin)
         if property:
             if property not in values:
-                raise UnknownProperty(f"{twin} has no value of {property!r}; it has: {', '.join(sorted(values))}")
+                raise unreported(plant, twin, property, values)
             values = {property: values[property]}
         if output.json:
             output.value(values)
         else:
             print_now(values, units_of(plant, plant.twin(twin).types))
+
+
+def unreported(plant: Client, twin: str, property: str, values: Iterable[str]) -> NotFound:
+    """Why there is no value: none yet, or no such property."""
+    known = {
+        name: one.name
+        for id in plant.twin(twin).types
+        for one in plant.type(id).properties
+        for name in (one.name, *one.aliases)
+    }
+    if property not in known:
+        return UnknownProperty(f"{twin} has no property {property!r}; it has: {', '.join(sorted(set(known.values())))}")
+    other = f"; it is called {known[property]} now" if known[property] != property else ""
+    return NotFound(
+        f"{twin} has not told its {property} yet{other}; told so far: {', '.join(sorted(values)) or 'none'}"
+    )
 
 
 def write(
@@ -87,7 +103,10 @@ def write(
         parsed = value
     with target.open() as plant:
         position = plant.write(twin, property, parsed, unit=unit, time=moment_of(time) if time else None)
-    output.done(f"{twin}.{property} = {value} at position {position:,}", position=position)
+        now = plant.now(twin, at_position=position).get(property)
+        own = units_of(plant, plant.twin(twin).types).get(property, "")
+    told = f"{output.cell(now.value)} {own}".rstrip() if now is not None else value
+    output.done(f"{twin}.{property} is {told}, at position {position:,}", position=position)
 
 
 def watch(

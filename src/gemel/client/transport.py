@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from gemel.client.values import decode
-from gemel.errors import GemelError, InvalidDocument, Overloaded, Problem
+from gemel.errors import GemelError, InvalidDocument, Overloaded, Problem, Unreachable
 
 __all__ = ["API", "Transport", "error_of", "path_of"]
 
@@ -66,7 +66,7 @@ class Transport:
         """The greatest position that any answer named."""
 
     def request(self, method: str, path: str, **fields: Any) -> httpx.Response:
-        """The answer. Raises the platform's error, or GemelError when it cannot be reached."""
+        """The answer. Raises the platform's error, or Unreachable."""
         with _reaching(self.url):
             answer = self.http.request(method, path, **fields)
         self._seen(answer)
@@ -108,9 +108,9 @@ def _reaching(url: str) -> Iterator[None]:
     try:
         yield
     except httpx.TimeoutException as error:
-        raise GemelError(f"{url} did not answer in time; it may have done what was asked") from error
+        raise Unreachable(f"{url} did not answer in time; it may have done what was asked") from error
     except httpx.HTTPError as error:
-        raise GemelError(f"{url} cannot be reached: {error}; is the server running?") from error
+        raise Unreachable(f"{url} cannot be reached: {error}; is the server running?") from error
 
 
 def _text(value: Any) -> Any:

@@ -71,7 +71,7 @@ def require_twin(call: Call, who: Principal, action: str, twin: str, *, detail: 
         if action in AUDITED:
             platform.gate.require(who, action, resource, detail=detail)
         return
-    missing = UnknownTwin(f"there is no twin {twin!r:.100}; look for it with GET /twins?q=", twin=twin[:128])
+    missing = UnknownTwin(f"there is no twin {twin!r:.100}; search for a part of its name", twin=twin[:128])
     if entry is None:
         platform.gate.require(who, action, Resource(ResourceKind.TWIN, twin), missing=missing, detail=detail)
         if action != Action.CONFIGURE:

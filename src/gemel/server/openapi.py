@@ -61,7 +61,7 @@ EXAMPLE = {
     "code": "unknown-twin",
     "title": "No such twin",
     "status": 404,
-    "detail": "there is no twin 'press-9'; look for it with GET /twins?q=",
+    "detail": "there is no twin 'press-9'; search for a part of its name",
 }
 BODY_EXAMPLES = {
     "Write": {"value": 61.5, "time": "2026-03-20T08:34:14.784Z"},
