@@ -11,7 +11,7 @@ from gemel import open as open_plant
 from gemel.cli import app
 from gemel.cli.main import hoisted
 from gemel.cli.target import target
-from gemel.errors import GemelError, NotFound, UnknownProperty
+from gemel.errors import GemelError, InvalidDocument, NotFound, UnknownProperty
 from gemel.folder import Folder
 from gemel.server import Server
 
@@ -44,6 +44,20 @@ def gemel(tmp_path, monkeypatch):
 def test_a_dry_run_needs_no_plant_and_makes_none(gemel, tmp_path):
     assert "press-7" in gemel("apply", "plant.yaml", "--dry-run")
     assert not (tmp_path / "plant").exists()
+
+
+def test_a_fault_that_only_the_plant_finds_is_told_with_file_line_and_column(gemel, tmp_path):
+    (tmp_path / "more.yaml").write_text("gemel: 1\ntwins:\n  - {id: a, types: [press]}\n  - {id: b, types: [presss]}\n")
+    with pytest.raises(InvalidDocument) as refused:
+        gemel("apply", "plant.yaml", "more.yaml")
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.column, problem.field) == (4, 21, "twins[1].types[0]")
+    assert "(more.yaml)" in refused.value.detail
+    assert refused.value.detail.startswith("plant.yaml, more.yaml has 1 problem(s)")
+
+    (tmp_path / "alone.yaml").write_text("gemel: 1\n\ntwins:\n  - {id: b, types: [presss]}\n")
+    with pytest.raises(InvalidDocument, match=r"alone.yaml has 1 problem\(s\):\n  line 4, column 21: twins\[0\]"):
+        gemel("apply", "alone.yaml")
 
 
 def test_a_plant_is_made_read_and_proven(gemel):

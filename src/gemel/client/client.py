@@ -30,8 +30,9 @@ from gemel.client.values import (
     twin_of,
 )
 from gemel.clock import Moment, moment, parse_time, to_rfc3339
-from gemel.errors import InvalidInput
+from gemel.errors import InvalidDocument, InvalidInput
 from gemel.twin import ConnectorSpec, Link, Page, Plant, Quality, Reading, Twin, TwinSpec, TwinType
+from gemel.twin.documents import refusal
 
 __all__ = ["Client"]
 
@@ -134,7 +135,10 @@ class Client:
     def apply(
         self, document: Plant | Mapping[str, Any] | str | Path, *, dry_run: bool = False, prune: bool = False
     ) -> Plan:
-        """Make the platform as the plant document says (values, plain data, YAML or JSON text, a file)."""
+        """Make the platform as the plant document says (values, plain data, YAML or JSON text, a file).
+
+        Raises InvalidDocument; its faults have their place in the text, also when a plant was read from several files.
+        """
         if isinstance(document, Path):
             body = document.read_bytes()
         elif isinstance(document, str):
@@ -142,9 +146,16 @@ class Client:
         else:
             body = msgspec.json.encode(document)
         params = {"dry_run": str(dry_run).lower(), "prune": str(prune).lower()}
-        answer = self._at.request(
-            "POST", path_of("apply"), content=body, params=params, headers={"Content-Type": "application/yaml"}
-        )
+        try:
+            answer = self._at.request(
+                "POST", path_of("apply"), content=body, params=params, headers={"Content-Type": "application/yaml"}
+            )
+        except InvalidDocument as error:
+            if isinstance(document, Plant):
+                raise refusal(document, error.problems) from None
+            raise InvalidDocument(
+                str(document) if isinstance(document, Path) else "the document", error.problems
+            ) from None
         return decode(answer.content, Plan)
 
     # the now

@@ -15,7 +15,7 @@ from gemel.twin.structure import build
 from gemel.twin.types import TwinType
 from gemel.twin.yaml import Places, parse_yaml, places
 
-__all__ = ["located", "merge_plants", "parse_plant", "parse_type"]
+__all__ = ["located", "merge_plants", "parse_plant", "parse_type", "refusal"]
 
 T = TypeVar("T")
 
@@ -124,6 +124,13 @@ def located(plant: Plant, problems: Sequence[Problem]) -> list[Problem]:
             placed = replace(placed, message=f"{placed.message} ({origins[which].name})")
         found.append((which, placed))
     return [placed for _, placed in sorted(found, key=lambda f: (f[0], f[1].line, f[1].column))]
+
+
+def refusal(plant: Plant, problems: Sequence[Problem]) -> InvalidDocument:
+    """What another program found in a plant, with the places in the documents it was read from here."""
+    names = list(dict.fromkeys(origin.name for origin in _origins(plant)))
+    whole = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+    return InvalidDocument(whole or "the plant", located(plant, [replace(p, line=0, column=0) for p in problems]))
 
 
 def _local(origins: Sequence[_Origin], field: str) -> tuple[int, str]:
