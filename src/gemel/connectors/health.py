@@ -9,7 +9,7 @@ import msgspec
 
 from gemel.clock import SECOND, to_rfc3339
 from gemel.intake import Message, Reported
-from gemel.twin import Freshness, FreshnessMode, Kind, PropertyType, TwinSpec, TwinType
+from gemel.twin import Freshness, FreshnessMode, Kind, LifeStage, PropertyType, TwinSpec, TwinType
 
 __all__ = ["HEALTH_TYPE", "Health", "RateMeter", "health_message", "health_twin"]
 
@@ -110,7 +110,7 @@ HEALTH_TYPE = TwinType(
 
 def health_twin(id: str, title: str = "") -> TwinSpec:
     """The twin that tells how connector `id` is."""
-    return TwinSpec(id=f"connector.{id}", types=(HEALTH_TYPE.id,), name=title or id)
+    return TwinSpec(id=f"connector.{id}", types=(HEALTH_TYPE.id,), name=title or id, stage=LifeStage.IN_SERVICE)
 
 
 def health_message(health: Health, now: int) -> Message:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from gemel.clock import SECOND, Clock
+from gemel.clock import MAX_TIME, MIN_TIME, SECOND, Clock, to_rfc3339
 from gemel.intake.base import Happened, Message, Quarantined, Receipt, Refusal, Reported, SourceRule
 from gemel.intake.builder import BlockBuilder, Mark
 from gemel.intake.identity import Identities, Key, Watermarks, digest_of, key_of
@@ -293,11 +293,14 @@ class Taker:
         where = plan if isinstance(plan, str) else plan.where
         if not isinstance(time, int):
             return Refused("malformed", f"the time {time!r:.60} is not an integer of microseconds since 1970")
-        apart = (time - self.now) / SECOND
+        if not MIN_TIME <= time < MAX_TIME:
+            return Refused("clock", f"{where}: {time} µs is outside the years 1900 to 2261; are these seconds or ns?")
+        shift = round((self.now - time) / SECOND)
         return Refused(
             "clock",
-            f"{where}: the source's clock says {abs(apart):.0f} s {'after' if apart > 0 else 'before'} ours; set it, "
-            "and replay with a rule that shifts the times, or widen the rule of this source",
+            f"{where}: the source's clock says {to_rfc3339(time)}, {abs(shift) / 86_400:,.1f} days "
+            f"{'before' if shift > 0 else 'after'} ours; set it, and replay with a rule that shifts the times "
+            f"(shift_s {shift} would make it now), or widen the rule of this source",
         )
 
     def _event(self, event: Happened, message: Message, outcome: Outcome, repeats: Repeats | None) -> None:
