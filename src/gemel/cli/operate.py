@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gemel.cli.show import output
 from gemel.cli.target import target
+from gemel.cli.values import moment_of
 from gemel.errors import InvalidInput
 
 __all__ = ["add_to"]
@@ -117,34 +118,72 @@ def verify() -> None:
         raise typer.Exit(1)
 
 
+Ids = Annotated[list[int] | None, typer.Argument(help="Which ones; or choose them with the options.")]
+BySource = Annotated[str, typer.Option("--source", help="Only from this source.")]
+ByCode = Annotated[str, typer.Option("--code", help="Only for this reason: clock, range, unknown-twin …")]
+ByTwin = Annotated[str, typer.Option("--twin", help="Only what was told of this twin.")]
+All = Annotated[bool, typer.Option("--all", help="All there are.")]
+
+
+def _chosen(ids: list[int] | None, every: bool, **which: str) -> dict[str, Any]:
+    """What the server is asked for. Raises InvalidInput unless exactly one way of choosing is used."""
+    named = {name: value for name, value in which.items() if value}
+    if [bool(ids), bool(named), every].count(True) != 1:
+        raise InvalidInput("name what is meant in one way: ids, or --source, --code and --twin, or --all")
+    return {"ids": ids} if ids else named or {"all": True}
+
+
 @quarantine.command("list")
 def quarantine_list(
-    source: Annotated[str, typer.Option(help="Only from this source.")] = "",
+    source: BySource = "",
+    code: ByCode = "",
+    twin: ByTwin = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
 ) -> None:
     """What was not accepted, newest first, with the reason."""
     with target.open() as plant:
-        rows = plant.quarantined(source=source, limit=limit).items
+        rows = plant.quarantined(source=source, code=code, twin=twin, limit=limit).items
     columns = ["id", "source", "twin", "property", "code", "detail"]
     output.rows("", rows, columns, empty="Nothing is in quarantine.")
 
 
 @quarantine.command("replay")
 def quarantine_replay(
-    ids: Annotated[list[int], typer.Argument(help="Which ones.")],
+    ids: Ids = None,
+    source: BySource = "",
+    code: ByCode = "",
+    twin: ByTwin = "",
+    every: All = False,
     shift_s: Annotated[float, typer.Option(help="Add so many seconds to their times (a clock that was wrong).")] = 0.0,
+    rate: Annotated[float, typer.Option(help="True seconds per second of that clock, counted from --anchor.")] = 1.0,
+    anchor: Annotated[str, typer.Option(help="The moment, as that clock told it, from which --rate counts.")] = "",
+    time_zone: Annotated[str, typer.Option(help="That clock told local time of this zone as if it were UTC.")] = "",
 ) -> None:
-    """Take them in again after a fix; the original stays beside what came of it."""
+    """Take them in again after a fix; the original stays beside what came of it.
+
+    Example: gemel quarantine replay --code clock --source mqtt:press --shift-s 3600
+    """
+    chosen = _chosen(ids, every, source=source, code=code, twin=twin)
+    if (rate != 1.0) != bool(anchor):
+        raise InvalidInput("--rate and --anchor go together: how fast that clock ran, and since when")
+    rule = {"shift_s": shift_s, "rate": rate, "anchor": moment_of(anchor) if anchor else 0, "time_zone": time_zone}
+    mends = {"rule": rule} if shift_s or anchor or time_zone else {}
     with target.open() as plant:
-        receipt = plant.replay(ids=ids, **({"rule": {"shift_s": shift_s}} if shift_s else {}))
+        receipt = plant.replay(**chosen, **mends)
     output.done(f"{receipt.accepted} accepted, {receipt.quarantined} still refused", receipt=receipt)
 
 
 @quarantine.command("discard")
-def quarantine_discard(ids: list[int]) -> None:
-    """Close them without taking them in; they stay on record as discarded."""
+def quarantine_discard(
+    ids: Ids = None,
+    source: BySource = "",
+    code: ByCode = "",
+    twin: ByTwin = "",
+    every: All = False,
+) -> None:
+    """Close them without taking them in; they stay on record as discarded. At most 10,000 at once."""
     with target.open() as plant:
-        count = plant.discard(ids=ids)
+        count = plant.discard(**_chosen(ids, every, source=source, code=code, twin=twin))
     output.done(f"{count} discarded", discarded=count)
 
 

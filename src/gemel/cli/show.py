@@ -19,6 +19,10 @@ from gemel.twin import Quality
 
 __all__ = ["Output", "edge", "output"]
 
+PIPED_WIDTH = 200
+"""Columns of what goes into a file or another program, which has no width of its own."""
+NARROWEST = 14
+"""Columns of a table that would get less room than so many characters are shown below one another instead."""
 MOMENTS = {"time", "recorded", "changed", "stale_since", "since", "until", "created", "start", "end"}
 
 
@@ -41,7 +45,7 @@ class Output:
     def __init__(self) -> None:
         self.json = False
         self.time_zone = ""
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
         self.errors = Console(stderr=True, highlight=False)
 
     def value(self, value: Any) -> None:
@@ -60,7 +64,18 @@ class Output:
             table = Table(*columns, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
             for row in listed:
                 table.add_row(*(self.cell(row.get(column)) for column in columns))
-            self.console.print(table)
+            if len(columns) * NARROWEST > self.console.width:
+                self._records(listed, columns)
+            else:
+                self.console.print(table)
+
+    def _records(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """A block of lines for each row: for tables that are too wide to be read."""
+        for number, row in enumerate(rows, 1):
+            table = Table.grid("column", "value", padding=(0, 2))
+            for column in columns:
+                table.add_row(f"[bold]{column}[/bold]", self.cell(row.get(column)))
+            self.console.print(f"[dim]row {number}[/dim]", table)
 
     def done(self, text: str, **facts: Any) -> None:
         """Something was done: one line, or its facts as JSON."""
