@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from gemel.access import Gate
 from gemel.clock import Clock, Moment, WallClock, moment
+from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
 from gemel.errors import Corrupt, UnknownTwin
@@ -85,7 +86,7 @@ class Platform:
             opened.callback(self.intake.close)
             self.gate = Gate(self.database, self.intake, clock, position=lambda: self.state.position)
             opened.callback(self.gate.close)
-            self.supervisor = Supervisor(self.intake, clock, self.registry)
+            self.supervisor = Supervisor(self.intake, clock, self.registry, reach=Reach.of(folder.path))
             opened.callback(self.supervisor.close)
             self._rewired = threading.Event()
             self._closing = threading.Event()

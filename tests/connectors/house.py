@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gemel.clock import WallClock
+from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
 from gemel.intake import Intake
@@ -33,6 +34,7 @@ class House:
             self.journal, self.registry, self.clock, after_commit=[self.state.fold, self._seen], sources=self.state
         )
         supervisor.setdefault("health_every_s", 0.2)
+        supervisor.setdefault("reach", Reach.of(folder))
         self.supervisor = Supervisor(self.intake, self.clock, self.registry, **supervisor)
 
     def close(self) -> None:

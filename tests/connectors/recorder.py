@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from gemel.clock import WallClock
-from gemel.connectors.base import SecretRef, resolve
+from gemel.connectors.base import SecretRef
+from gemel.connectors.reach import Reach
 from gemel.intake import Message, Receipt, Reported
 from gemel.twin.binding import Binding, ConnectorSpec
 
@@ -91,7 +92,7 @@ class Recorder:
         self._soon()
 
     def secret(self, ref: SecretRef) -> str:
-        return resolve(ref)
+        return Reach().secret(ref)
 
     def _soon(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._tell())

@@ -1,9 +1,6 @@
 """Plug-ins by entry point, settings, secrets by reference, back-off."""
 
-import os
 import random
-import sys
-import types
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -11,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemel.connectors import Backoff, SecretRef, base, build, kinds, plugin
-from gemel.connectors.base import resolve
 from gemel.connectors.mtconnect import MtconnectSource
 from gemel.connectors.replay import ReplaySource
 from gemel.errors import InvalidDocument, MissingExtra, UnknownConnector
@@ -61,27 +57,6 @@ def test_a_missing_package_is_told_with_the_line_that_installs_it(monkeypatch):
 def test_wrong_settings_name_the_field(settings, reason):
     with pytest.raises(InvalidDocument, match=reason):
         build(ConnectorSpec(id="mill", kind="mtconnect", settings=settings))
-
-
-def test_secrets_are_read_where_the_reference_says(tmp_path, monkeypatch):
-    monkeypatch.setenv("GEMEL_TEST_SECRET", "from the environment")
-    (tmp_path / "secret").write_text("from a file\n")
-    assert resolve(SecretRef(env="GEMEL_TEST_SECRET")) == "from the environment"
-    assert resolve(SecretRef(file=str(tmp_path / "secret"))) == "from a file"
-    ring = types.SimpleNamespace(
-        get_password=lambda service, user: f"{user} of {service}" if user != "nobody" else None
-    )
-    monkeypatch.setitem(sys.modules, "keyring", ring)
-    assert resolve(SecretRef(keyring="plant/mqtt/anna")) == "anna of plant/mqtt"
-    with pytest.raises(InvalidDocument, match="holds nothing for plant/nobody"):
-        resolve(SecretRef(keyring="plant/nobody"))
-
-
-@pytest.mark.parametrize("ref", [SecretRef(env="GEMEL_NOT_SET"), SecretRef(file="/nowhere/secret")])
-def test_a_secret_that_is_missing_names_the_reference(ref):
-    assert "GEMEL_NOT_SET" not in os.environ
-    with pytest.raises(InvalidDocument, match=r"GEMEL_NOT_SET|/nowhere/secret"):
-        resolve(ref)
 
 
 @pytest.mark.parametrize("fields", [{}, {"env": "A", "file": "b"}])

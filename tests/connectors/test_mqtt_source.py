@@ -278,12 +278,12 @@ class TestMosquitto:
         passwords.chmod(0o600)
         subprocess.run(["mosquitto_passwd", "-b", str(passwords), "gemel", "right"], check=True, capture_output=True)
         with Mosquitto(tmp_path / "broker", f"password_file {passwords}") as broker:
-            monkeypatch.setenv("MQTT_PASSWORD", "wrong")
-            source = source_for(broker, COUNTER, user="gemel", password=SecretRef(env="MQTT_PASSWORD"))
+            monkeypatch.setenv("GEMEL_SECRET_MQTT", "wrong")
+            source = source_for(broker, COUNTER, user="gemel", password=SecretRef(env="GEMEL_SECRET_MQTT"))
             with pytest.raises(ConnectionRefusedError) as refused:
                 await source.run(Recorder("mqtt"))
             assert "wrong" not in str(refused.value)
-            monkeypatch.setenv("MQTT_PASSWORD", "right")
+            monkeypatch.setenv("GEMEL_SECRET_MQTT", "right")
             port = Recorder("mqtt")
             async with running(source, port):
                 assert len(port.connections) == 1

@@ -256,14 +256,14 @@ class TestSecurity:
         with PressServer(pki=tmp_path / "pki", users=True) as server:
             trusted = self.security(tmp_path, trust=(str(tmp_path / "pki" / "server.der"),))
             source = OpcuaSource(
-                settings(server, security=trusted, user="gemel", password=SecretRef(env="OPCUA_PASSWORD")),
+                settings(server, security=trusted, user="gemel", password=SecretRef(env="GEMEL_SECRET_OPCUA")),
                 [bind("Parts")],
             )
-            monkeypatch.setenv("OPCUA_PASSWORD", "wrong")
+            monkeypatch.setenv("GEMEL_SECRET_OPCUA", "wrong")
             with pytest.raises(ConnectionRefusedError, match="user and password") as refused:
                 await source.run(Recorder("opcua"))
             assert "wrong" not in str(refused.value)
-            monkeypatch.setenv("OPCUA_PASSWORD", "right")
+            monkeypatch.setenv("GEMEL_SECRET_OPCUA", "right")
             port = Recorder("opcua")
             async with running(source, port):
                 await port.until(lambda: len(port.readings) == 1)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gemel.clock import SECOND, parse_time, to_rfc3339
 from gemel.connectors.mtconnect import import_devices
 from gemel.connectors.mtconnect.items import ItemTable, LineReader
+from gemel.connectors.reach import Reach
 from gemel.connectors.replay import readings_of_log
 from gemel.connectors.replay.known import KnownLines
 from gemel.connectors.replay.pace import Pace
@@ -76,6 +77,13 @@ def play(house, *files, bindings=BINDINGS, **settings):
     house.until(lambda: house.supervisor.health()["log"].state == "ended")
 
 
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """The directory that logs are played from."""
+    (tmp_path / "logs").mkdir()
+    return tmp_path / "logs"
+
+
 def write(path: Path, text: str = LOG) -> Path:
     if path.suffix == ".gz":
         with gzip.open(path, "wt") as log:
@@ -86,8 +94,8 @@ def write(path: Path, text: str = LOG) -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.shdr", "a.shdr.gz"])
-def test_a_log_is_played_in_its_own_order_with_equal_times_and_steps_back(mill, tmp_path, name):
-    play(mill, write(tmp_path / name), speed=0)
+def test_a_log_is_played_in_its_own_order_with_equal_times_and_steps_back(mill, logs, name):
+    play(mill, write(logs / name), speed=0)
     told = [(to_rfc3339(time)[11:], value) for time, value in mill.readings("mill-1", "load")]
     assert told == [("00:00:00Z", None), ("08:00:00Z", 10), ("08:00:01Z", 20), ("08:00:01Z", 21), ("07:59:59Z", 19)]
     assert (mill.value("mill-1", "position"), mill.value("mill-1", "program")) == ([1.0, 2.0, 3.0], "O1")
@@ -96,36 +104,36 @@ def test_a_log_is_played_in_its_own_order_with_equal_times_and_steps_back(mill, 
     assert mill.intake.quarantined(source="log").items[0].detail.startswith("mill-1.load is a number; 'abc' is not one")
 
 
-def test_times_are_moved_to_now_and_keep_their_distances(mill, tmp_path):
+def test_times_are_moved_to_now_and_keep_their_distances(mill, logs):
     start = mill.clock.now()
-    play(mill, write(tmp_path / "a.shdr"), speed=20)
+    play(mill, write(logs / "a.shdr"), speed=20)
     times = [time for time, value in mill.readings("mill-1", "load") if value is not None]
     assert start <= times[0] <= mill.clock.now()
     assert [time - times[0] for time in times] == [0, SECOND // 20, SECOND // 20, -SECOND // 20]
 
 
-def test_a_log_begins_where_it_is_told_with_what_was_known_before(mill, tmp_path):
-    play(mill, write(tmp_path / "a.shdr"), speed=0, begin="2017-03-20T08:00:02Z")
+def test_a_log_begins_where_it_is_told_with_what_was_known_before(mill, logs):
+    play(mill, write(logs / "a.shdr"), speed=0, begin="2017-03-20T08:00:02Z")
     assert [value for _, value in mill.readings("mill-1", "load")] == [19.0]  # the last that was told
     assert mill.readings("mill-1", "program")[0][1] == "O1"
 
 
-def test_a_loop_begins_again(mill, tmp_path):
-    path = write(tmp_path / "a.shdr", "2017-03-20T08:00:00Z|load|10\n2017-03-20T08:00:01Z|load|20\n")
+def test_a_loop_begins_again(mill, logs):
+    path = write(logs / "a.shdr", "2017-03-20T08:00:00Z|load|10\n2017-03-20T08:00:01Z|load|20\n")
     settings = {"files": [str(path)], "speed": 100, "loop": True}
     mill.run([ConnectorSpec(id="log", kind="replay", settings=settings, bindings=BINDINGS)])
     mill.until(lambda: len(mill.readings("mill-1", "load")) >= 6)
     assert [value for _, value in mill.readings("mill-1", "load")][:4] == [10.0, 20.0, 10.0, 20.0]
 
 
-def test_a_table_with_a_column_a_quantity_is_played(mill, tmp_path):
-    (tmp_path / "a.csv").write_text("time,load,program\n2017-03-20T08:00:00Z,10,0012\n2017-03-20T08:00:01Z,,O2\n")
-    play(mill, tmp_path / "a.csv", speed=0)
+def test_a_table_with_a_column_a_quantity_is_played(mill, logs):
+    (logs / "a.csv").write_text("time,load,program\n2017-03-20T08:00:00Z,10,0012\n2017-03-20T08:00:01Z,,O2\n")
+    play(mill, logs / "a.csv", speed=0)
     assert [value for _, value in mill.readings("mill-1", "load")] == [10.0]
     assert [value for _, value in mill.readings("mill-1", "program")] == ["0012", "O2"]
 
 
-def test_a_table_with_a_row_a_reading_is_played(mill, tmp_path):
+def test_a_table_with_a_row_a_reading_is_played(mill, logs):
     table = pa.table(
         {
             "at": pa.array([parse_time(f"2017-03-20T08:00:0{n}Z") for n in range(2)], pa.timestamp("us")),
@@ -133,8 +141,8 @@ def test_a_table_with_a_row_a_reading_is_played(mill, tmp_path):
             "reading": [1.5, 2.5],
         }
     )
-    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
-    play(mill, tmp_path / "a.parquet", speed=0, time="at", item="name", value="reading")
+    pyarrow.parquet.write_table(table, logs / "a.parquet")
+    play(mill, logs / "a.parquet", speed=0, time="at", item="name", value="reading")
     assert mill.readings("mill-1", "load") == [
         (parse_time("2017-03-20T08:00:00Z"), 1.5),
         (parse_time("2017-03-20T08:00:01Z"), 2.5),
@@ -144,7 +152,7 @@ def test_a_table_with_a_row_a_reading_is_played(mill, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"files": ["nothing.shdr"]}, "'nothing.shdr' names no file"),
+        ({"files": ["logs/nothing.shdr"]}, "'logs/nothing.shdr' names no file"),
         ({"files": []}, "files must name a log"),
         ({"files": ["a"], "sped": 1}, "unknown field `sped`"),
     ],
@@ -155,8 +163,8 @@ def test_wrong_settings_are_told_in_health(mill, settings, reason):
     assert reason in mill.supervisor.health()["log"].last_error
 
 
-def test_a_log_read_in_bulk_gives_the_readings_that_a_replay_gives(mill, tmp_path):
-    path = write(tmp_path / "a.shdr.gz")
+def test_a_log_read_in_bulk_gives_the_readings_that_a_replay_gives(mill, logs):
+    path = write(logs / "a.shdr.gz")
     play(mill, path, speed=0)
     refused: Counter[str] = Counter()
     bulk: dict[str, list] = {}
@@ -266,10 +274,35 @@ def test_the_real_logs_keep_their_equal_times_and_steps_back(house):
     assert (taken, equal, back) == (534_906, 881, 243)
 
 
-def test_a_replay_stops_at_once_when_it_is_told_to(mill, tmp_path):
-    path = write(tmp_path / "a.shdr", "2017-03-20T08:00:00Z|load|1\n2017-03-20T18:00:00Z|load|2\n")
+def test_a_replay_stops_at_once_when_it_is_told_to(mill, logs):
+    path = write(logs / "a.shdr", "2017-03-20T08:00:00Z|load|1\n2017-03-20T18:00:00Z|load|2\n")
     mill.run([ConnectorSpec(id="log", kind="replay", settings={"files": [str(path)]}, bindings=BINDINGS)])
     mill.until(lambda: mill.value("mill-1", "load") == 1.0)
     stopped = threading.Event()
     threading.Thread(target=lambda: (mill.run([]), stopped.set())).start()
     assert stopped.wait(8)
+
+
+def test_nothing_but_logs_of_the_platform_is_played(mill, logs, tmp_path):
+    (logs / "hosts.txt").symlink_to("/etc/hosts")
+    (logs / "etc").symlink_to("/etc")
+    write(tmp_path / "gemel.owner")
+    elsewhere = ["/etc/passwd", "/etc/host*", "gemel.owner", "*", "logs/../gemel.owner", "logs/*/../../gemel.owner"]
+    for pattern in [*elsewhere, str(tmp_path / "gemel.owner"), "logs/hosts.txt", "logs/*", "logs/etc/hosts", "logs/\0"]:
+        with pytest.raises(InvalidInput, match="is not a log of this platform"):
+            Reach.of(tmp_path).logs([pattern])
+    with pytest.raises(InvalidInput, match="no directory of logs"):
+        Reach().logs(["logs/a.shdr"])
+    mill.run([ConnectorSpec(id="log", kind="replay", settings={"files": ["/etc/passwd"]})])
+    mill.until(lambda: mill.supervisor.health()["log"].errors)
+    assert "'/etc/passwd' is not a log of this platform" in mill.supervisor.health()["log"].last_error
+
+
+def test_logs_are_named_by_path_or_pattern_and_may_lie_behind_a_link(tmp_path):
+    store = tmp_path / "store"
+    (store / "mill").mkdir(parents=True)
+    first, second = write(store / "mill" / "1.shdr"), write(store / "mill" / "2.shdr")
+    (store / "latest.shdr").symlink_to(second)
+    (tmp_path / "logs").symlink_to(store)
+    found = Reach.of(tmp_path).logs(["logs/latest.shdr", "logs/mill/*.shdr", str(tmp_path / "logs/mill/1.shdr")])
+    assert [path.resolve() for path in found] == [second, first, second, first]

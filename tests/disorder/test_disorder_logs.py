@@ -79,11 +79,13 @@ def day(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     replayed = ConnectorSpec(
         id="log",
         kind="replay",
-        settings={"files": [str(DATA / name)], "speed": 0, "shift": "none", "device": device},
+        settings={"files": [f"logs/{name}"], "speed": 0, "shift": "none", "device": device},
         bindings=spec.bindings,
     )
     twins = tuple(twin for twin in whole.twins if twin.id.partition(".")[0] == device.lower())
-    with Platform.open(tmp_path_factory.mktemp("day"), clock=SteppedClock(AFTER)) as platform:
+    folder = tmp_path_factory.mktemp("day")
+    (folder / "logs").symlink_to(DATA)
+    with Platform.open(folder, clock=SteppedClock(AFTER)) as platform:
         platform.apply(Plant(types=whole.types, twins=twins))
         platform.apply(Plant(types=whole.types, twins=twins, connectors=(replayed,)))
         seen = platform.position

@@ -12,7 +12,6 @@ The supervisor runs it, restarts it, and shows its health; the plug-in only spea
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -42,7 +41,6 @@ __all__ = [
     "build",
     "kinds",
     "plugin",
-    "resolve",
     "settings_of",
 ]
 
@@ -71,7 +69,10 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class SecretRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Where a secret is, never the secret: {env: NAME}, {file: /path} or {keyring: service/user}."""
+    """Where a secret is, never the secret: {env: NAME}, {file: name} or {keyring: service/user}.
+
+    What of it can be reached, and what not, see `gemel.connectors.reach`.
+    """
 
     env: str = ""
     file: str = ""
@@ -79,7 +80,7 @@ class SecretRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.env, self.file, self.keyring))) != 1:
-            raise ValueError("a secret is a reference: {env: NAME}, {file: /path} or {keyring: service/user}")
+            raise ValueError("a secret is a reference: {env: NAME}, {file: name} or {keyring: service/user}")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,6 +137,12 @@ class Port(Protocol):
 
     def secret(self, ref: SecretRef) -> str:
         """What a reference names. Raises InvalidDocument that names the reference, never the secret."""
+
+    def logs(self, patterns: Sequence[str]) -> list[Path]:
+        """Files below the platform's `logs/`, by path or pattern relative to its folder; a source opens no others.
+
+        Raises InvalidDocument for what lies elsewhere, InvalidInput for what names no file. Blocks; use a thread.
+        """
 
 
 class Source(Protocol):
@@ -196,29 +203,3 @@ def build(spec: ConnectorSpec) -> tuple[Source, Any]:
     kind = plugin(spec.kind)
     settings = settings_of(spec, kind)
     return kind(settings, spec.bindings), settings
-
-
-def resolve(ref: SecretRef) -> str:
-    """What `ref` names. Raises InvalidDocument that names the reference, and MissingExtra without a keyring."""
-    if ref.env:
-        if (value := os.environ.get(ref.env)) is None:
-            raise _unresolved(f"environment variable {ref.env} is not set", "env")
-        return value
-    if ref.file:
-        try:
-            return Path(ref.file).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unresolved(f"file {ref.file} cannot be read: {type(error).__name__}", "file") from None
-    try:
-        import keyring
-    except ModuleNotFoundError as error:
-        raise MissingExtra("secrets in a keyring need the package: pip install 'gemel[keyring]'") from error
-    service, _, user = ref.keyring.rpartition("/")
-    value = keyring.get_password(service, user)
-    if value is None:
-        raise _unresolved(f"the keyring holds nothing for {ref.keyring}; write it as service/user", "keyring")
-    return value
-
-
-def _unresolved(message: str, field: str) -> InvalidDocument:
-    return InvalidDocument("secret", [Problem(message, field=field)])

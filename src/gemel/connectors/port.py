@@ -8,13 +8,15 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gemel.clock import SECOND, Clock
-from gemel.connectors.base import Backoff, SecretRef, resolve
+from gemel.connectors.base import Backoff, SecretRef
 from gemel.connectors.health import MAX_ADDRESSES, Health, RateMeter
+from gemel.connectors.reach import Reach
 from gemel.errors import GemelError, Overloaded, StorageFull
 from gemel.twin import ConnectorSpec, Kind
 
@@ -53,12 +55,21 @@ class _Parcel:
 class ConnectorPort:
     """A Port on the connector's own event loop. What waits together is submitted together."""
 
-    def __init__(self, spec: ConnectorSpec, intake: Intake, clock: Clock, directory: Directory | None) -> None:
+    def __init__(
+        self,
+        spec: ConnectorSpec,
+        intake: Intake,
+        clock: Clock,
+        directory: Directory | None,
+        *,
+        reach: Reach | None = None,
+    ) -> None:
         self.spec = spec
         self.clock = clock
         self.health = Health(id=spec.id, kind=spec.kind)
         self._intake = intake
         self._directory = directory
+        self._reach = reach or Reach()
         self._rate = RateMeter()
         self._waiting: deque[_Parcel] = deque()
         self._some = asyncio.Event()
@@ -138,7 +149,10 @@ class ConnectorPort:
         return self._directory.revision if self._directory is not None else 0
 
     def secret(self, ref: SecretRef) -> str:
-        return resolve(ref)
+        return self._reach.secret(ref)
+
+    def logs(self, patterns: Sequence[str]) -> list[Path]:
+        return self._reach.logs(patterns)
 
     # what the supervisor calls
 

@@ -13,6 +13,7 @@ from gemel.clock import Clock
 from gemel.connectors.base import Backoff, Source, build
 from gemel.connectors.health import Health
 from gemel.connectors.port import ConnectorPort
+from gemel.connectors.reach import Reach
 from gemel.errors import GemelError
 from gemel.twin import ConnectorSpec
 
@@ -38,10 +39,12 @@ class Runner:
         *,
         directory: Directory | None = None,
         factory: Callable[[ConnectorSpec], tuple[Source, Backoff]] | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self.spec = spec
         self._intake, self._clock, self._directory = intake, clock, directory
         self._factory = factory or _built
+        self._reach = reach
         self._thread = threading.Thread(target=self._main, name=f"gemel-connector-{spec.id}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -99,7 +102,7 @@ class Runner:
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._port = port = ConnectorPort(self.spec, self._intake, self._clock, self._directory)
+        self._port = port = ConnectorPort(self.spec, self._intake, self._clock, self._directory, reach=self._reach)
         self._task = asyncio.create_task(self._keep(port))
         self._ready.set()
         helpers = [asyncio.create_task(port.pump()), asyncio.create_task(self._beat())]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gemel.clock import Clock
 from gemel.connectors.base import Backoff, Source
 from gemel.connectors.health import HEALTH_TYPE, Health, health_message, health_twin
+from gemel.connectors.reach import Reach
 from gemel.connectors.runner import Runner
 from gemel.errors import GemelError, UnknownConnector
 from gemel.twin import Change, ConnectorSpec
@@ -41,10 +42,11 @@ class Supervisor:
         *,
         health_every_s: float = 5.0,
         factory: Callable[[ConnectorSpec], tuple[Source, Backoff]] | None = None,
+        reach: Reach | None = None,
     ) -> None:
-        """`factory` makes the source of a spec; by default the plug-in of its kind does."""
+        """`factory` makes the source of a spec; by default the plug-in of its kind does. `reach`: see there."""
         self._intake, self._clock, self._registry = intake, clock, registry
-        self._factory = factory
+        self._factory, self._reach = factory, reach
         self._health_every_s = health_every_s
         self._lock = threading.Lock()
         self._specs: dict[str, ConnectorSpec] = {}
@@ -112,7 +114,7 @@ class Supervisor:
 
     def _start(self, spec: ConnectorSpec) -> None:
         directory = self._registry.directory if self._registry is not None else None
-        runner = Runner(spec, self._intake, self._clock, directory=directory, factory=self._factory)
+        runner = Runner(spec, self._intake, self._clock, directory=directory, factory=self._factory, reach=self._reach)
         self._runners[spec.id] = runner
         runner.start()
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from gemel.clock import Clock, WallClock
-from gemel.connectors.base import Plugin, SecretRef, Settings, Source, resolve, settings_of
+from gemel.connectors.base import Plugin, SecretRef, Settings, Source, settings_of
+from gemel.connectors.reach import Reach
 from gemel.errors import InvalidDocument
 from gemel.intake.base import Happened, Message, Receipt, Reported
 from gemel.twin import Binding, ConnectorSpec, Kind
@@ -28,10 +30,12 @@ class RecordingPort:
         *,
         clock: Clock | None = None,
         kinds: dict[tuple[str, str], Kind] | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self.spec = spec or ConnectorSpec(id="tested", kind="tested")
         self.clock: Clock = clock or WallClock()
         self.kinds = kinds or {}
+        self.reach = reach or Reach()
         self.messages: list[Message] = []
         self.resumed: list[bool] = []
         """For each message, whether it may repeat an earlier connection."""
@@ -107,7 +111,10 @@ class RecordingPort:
         return 0
 
     def secret(self, ref: SecretRef) -> str:
-        return resolve(ref)
+        return self.reach.secret(ref)
+
+    def logs(self, patterns: Sequence[str]) -> list[Path]:
+        return self.reach.logs(patterns)
 
 
 class SourceContract:

@@ -27,7 +27,7 @@ twins:
 connectors:
   - id: press-7-mqtt
     kind: mqtt
-    settings: {url: "mqtt://127.0.0.1", password: {env: MQTT_PASSWORD}}
+    settings: {url: "mqtt://127.0.0.1", password: {env: GEMEL_SECRET_MQTT}}
     bindings: [{address: "a#b", twin: press-7, property: oil_temperature, unit: "[degF]"}]
 """
 

@@ -85,6 +85,7 @@ class _Link:
 
     def _build(self) -> Session:
         settings, five = self._settings, self._settings.version == "5"
+        password = self._port.secret(settings.password) if settings.password else None  # before anything is open
         session = Session(
             settings.client_id or f"gemel-{self._port.spec.id}",
             five=five,
@@ -96,7 +97,7 @@ class _Link:
         if settings.scheme in ("ws", "wss"):
             session.ws_set_options(path=settings.path)
         if settings.user:
-            session.username_pw_set(settings.user, self._port.secret(settings.password) if settings.password else None)
+            session.username_pw_set(settings.user, password)
         session.on_connect = self._on_connect
         session.on_subscribe = self._on_subscribe
         session.on_disconnect = self._on_disconnect

@@ -8,13 +8,14 @@ from typing import Any
 
 from asyncua import Client, ua
 
-from gemel.connectors.base import SecretRef, resolve
+from gemel.connectors.base import SecretRef
 from gemel.connectors.opcua.addresses import node_id, portable, resolve_address
 from gemel.connectors.opcua.bulk import children_named, portions, read_attribute
 from gemel.connectors.opcua.connection import connect
 from gemel.connectors.opcua.enumerations import Names, enumerations_of
 from gemel.connectors.opcua.settings import OpcuaSettings
 from gemel.connectors.opcua.units import ucum_of
+from gemel.connectors.reach import Reach
 from gemel.errors import InvalidInput
 from gemel.twin import Kind
 
@@ -82,13 +83,17 @@ class BrowsedNode:
 
 
 async def browse(
-    settings: OpcuaSettings, root: str = "", *, secret: Callable[[SecretRef], str] = resolve, most: int = MAX_NODES
+    settings: OpcuaSettings,
+    root: str = "",
+    *,
+    secret: Callable[[SecretRef], str] | None = None,
+    most: int = MAX_NODES,
 ) -> BrowsedNode:
     """The tree under `root` (an address; empty: the Objects folder without the server's own object).
 
     Raises ConnectionError, and InvalidInput when there are more than `most` nodes or no such root.
     """
-    async with connect(settings, secret) as connection:
+    async with connect(settings, secret or Reach().secret) as connection:
         client = connection.client
         namespaces = await client.get_namespace_array()
         start = resolve_address(root, namespaces) if root else node_id(ua.ObjectIds.ObjectsFolder)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gemel.connectors.base import SecretRef, resolve
+from gemel.connectors.base import SecretRef
 from gemel.connectors.opcua.browse import BrowsedNode, browse
 from gemel.connectors.opcua.settings import OpcuaSettings
 from gemel.twin import Binding, ConnectorSpec, Kind, PartOf, Plant, PropertyType, Slot, TwinSpec, TwinType
@@ -19,7 +19,11 @@ _MOST_NAME, _MOST_ID = 64, 128
 
 
 async def propose(
-    settings: OpcuaSettings, root: str = "", *, connector: str = "opcua-1", secret: Callable[[SecretRef], str] = resolve
+    settings: OpcuaSettings,
+    root: str = "",
+    *,
+    connector: str = "opcua-1",
+    secret: Callable[[SecretRef], str] | None = None,
 ) -> dict[str, Any]:
     """A plant document (docs/reference/plant.md) for a server, or what is under a node of it, to be edited and applied.
 

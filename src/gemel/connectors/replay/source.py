@@ -34,7 +34,7 @@ class ReplaySettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     files: tuple[str, ...]
-    """Paths or patterns (`logs/*.shdr.gz`), played in this order, those of a pattern by name."""
+    """Paths or patterns below the platform's `logs/` (`logs/*.shdr.gz`), played in this order, a pattern's by name."""
     speed: float = 1.0
     """Seconds of the log in a second; 0: all at once, with the times that it has."""
     shift: Literal["now", "none"] = "now"
@@ -59,14 +59,15 @@ class ReplaySource:
     Settings: ClassVar[type[Any]] = ReplaySettings
 
     def __init__(self, settings: ReplaySettings, bindings: Sequence[Binding]) -> None:
-        """Raises InvalidInput when a file is missing."""
         self._settings = settings
         self._bindings = bindings
-        self._files = _files(settings.files)
+        self._files: list[Path] = []
         self._pace: Pace | None = None
         self._done = 0
 
     async def run(self, port: Port) -> None:
+        """Raises InvalidInput when a file is missing, or is not among the logs of the platform."""
+        self._files = await asyncio.to_thread(port.logs, self._settings.files)
         await asyncio.to_thread(self._begin, port)
         port.connected(f"plays {', '.join(path.name for path in self._files)[:200]}")
         while True:
@@ -187,18 +188,3 @@ async def _wait(port: Port, seconds: float) -> None:
         step = min(seconds, HEARTBEAT_S)
         await asyncio.sleep(step)
         seconds -= step
-
-
-def _files(patterns: Sequence[str]) -> list[Path]:
-    found: list[Path] = []
-    for pattern in patterns:
-        path = Path(pattern)
-        if any(sign in pattern for sign in "*?["):
-            root = Path(path.anchor) if path.is_absolute() else Path()
-            named = sorted(root.glob(str(path.relative_to(path.anchor) if path.anchor else path)))
-        else:
-            named = [path] if path.is_file() else []
-        if not named:
-            raise InvalidInput(f"{pattern!r:.300} names no file; give a path, or a pattern like logs/*.shdr.gz")
-        found += named
-    return found

@@ -1,0 +1,119 @@
+"""What of this machine the settings of a connector can reach. Who writes settings need not be who runs the server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from gemel.connectors.base import SecretRef
+from gemel.errors import InvalidDocument, InvalidInput, MissingExtra, Problem
+
+__all__ = ["Reach"]
+
+VARIABLES, SERVICES = "GEMEL_SECRET_", "gemel"
+"""How the environment variables and the keyring's services that hold our secrets begin."""
+
+
+class Reach:
+    """Secrets and logs that may be named: what lies below two directories, and names that say they are meant for it.
+
+    The directories may be links themselves; a link in them that leads out of them is refused.
+    """
+
+    def __init__(self, *, secrets: Path | None = None, logs: Path | None = None) -> None:
+        """Without a directory, no file of that sort is reached."""
+        self._secrets, self._logs = secrets, logs
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """That of a platform's folder: `logs/`, and `$CREDENTIALS_DIRECTORY` (of systemd) or else `secrets/`."""
+        given = os.environ.get("CREDENTIALS_DIRECTORY")
+        return cls(secrets=Path(given) if given else folder / "secrets", logs=folder / "logs")
+
+    def secret(self, ref: SecretRef) -> str:
+        """What `ref` names. Raises InvalidDocument that names the reference, and MissingExtra without a keyring."""
+        if ref.env:
+            return _of_environment(ref.env)
+        return self._of_file(ref.file) if ref.file else _of_keyring(ref.keyring)
+
+    def logs(self, patterns: Sequence[str]) -> list[Path]:
+        """Logs by path or pattern, relative to the platform's folder, in this order; those of a pattern by name.
+
+        Raises InvalidDocument for what is not below `logs/`, InvalidInput for what names no file.
+        """
+        return [path for pattern in patterns for path in self._matching(pattern)]
+
+    def _of_file(self, name: str) -> str:
+        root = self._secrets
+        if root is None:
+            raise _unresolved(f"file {name!r:.300}: there is no directory of secrets here", "file")
+        if (path := _inside(root, name)) is None:
+            raise _unresolved(f"file {name!r:.300} is not below the directory of secrets, {root}", "file")
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unresolved(f"file {name!r:.300} cannot be read: {type(error).__name__}", "file") from None
+
+    def _matching(self, pattern: str) -> list[Path]:
+        root = self._logs
+        if root is None:
+            raise _outside(pattern, "there is no directory of logs here")
+        base, full = root.absolute(), root.parent.absolute() / pattern
+        if ".." in full.parts or base not in full.parents:
+            raise _outside(pattern, f"logs lie below {root}")
+        found = sorted(base.glob(str(full.relative_to(base)))) if set(pattern) & set("*?[") else [full]
+        if any(_inside(root, str(path)) is None for path in found):
+            raise _outside(pattern, f"it leads out of {root}")
+        found = [path for path in found if path.is_file()]
+        if not found:
+            raise InvalidInput(f"{pattern!r:.300} names no file; give a path, or a pattern like logs/*.shdr.gz")
+        return found
+
+
+def _inside(root: Path, name: str) -> Path | None:
+    """The file `name` (relative to `root`) with all links followed; None when it is not below `root`."""
+    try:
+        home = root.resolve()
+        path = (root.absolute() / name).resolve()
+    except (OSError, ValueError, RuntimeError):  # a zero byte, a circle of links
+        return None
+    return path if home in path.parents else None
+
+
+def _of_environment(name: str) -> str:
+    if not name.startswith(VARIABLES):
+        raise _unresolved(
+            f"environment variable {name:.100} is not for connectors: its name must begin with {VARIABLES}", "env"
+        )
+    if (value := os.environ.get(name)) is None:
+        raise _unresolved(f"environment variable {name:.100} is not set", "env")
+    return value
+
+
+def _of_keyring(name: str) -> str:
+    service, _, user = name.rpartition("/")
+    if not service.startswith(SERVICES):
+        raise _unresolved(
+            f"keyring {name!r:.200} is not for connectors: write service/user; the service begins with {SERVICES}",
+            "keyring",
+        )
+    try:
+        import keyring
+    except ModuleNotFoundError as error:
+        raise MissingExtra("secrets in a keyring need the package: pip install 'gemel[keyring]'") from error
+    value = keyring.get_password(service, user)
+    if value is None:
+        raise _unresolved(f"the keyring holds nothing for {name:.200}; write it as service/user", "keyring")
+    return value
+
+
+def _unresolved(message: str, field: str) -> InvalidDocument:
+    return InvalidDocument("secret", [Problem(message, field=field)])
+
+
+def _outside(pattern: str, why: str) -> InvalidDocument:
+    return InvalidDocument(
+        "log", [Problem(f"{pattern!r:.300} is not a log of this platform: {why}", field="settings.files")]
+    )
