@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,16 +88,15 @@ def test_a_select_over_live_twins_is_answered_at_a_position(fleet: Plant) -> Non
             [{"twin": "press-1"}],
         ),
         ("WITH links AS (SELECT 1 AS one) SELECT one FROM links", [{"one": 1}]),
-        (
-            "WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n+1 FROM t WHERE n<3) SELECT max(n) m FROM t",
-            [{"m": 3}],
-        ),
         ("SELECT avg(temperature)::INTEGER a FROM live.press GROUP BY ALL", [{"a": 72}]),
         (
             "SELECT twin FROM live.press WHERE temperature > (SELECT avg(temperature) FROM live.press)",
             [{"twin": "press-1"}],
         ),
-        ("SELECT list_transform([1], x -> x + 1) l", [{"l": [2]}]),
+        ("SELECT list_filter([1, 2], x -> x > 1) l", [{"l": [2]}]),
+        ("SELECT sum(range) s FROM range(5)", [{"s": 10}]),
+        ("SELECT unnest([1, 2]) u", [{"u": 1}, {"u": 2}]),
+        ("SELECT string_agg(twin || ':' || mode, ', ') t FROM live.press", [{"t": "press-1:AUTO"}]),
         ("SELECT twin FROM live.press NATURAL JOIN (SELECT 9 AS strokes)", [{"twin": "press-1"}]),
         ("SELECT (p).temperature t FROM live.press p WHERE strokes = 9", [{"t": 85.0}]),
         (
@@ -122,6 +123,12 @@ def test_a_select_over_live_twins_is_answered_at_a_position(fleet: Plant) -> Non
             "SELECT json_extract_string(health, '$[0].code') c FROM live.press WHERE health IS NOT NULL",
             [{"c": "E1"}],
         ),
+        (
+            "SELECT mode, list(DISTINCT twin) FILTER (temperature > 0) FROM live.press "
+            "GROUP BY ALL HAVING len(list(twin)) > 0 ORDER BY mode LIMIT 1",
+            [{"mode": "AUTO", "list": ["press-1"]}],
+        ),
+        ("SELECT max(strokes) m, arg_max(twin, temperature, 1) a FROM live.press", [{"m": 9, "a": ["press-1"]}]),
         ("VALUES (1)", [{"col0": 1}]),
     ],
 )
@@ -210,11 +217,87 @@ def test_the_answer_is_bounded_in_rows_and_time(fleet: Plant) -> None:
     assert answer.schema.metadata[b"gemel.truncated"] == b"true"
     assert len(fleet.state.sql("SELECT * FROM range(100) LIMIT 3", limit=10)) == 3
     with pytest.raises(InvalidQuery, match="longer than"):
-        fleet.state.sql("SELECT count(*) FROM range(10000000000) a, range(10000000000) b", timeout_s=0.05)
+        fleet.state.sql("SELECT count(*) FROM range(1000000) a, range(1000000) b", timeout_s=0.05)
     small = Sql(fleet.state._core, memory="50MB")
     with pytest.raises(InvalidQuery, match="memory"):
-        small.run("SELECT list(range) FROM range(30000000)", {})
+        small.run("SELECT count(DISTINCT (a.range, b.range)) FROM range(1000000) a, range(30) b", {})
     small.close()
+
+
+GROWING = "WITH a0 AS (SELECT twin s FROM live.press)" + "".join(
+    f", a{n} AS (SELECT s || s s FROM a{n - 1})" for n in range(1, 32)
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT length(repeat('x', 4000000000))", "'repeat' is not allowed"),
+        ("SELECT list_sum(range(3000000000))", "'range' is not allowed"),
+        ("SELECT unnest(generate_series(1, 3000000000))", "'generate_series' is not allowed"),
+        ("SELECT lpad('x', 2000000000, 'y')", "'lpad' is not allowed"),
+        ("SELECT rpad('x', 2000000000, 'y')", "'rpad' is not allowed"),
+        ("SELECT printf('%2000000000d', 1)", "'printf' is not allowed"),
+        ("SELECT format('{:2000000000}', 1)", "'format' is not allowed"),
+        ("SELECT bar(1, 0, 1, 2000000000)", "'bar' is not allowed"),
+        ("SELECT list_resize([1], 2000000000)", "'list_resize' is not allowed"),
+        ("SELECT list_select([twin], [1, 1]) FROM live.press", "'list_select' is not allowed"),
+        ("SELECT list_reduce(['x', 'y'], (a, b) -> a || a)", "'list_reduce' is not allowed"),
+        ("SELECT reservoir_quantile(1, 0.5, 2000000000)", "'reservoir_quantile' is not allowed"),
+        ("SELECT list_filter([1], x -> len(list_filter([1], y -> true)) > 0)", "lambda within a lambda"),
+        ("SELECT NULL::INT[100000][1000]", "array type with a size"),
+        ("SELECT * FROM live.press USING SAMPLE reservoir(900000000 ROWS)", "sample"),
+        ("SELECT * FROM live.press TABLESAMPLE reservoir(900000000 ROWS)", "sample"),
+        ("SELECT count(*) FROM range(1000002)", "at most 1000000 rows"),
+        ("SELECT count(*) FROM range(0, -3000000, -1)", "at most 1000000 rows"),
+        ("SELECT count(*) FROM live.press, range(strokes)", "whole numbers as they are written"),
+        ("SELECT count(*) FROM generate_series(1, 10 * 10)", "whole numbers as they are written"),
+        ("WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t", "RECURSIVE"),
+        (f"{GROWING} SELECT length(s) FROM a31", "could have"),
+        (f"SELECT length(replace('{'a' * 40_000}', 'a', '{'b' * 40_000}'))", "could have"),
+        (
+            "WITH a AS (SELECT string_agg(range::VARCHAR) s FROM range(1000000)) "
+            "SELECT sum(length(upper(s) || r.range)) FROM a, range(1000000) r",
+            "string_agg collects more than 200000 characters",
+        ),
+        ("SELECT list(range) OVER () FROM range(20000)", "list collects more than 10000 elements"),
+        ("SELECT max(range, 20000) FROM range(20000)", "max collects more than 10000 elements"),
+        ("SELECT histogram(range) FROM range(20000)", "histogram collects more than 10000 entries"),
+        ("SELECT " + "concat(" * 20 + "twin" + ", twin)" * 20 + f" || '{'x' * 95_000}' FROM live.press", None),
+    ],
+)
+def test_what_makes_large_values_of_small_ones_is_refused(shared: Plant, query: str, said: str | None) -> None:
+    if said is None:
+        assert len(rows(shared, query)) == 2
+        return
+    with pytest.raises(InvalidQuery, match=re.escape(said)):
+        rows(shared, query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT length(string_agg(a.range::VARCHAR || 'some more text', ',')) FROM range(1000000) a, range(1000000) b",
+        "SELECT len(list(a.range)) FROM range(1000000) a, range(1000000) b",
+        "SELECT a.range, b.range FROM range(1000000) a, range(1000000) b ORDER BY b.range, a.range",
+    ],
+)
+def test_what_remains_keeps_to_its_memory_and_time(shared: Plant, query: str) -> None:
+    before, began = resident(), time.monotonic()
+    with pytest.raises(InvalidQuery, match=r"memory|longer"):
+        shared.state.sql(query, timeout_s=1.0)
+    assert time.monotonic() - began < 10
+    assert resident() - before < 3_000_000_000
+
+
+def test_growth_that_nobody_counts_ends_the_query(fleet: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemel.state.sql.MOST_GROWTH", -1)
+    with pytest.raises(InvalidQuery, match="memory"):
+        fleet.state.sql("SELECT count(*) FROM range(1000000) a, range(1000000) b")
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def test_files_are_read_only_where_a_relation_says(fleet: Plant, tmp_path: Path) -> None:

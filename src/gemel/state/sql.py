@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +23,10 @@ __all__ = ["Files", "Relation", "Sql"]
 
 MAX_TEXT = 100_000
 """Characters of a query."""
+MOST_GROWTH = 1_500_000_000
+"""Bytes by which the process may grow while a query runs: DuckDB's limit does not count what functions make."""
+WATCH_S = 0.05
+_STATM = Path("/proc/self/statm")
 
 
 class Files(msgspec.Struct, frozen=True):
@@ -151,21 +157,57 @@ def _made(relation: Relation) -> pa.Table | Files:
 
 
 def _within(cursor: duckdb.DuckDBPyConnection, checked: Checked, timeout_s: float) -> Any:
-    timer = threading.Timer(timeout_s, cursor.interrupt)
-    timer.start()
+    watch = _Watch(cursor, timeout_s)
+    watch.start()
     try:
         encoded = msgspec.json.encode(checked.tree).decode()
         row = cursor.execute("SELECT json_deserialize_sql(?::JSON)", [encoded]).fetchone()
         assert row is not None
         return cursor.execute(row[0]).to_arrow_table()
     except duckdb.InterruptException:
+        if watch.too_large:
+            raise InvalidQuery("the query needs more memory than it may have; ask for less, or in parts") from None
         raise InvalidQuery(f"the query took longer than {timeout_s:g} s; ask for less, or in parts") from None
     except duckdb.OutOfMemoryException:
         raise InvalidQuery("the query needs more memory than it may have; ask for less, or in parts") from None
     except duckdb.Error as error:
         raise InvalidQuery(f"the query cannot be answered: {_told(error)}") from None
     finally:
-        timer.cancel()
+        watch.stop()
+
+
+class _Watch(threading.Thread):
+    """Interrupts a query that takes too long, or while which the process grows too much."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> None:
+        super().__init__(name="gemel-query-watch", daemon=True)
+        self._cursor = cursor
+        self._timeout_s = timeout_s
+        self._done = threading.Event()
+        self.too_large = False
+
+    def run(self) -> None:
+        end, most = time.monotonic() + self._timeout_s, _resident() + MOST_GROWTH
+        while (left := end - time.monotonic()) > 0 and not self.too_large:
+            if self._done.wait(min(left, WATCH_S)):
+                return
+            self.too_large = _resident() > most
+        while not self._done.is_set():  # again and again: an interrupt between two statements would be lost
+            self._cursor.interrupt()
+            self._done.wait(WATCH_S)
+
+    def stop(self) -> None:
+        """Returns once it no longer touches the cursor."""
+        self._done.set()
+        self.join()
+
+
+def _resident() -> int:
+    """Bytes of memory that this process has; 0 where the system does not say."""
+    try:
+        return int(_STATM.read_bytes().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def _told(error: duckdb.Error) -> str:

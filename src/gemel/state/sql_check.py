@@ -9,6 +9,7 @@ from typing import Any
 
 from gemel.errors import InvalidQuery
 from gemel.state.sql_functions import FUNCTIONS, TABLE_FUNCTIONS
+from gemel.state.sql_size import bounded, capped, check_cast, check_range
 
 __all__ = ["Checked", "check"]
 
@@ -22,7 +23,7 @@ _EXPRESSIONS = frozenset(
         *("LAMBDA", "LAMBDA_REF", "OPERATOR", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "WINDOW"),
     }
 )
-_QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE"})
+_QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE"})
 _RELATIONS = frozenset({"BASE_TABLE", "SUBQUERY", "JOIN", "EXPRESSION_LIST", "EMPTY", "TABLE_FUNCTION"})
 
 
@@ -54,6 +55,7 @@ def check(text: str, parse: Callable[[str], str], known: Callable[[str, str], bo
     checked = Checked(parsed)
     walk = _Walk(checked, known)
     walk.query(statements[0]["node"], frozenset())
+    bounded(statements[0]["node"])
     checked.every_column |= bool(checked.columns & walk.relations)
     _bound(statements[0]["node"], limit)
     return checked
@@ -66,16 +68,24 @@ class _Walk:
         self.checked = checked
         self.known = known
         self.relations: set[str] = set()  # their names and aliases: as a column, such a name is the whole row
+        self.in_lambda = False
+        self.source: _Node | None = None  # the table function that the walk is about to enter
 
     def query(self, node: _Node, scope: frozenset[str]) -> None:
+        if node.get("type") == "RECURSIVE_CTE_NODE":
+            raise InvalidQuery("WITH RECURSIVE is not allowed here: nothing says where it ends")
         if node.get("type") not in _QUERIES:
             raise InvalidQuery(f"{_said(node)} is not allowed here")
-        if node["type"] == "RECURSIVE_CTE_NODE":
-            scope |= {node["cte_name"].lower()}
+        self.sample(node)
+        named = {i: one["function_name"] for i, one in enumerate(node.get("select_list", ())) if "function_name" in one}
         for entry in node["cte_map"]["map"]:
             self.children(entry["value"], scope)  # sees those before it, and not itself
             scope |= {entry["key"].lower()}
         self.children({name: value for name, value in node.items() if name != "cte_map"}, scope)
+        for i, name in named.items():
+            one = node["select_list"][i]
+            if "function_name" not in one:  # it is capped now, which nobody wants to read in the column's name
+                one["alias"] = one["alias"] or name
 
     def children(self, node: _Node, scope: frozenset[str]) -> None:
         for name, value in node.items():
@@ -101,20 +111,29 @@ class _Walk:
             self.relation(node, scope)
         if node.get("class") == "CONSTANT":
             return
+        before, self.in_lambda = self.in_lambda, self.in_lambda or node.get("class") == "LAMBDA"
         self.children(node, scope)
+        self.in_lambda = before
+        if "function_name" in node and "class" in node:
+            capped(node)
 
     def expression(self, node: _Node) -> None:
         kind = node["class"]
         if kind not in _EXPRESSIONS:
             raise InvalidQuery(f"{_said(node)} is not allowed here")
-        if kind == "STAR":
+        if kind == "CAST":
+            check_cast(node)
+        elif kind == "LAMBDA":
+            if self.in_lambda:
+                raise InvalidQuery("a lambda within a lambda is not allowed here")
+        elif kind == "STAR":
             self.checked.every_column = True
         elif kind == "COLUMN_REF":
             names = node["column_names"]
             if len(names) > 2 and self.known(names[0], names[1]):
                 del names[0]  # the schema: the view has an alias without it
             self.checked.columns.update(name.lower() for name in names)
-        if "function_name" in node:
+        if "function_name" in node and node is not self.source:
             self.function(node, FUNCTIONS)
 
     def function(self, node: _Node, allowed: frozenset[str]) -> None:
@@ -122,9 +141,14 @@ class _Walk:
         if name not in allowed or node.get("schema") not in ("", "main", None) or node.get("catalog"):
             raise InvalidQuery(f"the function {name!r:.100} is not allowed here")
 
+    def sample(self, node: _Node) -> None:
+        if node.get("sample") is not None:
+            raise InvalidQuery("a sample is not allowed here; use WHERE or LIMIT")
+
     def relation(self, node: _Node, scope: frozenset[str]) -> None:
         kind = node.get("type")
         self.relations.add(node["alias"].lower())
+        self.sample(node)
         if kind not in _RELATIONS:
             raise InvalidQuery(f"{_said(node)} is not allowed here")
         if kind == "JOIN":
@@ -133,7 +157,10 @@ class _Walk:
         elif kind == "BASE_TABLE":
             self.table(node, scope)
         elif kind == "TABLE_FUNCTION":
-            self.function(node["function"], TABLE_FUNCTIONS)
+            self.source = node["function"]
+            self.function(self.source, TABLE_FUNCTIONS)
+            if node["function"]["function_name"].lower() != "unnest":
+                check_range(node["function"])
 
     def table(self, node: _Node, scope: frozenset[str]) -> None:
         schema, name = node["schema_name"], node["table_name"]

@@ -1,5 +1,7 @@
 """The functions that queries of users may call: pure ones over values, aggregates and windows. No files, no settings,
-no environment, no system tables, no randomness, nothing that builds SQL."""
+no environment, no system tables, no randomness, nothing that builds SQL. And nothing whose answer has a size that the
+caller chooses (repeat, lpad, format, a list of n numbers, a sample of n), or whose work grows with the square of a text
+(edit distances): neither the memory limit nor the time limit holds within one call."""
 
 __all__ = ["FUNCTIONS", "TABLE_FUNCTIONS"]
 
@@ -19,13 +21,13 @@ _NUMBERS = """
     add divide tan tanh trunc bit_count xor
 """
 _TEXT = """
-    ascii bar bin chr concat concat_ws contains damerau_levenshtein editdist3 ends_with format format_bytes hamming
-    hex instr jaccard jaro_similarity jaro_winkler_similarity lcase left left_grapheme len length length_grapheme
-    levenshtein like_escape ilike_escape not_like_escape not_ilike_escape lower lpad ltrim md5 position prefix
-    printf regexp_extract regexp_extract_all regexp_full_match regexp_matches regexp_replace regexp_split_to_array
-    repeat replace reverse right right_grapheme rpad rtrim sha256 split split_part starts_with str_split
+    ascii bin chr concat concat_ws contains ends_with format_bytes hamming
+    hex instr jaccard lcase left left_grapheme len length length_grapheme
+    like_escape ilike_escape not_like_escape not_ilike_escape lower ltrim md5 position prefix
+    regexp_extract regexp_extract_all regexp_full_match regexp_matches regexp_replace regexp_split_to_array
+    replace reverse right right_grapheme rtrim sha256 split split_part starts_with str_split
     str_split_regex string_split string_split_regex string_to_array strip_accents strlen strpos substr substring
-    substring_grapheme suffix to_base translate trim ucase unicode upper
+    substring_grapheme suffix translate trim ucase unicode upper
 """
 _TIME = """
     age century current_date current_localtimestamp current_timestamp date_add date_diff date_part date_sub
@@ -37,16 +39,16 @@ _TIME = """
     to_years today transaction_timestamp try_strptime week weekday weekofyear year yearweek
 """
 _NESTED = """
-    apply array_aggregate array_append array_concat array_contains array_distinct array_extract array_filter
+    array_aggregate array_append array_concat array_contains array_distinct array_extract array_filter
     array_has array_has_all array_has_any array_length array_position array_prepend array_reverse array_slice
-    array_sort array_sum array_to_string array_transform array_unique array_value cardinality element_at filter
+    array_sort array_sum array_to_string array_unique array_value cardinality element_at filter
     flatten from_json generate_subscripts json json_array json_array_length json_contains json_exists json_extract
     json_extract_path json_extract_path_text json_extract_string json_keys json_object json_type json_valid
     json_value list_aggregate list_any_value list_append list_avg list_concat list_contains list_count list_distinct
     list_extract list_filter list_first list_has list_has_all list_has_any list_last list_max list_median list_min
-    list_position list_prepend list_reduce list_reverse list_reverse_sort list_select list_slice list_sort list_sum
-    list_transform list_unique list_value list_zip map map_contains map_entries map_extract map_from_entries
-    map_keys map_values reduce row struct_extract struct_insert struct_pack to_json unnest range generate_series
+    list_position list_prepend list_reverse list_reverse_sort list_slice list_sort list_sum
+    list_unique list_value list_zip map map_contains map_entries map_extract map_from_entries
+    map_keys map_values row struct_extract struct_insert struct_pack to_json unnest
 """
 _AGGREGATES = """
     any_value approx_count_distinct approx_quantile arbitrary arg_max arg_max_null arg_min arg_min_null argmax
@@ -54,7 +56,7 @@ _AGGREGATES = """
     covar_samp entropy favg first fsum geomean geometric_mean group_concat grouping grouping_id histogram kahan_sum
     kurtosis kurtosis_pop last list listagg mad max max_by mean median min min_by mode product quantile
     quantile_cont quantile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
-    regr_syy reservoir_quantile sem skewness stddev stddev_pop stddev_samp string_agg sum sum_no_overflow sumkahan
+    regr_syy sem skewness stddev stddev_pop stddev_samp string_agg sum sum_no_overflow sumkahan
     var_pop var_samp variance
 """
 _WINDOWS = """
