@@ -49,6 +49,14 @@ def test_a_position_that_does_not_come_is_said_so(server: Server, admin: httpx.C
         assert admin.get("/api/v1/site", params={"at_position": wrong}).status_code == 422
 
 
+def test_who_is_not_signed_in_neither_waits_for_a_position_nor_learns_it(server: Server) -> None:
+    with httpx.Client(base_url=server.url) as nobody:
+        answer = nobody.get("/api/v1/site", params={"at_position": 10**12}, timeout=5)
+        assert answer.status_code == 401
+        assert "gemel-position" not in answer.headers
+        assert nobody.get("/healthz", params={"at_position": 10**12}, timeout=5).status_code == 401
+
+
 def test_a_twin_by_alias_with_parts_links_and_values(admin: httpx.Client) -> None:
     twin = admin.get("/api/v1/twins/seven").json()
     assert (twin["id"], twin["serial"]) == ("press-7", "SN-4711")

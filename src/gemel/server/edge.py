@@ -67,7 +67,7 @@ class Edge:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
                 headers = [*message["headers"], *SECURITY]
-                if interface:
+                if interface and call.principal is not None:
                     headers.append((b"gemel-position", str(call.position).encode()))
                 headers.extend((b"set-cookie", cookie) for cookie in call.cookies)
                 message["headers"] = headers
@@ -82,6 +82,7 @@ class Edge:
             if scope["method"] not in SAFE:
                 self._check_origin(call, scope, headers)
             if b"at_position=" in scope["query_string"]:
+                _ = call.who  # nobody else may wait here, or learn the position
                 await services.wait_for(parse_qs(scope["query_string"].decode("latin-1"))["at_position"][-1])
                 call.position = services.platform.state.position
             key = headers.get(b"idempotency-key")
