@@ -117,18 +117,23 @@ def _sum(receipts: list[Receipt]) -> Receipt:
 
 
 class Chosen(msgspec.Struct, forbid_unknown_fields=True):
-    """Which of the quarantine: by number, or all that fit."""
+    """Which of the quarantine: by number, all that fit, or all there are."""
 
     ids: list[Whole] | None = None
     source: str = ""
     code: str = ""
     twin: str = ""
+    all: bool = False
+
+
+class Rule(ReplayRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to mend times. A field that is not known is refused: nothing is replayed with half a rule."""
 
 
 class Replay(Chosen, forbid_unknown_fields=True):
     """What to hand in again, and how to mend its times."""
 
-    rule: ReplayRule | None = None
+    rule: Rule | None = None
 
 
 class Discarded(msgspec.Struct):
@@ -205,7 +210,7 @@ async def replay(request: Req) -> Response[bytes]:
     summary="Throw away what was not accepted",
 )
 async def discard(request: Req) -> Discarded:
-    """Its content goes; the row and the reason stay."""
+    """Its content goes; the row and the reason stay. At most 10,000 at once, the newest first."""
     call = call_of(request)
     given = await decoded(request, Chosen)
     future = await call.services.reads.run(_discard, call, given)
@@ -217,8 +222,8 @@ def _discard(call: Call, given: Chosen) -> Future[tuple[int, int]]:
     intake = call.services.platform.intake
     ids = given.ids
     if ids is None:
-        if not any(_which(given).values()):
-            raise InvalidInput("name what to discard: ids, or a source, code or twin")
+        if not given.all and not any(_which(given).values()):
+            raise InvalidInput("name what to discard: ids, a source, code or twin, or all")
         ids = [one.id for one in intake.quarantined(limit=DISCARDED_AT_ONCE, **_which(given)).items]
     return intake.discard(ids, actor=call.who.id)
 
