@@ -27,16 +27,22 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="small data, to see that they run; figures mean little")
     arguments = parser.parse_args()
     record = Record(small=arguments.small)
+    kept = earlier() if arguments.names else []
     for name in arguments.names or runnable:
         module = importlib.import_module(f"benchmarks.{name}")
         print(f"== {name}: {(module.__doc__ or '').splitlines()[0]}", flush=True)
         began = time.monotonic()
         module.run(record)
         print(f"   ({time.monotonic() - began:.0f} s)", flush=True)
+        if not arguments.small:
+            keep(record, kept)
     show(record.results)
-    if not arguments.small:
-        kept = [] if not arguments.names else [r for r in earlier() if r["name"] not in record.names]
-        RESULTS.write_text(json.dumps(kept + [r.as_dict() for r in record.results], indent=1) + "\n")
+
+
+def keep(record: Record, others: list[dict[str, object]]) -> None:
+    """Write what has been measured so far, with the results of benchmarks that are not run this time."""
+    kept = [result for result in others if result["name"] not in record.names]
+    RESULTS.write_text(json.dumps(kept + [result.as_dict() for result in record.results], indent=1) + "\n")
 
 
 def earlier() -> list[dict[str, object]]:

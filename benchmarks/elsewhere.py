@@ -47,7 +47,7 @@ def _postgres(server: PostgresServer, days: int) -> dict[str, float]:
         connection.execute("SET max_parallel_maintenance_workers = 2; SET maintenance_work_mem = '512MB'")
         connection.execute("CREATE TABLE reading (series bigint, time bigint, value double precision)")
         connection.execute(
-            f"INSERT INTO reading SELECT 1, {T0_S} + n, round((50 + 5 * random())::numeric, 1)::float "
+            f"INSERT INTO reading SELECT 1, {T0_S} + n, floor(500 + 50 * random()) / 10 "
             f"FROM generate_series(0, {days * DAY_S - 1}) n"
         )
         connection.execute("CREATE INDEX reading_at ON reading (series, time)")

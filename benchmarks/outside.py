@@ -97,6 +97,7 @@ class VictoriaMetrics(_Process):
             f"-storageDataPath={self.folder / 'data'}",
             "-retentionPeriod=100y",
             "-search.maxSamplesPerQuery=1000000000",
+            "-search.maxSamplesPerSeries=1000000000",
             "-search.disableCache",
         ]
 
