@@ -1,5 +1,7 @@
 """Twin types and plants from text: what is read, and how faults are told."""
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -183,6 +185,49 @@ def test_a_secret_in_the_clear_is_refused_and_not_repeated(settings):
     (problem,) = problems(text, parse_plant)
     assert "never written here" in problem.message
     assert "hunter2" not in str(problem)
+
+
+URLS = [
+    "mqtt://gemel:hunter2@broker",
+    "mqtt://:hunter2@broker:1883",
+    "mqtt://gemel:1883@broker",
+    "mqtt://gemel:hun/ter2#?@broker",
+    "mqtt://gemel%3Ahunter2@broker",
+    "http://agent:5000/sample?token=hunter2",
+    "https://agent/?a=1&API_KEY=hunter2",
+    "https://agent/#access_token=hunter2",
+    "https://agent/?pass%77ord=hunter2",
+    "see https://anna:hunter2@wiki/press",
+]
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("where", ["url: {}", "brokers: [{{url: {}}}]", "password: {{env: {}}}"])
+def test_a_secret_in_a_url_is_refused_and_not_repeated(url, where):
+    settings = where.format(json.dumps(url))
+    document = "gemel: 1\nconnectors:\n  - {id: c, kind: mqtt, settings: {%s}}\n" % settings  # noqa: UP031
+    (problem,) = problems(document, parse_plant)
+    assert "a URL holds no password" in problem.message
+    assert "hunter" not in str(problem)
+    twin = "gemel: 1\ntwins:\n  - {id: c, types: [t], attributes: {%s}}\n" % settings  # noqa: UP031
+    (problem,) = problems(twin, parse_plant)
+    assert problem.field.startswith("twins[0].attributes.")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mqtt://broker:1883",
+        "mqtt://gemel@broker:1883",
+        "http://agent:5000/devices/a:b@c?count=5&path=//Axes",
+        "opc.tcp://[::1]:4840/x@y",
+        "plant/line:1@press?token=x",
+        "https://wiki/tokens?page=2",
+    ],
+)
+def test_a_url_without_a_secret_is_accepted(url):
+    settings = json.dumps({"url": url})
+    parse_plant(f"gemel: 1\nconnectors:\n  - {{id: c, kind: mqtt, settings: {settings}}}\n")
 
 
 @pytest.mark.parametrize(

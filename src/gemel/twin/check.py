@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import available_timezones
 
 import msgspec
@@ -138,6 +139,9 @@ MAX_ATTRIBUTES_BYTES = 64 * 1024
 _VARIABLE = re.compile(r"\{[A-Za-z][A-Za-z0-9_]*\}", re.ASCII)  # of a binding for many devices
 _SECRET = re.compile(r"pass(word|phrase|wd)?$|secret|token$|api_?key|private_?key|credential", re.IGNORECASE)
 _REFERENCES = ("env", "file", "keyring")
+# user:password@ before a host; a port (digits up to the path) is none, nor is what follows an IPv6 host in brackets
+_USERINFO = re.compile(r"//(?!\[)[^/?#:@]*:(?!\d{1,5}[/?#])")
+_PARAMETER = re.compile(r"[?&;#]([^=?&;#\s]+)=[^&;#\s]")
 
 
 def check_spec(spec: TwinSpec) -> list[Problem]:
@@ -210,8 +214,15 @@ def check_connector(spec: ConnectorSpec) -> list[Problem]:
 
 
 def secret_problems(value: Any, field: str) -> list[Problem]:
-    """Secrets told in the clear: under a key like password, only {env: X}, {file: X} or {keyring: X} may stand."""
+    """Secrets told in the clear: under a key like password, only {env: X}, {file: X} or {keyring: X} may stand; and in
+    no text a URL with a password or a parameter like `token=`.
+    """
     problems: list[Problem] = []
+    if isinstance(value, str) and _tells_a_secret(value):
+        message = (
+            "a URL holds no password and no token; name where it is, in a setting of its own: password: {env: NAME}"
+        )
+        problems.append(Problem(message, field))
     if isinstance(value, list | tuple):
         for i, item in enumerate(value):
             problems += secret_problems(item, f"{field}[{i}]")
@@ -219,17 +230,25 @@ def secret_problems(value: Any, field: str) -> list[Problem]:
         return problems
     for key, item in value.items():
         where = f"{field}.{key}"
-        if not _SECRET.search(str(key)):
+        if not _SECRET.search(str(key)) or item is None or _is_reference(item):
             problems += secret_problems(item, where)
-        elif item is not None and not _is_reference(item):
+        else:
             problems.append(
                 Problem(
                     "a secret is never written here; name where it is: "
-                    f"{key}: {{env: NAME}}, {{file: path}} or {{keyring: name}}",
+                    f"{key}: {{env: NAME}}, {{file: name}} or {{keyring: service/user}}",
                     where,
                 )
             )
     return problems
+
+
+def _tells_a_secret(text: str) -> bool:
+    if "//" not in text:
+        return False
+    names = (unquote(name) for name in _PARAMETER.findall(text))
+    before_host = (word.rpartition("@")[0] for word in unquote(text).split())
+    return any(map(_USERINFO.search, before_host)) or any(map(_SECRET.search, names))
 
 
 def _is_reference(value: Any) -> bool:
