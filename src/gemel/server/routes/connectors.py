@@ -9,6 +9,7 @@ from litestar import delete, get, post, put
 from litestar.params import FromPath
 from litestar.response import Response
 
+from gemel.access import Resource, ResourceKind
 from gemel.errors import InvalidInput, UnknownConnector
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
@@ -48,7 +49,8 @@ class ConnectorView(msgspec.Struct):
     id: str
     kind: str
     title: str
-    settings: dict[str, Any]
+    settings: dict[str, Any] | None
+    """Where and how it connects; null for whoever may not configure it."""
     bindings: list[Any]
     enabled: bool
     health: HealthView | None
@@ -57,10 +59,12 @@ class ConnectorView(msgspec.Struct):
 def _views(call: Call) -> list[ConnectorView]:
     platform = call.services.platform
     health = platform.supervisor.health()
-    return [_view(spec, health.get(spec.id)) for spec in platform.registry.connectors()]
+    return [_view(call, spec, health.get(spec.id)) for spec in platform.registry.connectors()]
 
 
-def _view(spec: ConnectorSpec, health: Any) -> ConnectorView:
+def _view(call: Call, spec: ConnectorSpec, health: Any) -> ConnectorView:
+    allows = call.services.platform.gate.allows
+    whole = allows(call.who, "configure", Resource(ResourceKind.CONNECTOR, spec.id))
     shown = None
     if health is not None:
         shown = HealthView(
@@ -79,7 +83,8 @@ def _view(spec: ConnectorSpec, health: Any) -> ConnectorView:
             problems=health.problems(),
         )
     bindings: list[Any] = msgspec.to_builtins(spec.bindings)
-    return ConnectorView(spec.id, spec.kind, spec.title, spec.settings, bindings, spec.enabled, shown)
+    settings = spec.settings if whole else None
+    return ConnectorView(spec.id, spec.kind, spec.title, settings, bindings, spec.enabled, shown)
 
 
 def _one(call: Call, connector: str) -> ConnectorView:
