@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
-from gemel.twin import Conversion, Kind, PropertyType, TwinType
+from gemel.state import Selection, State
+from gemel.twin import Conversion, Kind, PropertyType, Quality, TwinType
 from tests.state.conftest import PRESS, Plant
 
 MAINTENANCE = TwinType(
@@ -74,14 +77,79 @@ def test_a_renamed_property_keeps_its_value_under_both_names(plant: Plant) -> No
     assert plant.state.sql(query).to_pylist() == [{"heat": 1.0, "temperature": 1.0}]
 
 
-def test_a_retyped_property_shows_its_new_generation(plant: Plant) -> None:
-    plant.report(("press-1", "strokes", 3, 0))
-    new = PropertyType(name="strokes", generation=2, earlier=(Conversion(generation=1, kind=Kind.INTEGER, how="cast"),))
-    plant.types(evolved(*(new if p.name == "strokes" else p for p in PRESS.properties)))
-    assert plant.now("press-1", "strokes") is None
-    plant.report(("press-1", "strokes", 3.5, 1))
+def retype(plant: Plant, name: str, how: str, kind: Kind, **fields: Any) -> PropertyType:
+    mapping = fields.pop("mapping", {})
+    old = next(p for p in PRESS.properties if p.name == name)
+    before = Conversion(generation=1, kind=old.kind, unit=old.unit, how=how, mapping=mapping)
+    new = PropertyType(name=name, kind=kind, generation=2, earlier=(before,), **fields)
+    plant.types(evolved(*(new if p.name == name else p for p in PRESS.properties)))
+    return new
+
+
+RETYPES = [
+    ("pressure", 2.5, "unit", Kind.NUMBER, {"unit": "kPa"}, 250.0),
+    ("strokes", 3, "cast", Kind.NUMBER, {}, 3.0),
+    ("running", True, "cast", Kind.TEXT, {}, "true"),
+    ("running", True, "map", Kind.ENUMERATION, {"mapping": {"true": "ON", "false": "OFF"}}, "ON"),
+    ("mode", "AUTO", "map", Kind.INTEGER, {"mapping": {"AUTO": 2}}, 2),
+    ("profile", [1.0, 2.0], "cast", Kind.TEXT, {}, "[1.0,2.0]"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "how", "kind", "fields", "told"), RETYPES)
+def test_a_retyped_property_begins_with_its_last_value_converted(
+    plant: Plant, name: str, value: Any, how: str, kind: Kind, fields: dict[str, Any], told: Any
+) -> None:
+    plant.report(("press-1", name, value, 0), ("press-2", name, None, 1))
+    plant.report(("press-1", name, value, 5))
+    earlier, keyframe = plant.now("press-1", name), plant.state.snapshot()
+    whole, fast = (plant.state.subscribe(Selection(type="press"), rate_hz=rate) for rate in (None, 1000.0))
+    with whole, fast:
+        assert whole.get(0) is not None
+        assert fast.get(0) is not None
+        retype(plant, name, how, kind, **dict(fields))
+        now = plant.now("press-1", name)
+        assert now == msgspec.structs.replace(earlier, value=told, fresh=now.fresh, stale_since=now.stale_since)
+        assert plant.now("press-2", name).quality is Quality.UNAVAILABLE
+        assert plant.state.table("press").column(name).to_pylist() == [told, None]
+        delta = whole.get(0)
+        assert delta is not None
+        assert delta.registry_changed
+        assert {(u.twin, u.property, u.now.value) for u in delta.values} == {
+            ("press-1", name, told),
+            ("press-2", name, None),
+        }
+        plant.clock.step(1)
+        delta = fast.get(5)
+        assert delta is not None
+        assert {u.now.value for u in delta.values} == {told, None}
+    for begun in (None, keyframe, plant.state.snapshot()):
+        again = State(plant.registry.directory, plant.clock, blocks=plant.after)
+        if begun is not None:
+            again.restore(begun)
+        for block in plant.after(again.position):
+            again.fold(block)
+        entry = plant.registry.directory.twin("press-1")
+        assert entry is not None
+        assert again.property(entry, name) == now
+        again.close()
+
+
+def test_a_retyped_property_takes_new_readings_and_not_older_ones(plant: Plant) -> None:
+    plant.report(("press-1", "strokes", 3, 10))
+    retype(plant, "strokes", "cast", Kind.NUMBER)
+    plant.report(("press-1", "strokes", 2.5, 5))
+    assert plant.now("press-1", "strokes").value == 3.0
+    plant.report(("press-1", "strokes", 3.5, 11))
+    plant.types(MAINTENANCE)
     assert plant.now("press-1", "strokes").value == 3.5
     assert "strokes" in plant.state.table("press").column_names
+
+
+def test_a_retyped_property_without_a_conversion_begins_empty(plant: Plant) -> None:
+    plant.report(("press-1", "strokes", 3, 0))
+    retype(plant, "strokes", "none", Kind.TEXT)
+    assert plant.now("press-1", "strokes") is None
 
 
 @pytest.mark.parametrize("count", [1, 100])

@@ -73,6 +73,11 @@ class Core:
     def gather(self, chosen: Resolved, after: Position) -> list[Gathered]:
         return gather(self.layout, self.watch.rules, chosen, after)
 
+    def seeded(self, chosen: Resolved, properties: frozenset[int], until: Position) -> list[Gathered]:
+        """The cells of these properties whose values are of `until` or before; under the lock."""
+        parts = [part for part in self.gather(chosen, 0) if part.column.ref.number in properties]
+        return [part.only(part.cells["position"] <= until) for part in parts]
+
     def updates(self, parts: list[Gathered]) -> Updates:
         """Needs no lock: what was gathered are copies."""
         return updates_of(parts, self.directory.ids, self.clock.now())

@@ -11,6 +11,7 @@ from gemel.state.core import Core
 from gemel.state.few import FEW, fold_few
 from gemel.state.fold import Accepted, Batch, apply, batch_of, plan
 from gemel.state.follow import follow, is_of_registry
+from gemel.state.seed import seed_after
 from gemel.state.subscription import Folded
 from gemel.twin import PROPERTY_BITS, Block
 
@@ -21,14 +22,16 @@ def fold_block(block: Block, core: Core) -> None:
     """Carry the state past the block; no effect if it is there already. For the one thread that folds."""
     if block.last <= core.position:
         return
+    seeded = frozenset[int]()
     if block.changes:
         with core.lock:
             if follow(block.changes, core.layout, core.watch, core.retired):
                 core.registry_revision += 1
+                seeded = seed_after(block.changes, core.layout)
     if block.count - len(block.changes) <= FEW:
         with core.lock:
             accepted, types = fold_few(block, core.layout, core.watch)
-            waiters = _arrive(block, accepted, types, core)
+            waiters = _arrive(block, accepted, types, core, seeded)
         wake(waiters)
         return
     batches, conditions = batches_of(block, core)
@@ -41,14 +44,16 @@ def fold_block(block: Block, core: Core) -> None:
         for batch in conditions:
             accepted.append(_fold_conditions(batch, block.recorded, core))
             types |= {core.layout.columns[i].table.type_id for i in set(batch.column.tolist())}
-        waiters = _arrive(block, accepted, types, core)
+        waiters = _arrive(block, accepted, types, core, seeded)
     wake(waiters)
 
 
-def _arrive(block: Block, accepted: list[Accepted], types: set[str], core: Core) -> list[Waiter]:
+def _arrive(
+    block: Block, accepted: list[Accepted], types: set[str], core: Core, seeded: frozenset[int]
+) -> list[Waiter]:
     core.position = block.last
     core.moved.notify_all()
-    return _tell(block, accepted, types, core) if len(core.broadcast) else []
+    return _tell(block, accepted, types, core, seeded) if len(core.broadcast) else []
 
 
 def batches_of(block: Block, core: Core) -> tuple[list[Batch], list[Batch]]:
@@ -89,8 +94,8 @@ def _fold_conditions(batch: Batch, recorded: int, core: Core) -> Accepted:
     return Accepted(table[:, 0], table[:, 1], value, quality, table[:, 2], table[:, 3], last)
 
 
-def _tell(block: Block, accepted: list[Accepted], types: set[str], core: Core) -> list[Waiter]:
-    folded = Folded(block.first, block.last, block.recorded, accepted, block.changes)
+def _tell(block: Block, accepted: list[Accepted], types: set[str], core: Core, seeded: frozenset[int]) -> list[Waiter]:
+    folded = Folded(block.first, block.last, block.recorded, accepted, block.changes, seeded)
     if any(is_of_registry(change) for change in block.changes):
         return offer(core.broadcast.everyone(), folded)
     twins = [part.series[part.last] >> PROPERTY_BITS for part in accepted]

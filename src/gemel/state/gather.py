@@ -35,6 +35,10 @@ class Gathered:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def only(self, chosen: NDArray[np.bool_]) -> Gathered:
+        cells = {name: array[chosen] for name, array in self.cells.items()}
+        return Gathered(self.column, self.numbers[chosen], cells, self.deadline[chosen])
+
 
 def gather(layout: Layout, rules: Rules, chosen: Resolved, after: int = 0) -> list[Gathered]:
     """All reported cells of the selection whose position is above `after`; call it under the state's lock."""

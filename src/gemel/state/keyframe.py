@@ -20,6 +20,7 @@ from gemel.errors import Corrupt
 from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS, Cells
 from gemel.state.condition import Conditions
 from gemel.state.core import Core
+from gemel.state.seed import seed
 from gemel.state.table import Column
 from gemel.twin import Form, Position
 
@@ -142,6 +143,7 @@ def restore(core: Core, keyframe: Keyframe) -> None:
         for (_, number), table in keyframe.tables.items():
             if core.layout.know_property(number):
                 _put(core, number, table)
+        seed(core.layout, list(core.layout.by_type))  # the registry may know retypes that come after the keyframe
         for name, (seen, lost) in keyframe.sources.items():
             if seen:
                 core.watch.rules.heard(name, seen)

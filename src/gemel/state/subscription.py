@@ -41,6 +41,8 @@ class Folded:
     recorded: int
     accepted: list[Accepted]
     changes: tuple[Change, ...] = ()
+    seeded: frozenset[int] = frozenset()
+    """Numbers of retyped properties that began with the values of an earlier generation."""
 
     @property
     def count(self) -> int:
@@ -112,7 +114,7 @@ class Subscription:
                 kept = (
                     folded
                     if not self.latest_only
-                    else Folded(folded.first, folded.last, folded.recorded, [], folded.changes)
+                    else Folded(folded.first, folded.last, folded.recorded, [], folded.changes, folded.seeded)
                 )
                 self._queue.append(kept)
                 self._pending += kept.count
@@ -228,6 +230,11 @@ class Subscription:
             cells = core.gather(self.resolved, 0 if snapshot else before) if whole else []
             if added is not None and not snapshot:
                 cells += core.gather(added, 0)
+            if not snapshot:
+                for folded in queue:
+                    if folded.seeded:
+                        until = min(before, folded.first - 1) if whole else folded.first - 1
+                        cells += core.seeded(self.resolved, folded.seeded, until)
         self._snapshot = False
         self.delivered = position
         values = [core.updates(cells)] if cells else []
