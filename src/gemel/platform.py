@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,10 +23,11 @@ from sqlalchemy import Connection
 
 from gemel.access import Gate
 from gemel.clock import Clock, Moment, WallClock, moment
+from gemel.connectors.base import check
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
-from gemel.errors import Corrupt, UnknownTwin
+from gemel.errors import Corrupt, InvalidDocument, UnknownTwin
 from gemel.folder import DATABASE, Folder
 from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Pace, Series
 from gemel.history import Settings as HistorySettings
@@ -33,7 +35,20 @@ from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
 from gemel.journal import SqlJournal, Verification
 from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
 from gemel.state import Keyframe, Now, Selection, State, Subscription
-from gemel.twin import Block, Change, Page, Plant, Position, Quality, Reading, Twin, TwinSpec, TwinType, parse_plant
+from gemel.twin import (
+    Block,
+    Change,
+    Page,
+    Plant,
+    Position,
+    Quality,
+    Reading,
+    Twin,
+    TwinSpec,
+    TwinType,
+    located,
+    parse_plant,
+)
 from gemel.units import warm_up
 
 __all__ = ["Document", "Platform"]
@@ -150,7 +165,16 @@ class Platform:
 
     def plan(self, document: Document, *, prune: bool = False) -> Plan:
         """What `apply` would do. Raises InvalidDocument with every fault and its place."""
-        return self.registry.plan(_plant(document), prune=prune)
+        plant = _plant(document)
+        plan = self.registry.plan(plant, prune=prune)
+        faults = [
+            replace(problem, field=f"connectors[{i}].{problem.field}")
+            for i, spec in enumerate(plant.connectors)
+            for problem in check(spec)
+        ]
+        if faults:
+            raise InvalidDocument("plant", located(plant, faults))
+        return plan
 
     def apply(self, document: Document, *, dry_run: bool = False, prune: bool = False, actor: str = "") -> Plan:
         """Make the platform as the document says, in one step; returns the difference that it made."""

@@ -106,6 +106,13 @@ def test_a_connector_that_cannot_be_built_says_why_and_harms_no_other(tmp_path):
         health = house.supervisor.health()
         assert "no connector kind 'no-such-kind'" in health["a"].last_error
         assert "unknown field `x`" in health["b"].last_error
+        assert (health["a"].state, health["b"].state) == ("failed", "failed")
+        house.until(lambda: house.value("connector.b", "state") == "failed")
+        house.supervisor.restart("b")
+        house.until(lambda: house.supervisor.health()["b"].state == "failed")
+        assert house.supervisor.health()["a"].errors == 1  # not tried again
+        house.run([])
+        assert house.kinds_of("a") == house.kinds_of("b") == []
     finally:
         house.close()
 

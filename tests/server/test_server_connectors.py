@@ -60,5 +60,32 @@ def test_settings_are_shown_to_those_who_may_configure(server: Server, as_role: 
             assert one["settings"] == listed["settings"] == (settings if may else None)
             assert (one["kind"], one["title"], one["bindings"]) == ("mqtt", "Hall 3", [])
             assert one["health"]["state"] == "disabled"
+            (event,) = as_role(role).get(f"{API}/events", params={"kind": "connector.created"}).json()["items"]
+            assert event["body"]["connector"].get("settings") == (settings if may else None)
     finally:
         assert engineer.delete(f"{API}/connectors/hall-3").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "field", "reason"),
+    [
+        ("replay", {"path": "x", "files": ["logs/a"]}, "settings", "unknown field `path`"),
+        ("mqtt", {"url": "mqtt://127.0.0.1", "tls": {"ca": 1}}, "settings.tls.ca", "Expected `str`"),
+        ("repaly", {}, "kind", "there is no connector kind 'repaly'"),
+    ],
+)
+def test_settings_that_the_plug_in_does_not_take_are_refused_with_the_field(
+    platform: Platform, server: Server, as_role: As, kind: str, settings: dict[str, Any], field: str, reason: str
+) -> None:
+    engineer = as_role("engineer")
+    body = declared(settings, kind)
+    for dry_run in ("true", "false"):
+        answer = engineer.post(f"{API}/apply?dry_run={dry_run}", json=body)
+        (problem,) = answer.json()["problems"]
+        assert (answer.status_code, problem["field"], problem["line"]) == (422, f"connectors[0].{field}", 1)
+        assert reason in problem["message"]
+    answer = engineer.put(f"{API}/connectors/spy", json={"kind": kind, "settings": settings})
+    (problem,) = answer.json()["problems"]
+    assert (answer.status_code, problem["field"]) == (422, field)
+    assert reason in problem["message"]
+    assert platform.registry.connectors() == []

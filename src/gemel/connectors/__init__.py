@@ -8,6 +8,7 @@ from gemel.connectors.base import (
     Settings,
     Source,
     build,
+    check,
     kinds,
     plugin,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Source",
     "Supervisor",
     "build",
+    "check",
     "kinds",
     "plugin",
 ]

@@ -39,6 +39,7 @@ __all__ = [
     "Settings",
     "Source",
     "build",
+    "check",
     "kinds",
     "plugin",
     "settings_of",
@@ -195,7 +196,26 @@ def settings_of(spec: ConnectorSpec, kind: Plugin | None = None) -> Any:
     try:
         return msgspec.convert(spec.settings, wanted)
     except (msgspec.ValidationError, ValueError) as error:
-        raise InvalidDocument(f"connector {spec.id}", [Problem(str(error), field="settings")]) from error
+        message, _, path = str(error).partition(" - at `$")
+        raise InvalidDocument(
+            f"connector {spec.id}", [Problem(message, field=f"settings{path.rstrip('`')}")]
+        ) from error
+
+
+def check(spec: ConnectorSpec) -> list[Problem]:
+    """What stands against running `spec`: a kind that there is not, settings that its plug-in does not take.
+
+    Settings of a kind whose package is not installed here cannot be judged, and pass.
+    """
+    try:
+        settings_of(spec)
+    except UnknownConnector as error:
+        return [Problem(error.detail, field="kind")]
+    except InvalidDocument as error:
+        return error.problems
+    except MissingExtra:
+        pass
+    return []
 
 
 def build(spec: ConnectorSpec) -> tuple[Source, Any]:

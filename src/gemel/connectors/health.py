@@ -13,7 +13,7 @@ from gemel.twin import Freshness, FreshnessMode, Kind, LifeStage, PropertyType, 
 
 __all__ = ["HEALTH_TYPE", "Health", "RateMeter", "health_message", "health_twin"]
 
-STATES = ("starting", "connected", "lost", "waiting", "blocked", "ended", "disabled", "stopped")
+STATES = ("starting", "connected", "lost", "waiting", "blocked", "ended", "disabled", "stopped", "failed")
 WINDOW_S = 10.0
 MAX_ADDRESSES = 1_000
 

@@ -14,7 +14,7 @@ from gemel.connectors.base import Backoff, Source, build
 from gemel.connectors.health import Health
 from gemel.connectors.port import ConnectorPort
 from gemel.connectors.reach import Reach
-from gemel.errors import GemelError
+from gemel.errors import GemelError, InvalidInput, MissingExtra, UnknownConnector
 from gemel.twin import ConnectorSpec
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Runner:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             await _drained(port)
-            if port.health.state != "ended":
+            if port.health.state not in ("ended", "failed"):
                 port.lost("the connector was stopped")  # after all that it brought
                 port.health.state = "stopped"
         finally:
@@ -120,7 +120,10 @@ class Runner:
 
     async def _keep(self, port: ConnectorPort) -> None:
         """Run the source until it ends or is cancelled."""
-        source, backoff = await self._build(port)
+        built = await self._build(port)
+        if built is None:
+            return
+        source, backoff = built
         delays = backoff.delays()
         while True:
             port.was_connected = False
@@ -137,11 +140,17 @@ class Runner:
                 port.health.state = "ended"
                 return
 
-    async def _build(self, port: ConnectorPort) -> tuple[Source, Backoff]:
+    async def _build(self, port: ConnectorPort) -> tuple[Source, Backoff] | None:
+        """The source; None when what is declared cannot be one, however often we try."""
         delays = Backoff().delays()
         while True:
             try:
                 return self._factory(self.spec)
+            except (InvalidInput, UnknownConnector, MissingExtra) as error:
+                port.health.errors += 1
+                port.health.state = "failed"
+                port.health.detail = port.health.last_error = _reason(error)
+                return None
             except Exception as error:  # a plug-in's constructor may raise anything
                 await self._failed(port, error, next(delays))
 

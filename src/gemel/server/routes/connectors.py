@@ -10,13 +10,15 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from gemel.access import Resource, ResourceKind
-from gemel.errors import InvalidInput, UnknownConnector
+from gemel.connectors.base import check
+from gemel.errors import InvalidDocument, InvalidInput, UnknownConnector
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, change, decoded, json, page_of
 from gemel.server.options import API
 from gemel.twin import ConnectorSpec, Page
+from gemel.twin.check import secret_problems
 
 __all__ = ["ROUTES"]
 
@@ -123,6 +125,9 @@ async def put_connector(request: Req, connector: FromPath[str]) -> Response[byte
         spec = msgspec.convert(given, ConnectorSpec)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"the body is no connector: {error}") from error
+    refused = secret_problems(spec.settings, "settings") or await call.services.reads.run(check, spec)
+    if refused:
+        raise InvalidDocument(f"connector {connector:.160}", refused)
     await change(request, lambda tx: platform.registry.put_connector(tx, spec))
     return json(await call.services.reads.run(_one, call, connector))
 

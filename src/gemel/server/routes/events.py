@@ -116,11 +116,13 @@ async def _answer(call: Call, twins: tuple[str, ...], asked: Asked) -> Page[Even
     )
     page = await call.services.past(call, call.services.platform.history.events, query)
     identities = call.services.platform.gate.allows(call.who, "administer", Resource(ResourceKind.IDENTITY))
-    shown = [_view(fact) for fact in page.items if identities or not fact.change.kind.startswith("access.")]
+    whole = call.services.platform.gate.allows(call.who, "configure", Resource(ResourceKind.CONNECTOR))
+    told = [fact for fact in page.items if identities or not fact.change.kind.startswith("access.")]
+    shown = [_view(fact, settings=whole) for fact in told]
     return Page(shown, page.next)
 
 
-def _view(fact: Fact) -> EventView:
+def _view(fact: Fact, *, settings: bool) -> EventView:
     change = fact.change
     return EventView(
         fact.position,
@@ -131,11 +133,15 @@ def _view(fact: Fact) -> EventView:
         change.actor,
         change.source,
         change.id,
-        _body(change),
+        _body(change, settings=settings),
     )
 
 
-def _body(change: Change) -> dict[str, Any]:
+def _body(change: Change, *, settings: bool) -> dict[str, Any]:
+    """As it was recorded; without `settings`, those of a connector are left out."""
+    if "connector" in change.body and change.kind.startswith("connector.") and not settings:
+        kept = {key: value for key, value in change.body["connector"].items() if key != "settings"}
+        return {**change.body, "connector": kept}
     if change.kind != CHANGED:
         return change.body
     return {**change.body, "raised": shown(change.body["raised"]), "cleared": shown(change.body["cleared"])}
