@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gemel.clock import SECOND
@@ -218,6 +218,7 @@ def two_worlds(tmp_path_factory):
 
 @settings(deadline=None, max_examples=60)
 @given(rows=ROWS, dictionary=st.booleans())
+@example(rows=[("press-1", "open", START, value) for value in (0.0, 1.0, -1.5, None)], dictionary=False)
 def test_a_frame_is_judged_as_its_rows_are(two_worlds, rows, dictionary):
     columns, one_by_one = two_worlds
     starts = [world.journal.head().position for world in two_worlds]

@@ -140,7 +140,7 @@ def _integer(plan: Plan, value: Any) -> int:
 
 
 def _boolean(plan: Plan, value: Any) -> int:
-    if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
+    if isinstance(value, int | float) and value in (0, 1):  # 1.0 too: a frame's column of numbers holds its booleans so
         return int(value)
     raise Refused("kind", f"{plan.where} is a boolean; {shown(value)} is neither true nor false")
 
