@@ -198,6 +198,24 @@ def test_anything_else_is_refused(shared: Plant, query: str) -> None:
         rows(shared, query)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM press",
+        "SELECT * FROM live.pres",
+        "SHOW TABLES",
+        "SELECT * FROM (SHOW TABLES)",
+        "SELECT * FROM information_schema.tables",
+        "DROP VIEW links",
+    ],
+)
+def test_a_refusal_says_what_there_is(shared: Plant, query: str) -> None:
+    with pytest.raises(InvalidQuery, match=r"; there are links, history\.parts, live\.press$"):
+        rows(shared, query)
+    with pytest.raises(InvalidQuery, match=r"; there are links, history\.parts$"):
+        rows(shared, query, project=lambda _: None)
+
+
 def test_a_projection_hides_twins_properties_and_types(fleet: Plant) -> None:
     entry = fleet.registry.directory.twin("press-2")
     assert entry is not None

@@ -77,8 +77,13 @@ class Sql:
                 return name in self._core.layout.by_type and (project is None or project(name) is not None)
             return (f"{schema}.{name}" if schema else name).lower() in names
 
+        def listed() -> Iterator[str]:
+            yield from names.values()
+            types = sorted(name for name in self._core.layout.by_type if known("live", name))
+            yield from (f"live.{name}" if name.isidentifier() else f'live."{name}"' for name in types)
+
         try:
-            checked = check(text, self._parse, known, limit=limit + 1)
+            checked = check(text, self._parse, known, limit=limit + 1, views=listed)
         except RecursionError:
             raise InvalidQuery("the query is nested too deeply") from None
         with ExitStack() as stack:

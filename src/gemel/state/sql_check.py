@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from gemel.errors import InvalidQuery
@@ -16,6 +17,9 @@ __all__ = ["Checked", "check"]
 _Node = dict[str, Any]
 _Name = tuple[str, str]
 """(schema, table) as written."""
+
+MOST_TOLD = 30
+"""Names of views that a refusal tells."""
 
 _EXPRESSIONS = frozenset(
     {
@@ -38,22 +42,29 @@ class Checked:
     every_column: bool = False
 
 
-def check(text: str, parse: Callable[[str], str], known: Callable[[str, str], bool], *, limit: int) -> Checked:
+def check(
+    text: str,
+    parse: Callable[[str], str],
+    known: Callable[[str, str], bool],
+    *,
+    limit: int,
+    views: Callable[[], Iterable[str]] = tuple,
+) -> Checked:
     """The query made safe, with at most `limit` rows.
 
-    `parse`: DuckDB's json_serialize_sql; `known(schema, table)`: whether that is the name of a view. Raises
-    InvalidQuery, with what is not allowed.
+    `parse`: DuckDB's json_serialize_sql; `known(schema, table)`: whether that is the name of a view;
+    `views`: their names, to tell of them. Raises InvalidQuery, with what is not allowed.
     """
     parsed = json.loads(parse(text))
     if parsed.get("error"):
         if parsed.get("error_type") == "parser":
             raise InvalidQuery(f"the query cannot be read: {parsed.get('error_message', '')!s:.500}")
-        raise InvalidQuery("only a SELECT is allowed here")
+        raise InvalidQuery(f"only a SELECT is allowed here{_told(views())}")
     statements = parsed["statements"]
     if len(statements) != 1:
         raise InvalidQuery(f"one SELECT at a time, not {len(statements)} statements")
     checked = Checked(parsed)
-    walk = _Walk(checked, known)
+    walk = _Walk(checked, known, views)
     walk.query(statements[0]["node"], frozenset())
     bounded(statements[0]["node"])
     checked.every_column |= bool(checked.columns & walk.relations)
@@ -64,8 +75,11 @@ def check(text: str, parse: Callable[[str], str], known: Callable[[str, str], bo
 class _Walk:
     """Goes through the whole tree, with the names of common table expressions that are in scope."""
 
-    def __init__(self, checked: Checked, known: Callable[[str, str], bool]) -> None:
+    def __init__(
+        self, checked: Checked, known: Callable[[str, str], bool], views: Callable[[], Iterable[str]] = tuple
+    ) -> None:
         self.checked = checked
+        self.views = views
         self.known = known
         self.relations: set[str] = set()  # their names and aliases: as a column, such a name is the whole row
         self.in_lambda = False
@@ -150,7 +164,8 @@ class _Walk:
         self.relations.add(node["alias"].lower())
         self.sample(node)
         if kind not in _RELATIONS:
-            raise InvalidQuery(f"{_said(node)} is not allowed here")
+            told = _told(self.views()) if kind == "SHOW_REF" else ""
+            raise InvalidQuery(f"{_said(node)} is not allowed here{told}")
         if kind == "JOIN":
             self.checked.columns.update(name.lower() for name in node["using_columns"])
             self.checked.every_column |= node["ref_type"] == "NATURAL"
@@ -169,7 +184,7 @@ class _Walk:
         if not schema and name.lower() in scope:
             return
         if not self.known(schema, name):
-            raise InvalidQuery(f"there is no view {schema + '.' if schema else ''}{name}")
+            raise InvalidQuery(f"there is no view {schema + '.' if schema else ''}{name:.100}{_told(self.views())}")
         views = self.checked.views
         node["alias"] = node["alias"] or name
         self.relations.add(node["alias"].lower())
@@ -192,6 +207,13 @@ def _bound(node: _Node, limit: int) -> None:
 def _number(constant: _Node) -> float:
     value = constant["value"].get("value")
     return float(value) if isinstance(value, int | float) else float("inf")
+
+
+def _told(views: Iterable[str]) -> str:
+    """What there is instead, not all of it when it is much."""
+    names = list(islice(views, MOST_TOLD + 1))
+    more = " …" if len(names) > MOST_TOLD else ""
+    return f"; there are {', '.join(names[:MOST_TOLD])}{more}" if names else ""
 
 
 def _said(node: _Node) -> str:
