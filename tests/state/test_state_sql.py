@@ -278,6 +278,10 @@ GROWING = "WITH a0 AS (SELECT twin s FROM live.press)" + "".join(
             "SELECT sum(length(upper(s) || r.range)) FROM a, range(1000000) r",
             "string_agg collects more than 200000 characters",
         ),
+        (
+            "SELECT max(s || s || s || s || s) FROM (SELECT string_agg(twin) s FROM live.press), range(1000000)",
+            "could have",
+        ),
         ("SELECT list(range) OVER () FROM range(20000)", "list collects more than 10000 elements"),
         ("SELECT max(range, 20000) FROM range(20000)", "max collects more than 10000 elements"),
         ("SELECT histogram(range) FROM range(20000)", "histogram collects more than 10000 entries"),

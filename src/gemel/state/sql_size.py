@@ -18,6 +18,8 @@ MOST_ELEMENTS = 10_000
 """Of a list that an aggregate collects."""
 _A_COLUMN = 64
 """Bytes that a value of a view is taken to have."""
+_COLLECTED = MOST_BYTES // 4
+"""What a collected text or list counts as: few of them may be put together."""
 
 _Node = dict[str, Any]
 _SUMMING = """
@@ -139,7 +141,9 @@ def _size(value: Any, scope: dict[str, int]) -> int:
     name = value["function_name"].lower()
     parts = [_size(child, scope) for child in value["children"]]
     found = max((_size(one, scope) for key, one in value.items() if key != "children"), default=0)
-    if name in _SUMS:
+    if name in _TEXTS or name in _LISTS:
+        grown = _COLLECTED
+    elif name in _SUMS:
         grown = sum(parts)
     elif name in _PRODUCTS and len(parts) > 1:
         grown = parts[0] * max(1, parts[2 if name.endswith("replace") and len(parts) > 2 else -1])
