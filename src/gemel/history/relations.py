@@ -20,7 +20,7 @@ from gemel.twin import series_of
 __all__ = ["relations"]
 
 _FORMS = {table: form for form, table in READINGS.items()}
-_SECRET = "access."
+_SECRET = ("access.", "connector.")
 
 
 def relations(folder: Path, views: Views, directory: Directory) -> Mapping[str, Relation]:
@@ -47,7 +47,7 @@ def _files(folder: Path, views: Views, table: str) -> Files:
     else:
         select = f"SELECT {', '.join(f'CAST(NULL AS {kind}) AS {name}' for name, kind in columns)} WHERE false"
     if files and table == HAPPENED:
-        select += f" WHERE NOT starts_with(kind, '{_SECRET}')"
+        select += " WHERE " + " AND ".join(f"NOT starts_with(kind, '{area}')" for area in _SECRET)
     return Files(select, folder, tail if len(tail) else None)
 
 
