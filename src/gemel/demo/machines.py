@@ -196,7 +196,7 @@ def model() -> Plant:
 
 
 def plant(urls: dict[str, str] | None = None) -> Plant:
-    """The shop as a plant document: types, twins and bindings from Devices.xml, connectors at `urls` (by device)."""
+    """The shop as a plant document: types, twins and bindings from Devices.xml; with `urls` (by device), connectors."""
     whole = model()
     ours = {machine.twin: machine for machine in MACHINES}
     specs = {spec.settings["device"]: spec for spec in whole.connectors}
@@ -210,12 +210,13 @@ def plant(urls: dict[str, str] | None = None) -> Plant:
         site=Site(name="Machine shop (demo)", time_zone="America/New_York"),
         types=tuple(type_ for type_ in whole.types if type_.id in used),
         twins=tuple(twins),
-        connectors=tuple(_connector(machine, specs[machine.device], (urls or {})) for machine in MACHINES),
+        connectors=tuple(
+            _connector(machine, specs[machine.device], urls[machine.device]) for machine in MACHINES if urls
+        ),
     )
 
 
-def _connector(machine: Machine, spec: ConnectorSpec, urls: dict[str, str]) -> ConnectorSpec:
-    url = urls.get(machine.device, "")
+def _connector(machine: Machine, spec: ConnectorSpec, url: str) -> ConnectorSpec:
     if machine.protocol == "mqtt":
         kind, bindings = "mqtt", mqtt_bindings(spec.bindings)
         settings: dict[str, object] = {"url": url, **mqtt_settings(spec.bindings)}
@@ -230,5 +231,4 @@ def _connector(machine: Machine, spec: ConnectorSpec, urls: dict[str, str]) -> C
         title=f"{machine.device} over {titles[machine.protocol]}",
         settings=settings,
         bindings=tuple(bindings),
-        enabled=bool(url),
     )
