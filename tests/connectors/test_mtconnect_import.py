@@ -16,9 +16,8 @@ from gemel.registry import load_plant
 from gemel.twin import Kind, Plant
 from gemel.units import affine, check_unit
 
-SHOP = Path("/work/shared/data/nist_shop")
-shop = pytest.mark.skipif(not SHOP.exists(), reason=f"the real logs are not in {SHOP}")
-SHIPPED = Path(__file__).parents[2] / "src" / "gemel" / "demo" / "data" / "Devices.xml"
+SHOP = Path(__file__).parents[2] / "src/gemel/demo/data"
+SHIPPED = SHOP / "Devices.xml"
 
 
 def model(body: str, name: str = "M1") -> bytes:
@@ -185,7 +184,6 @@ def test_hostile_and_broken_xml_is_refused_with_the_reason(data, reason):
         import_devices(data)
 
 
-@shop
 @pytest.mark.parametrize(("device", "lines", "loose"), [
     ("GFAgie01", 45_082, 3), ("Mazak01", 235_097, 84), ("Mazak03", 253_735, 8), ("Hurco02", 510, 2), ("Hurco04", 581, 2)
 ])  # fmt: skip

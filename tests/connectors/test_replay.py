@@ -25,8 +25,7 @@ from gemel.errors import InvalidInput
 from gemel.intake import SourceRule
 from gemel.twin import Binding, ConnectorSpec, Kind, Plant, PropertyType, Quality, Scale, TwinSpec, TwinType
 
-SHOP = Path("/work/shared/data/nist_shop")
-shop = pytest.mark.skipif(not SHOP.exists(), reason=f"the real logs are not in {SHOP}")
+SHOP = Path(__file__).parents[2] / "src/gemel/demo/data"
 PLANT = Plant(
     types=(
         TwinType(
@@ -245,7 +244,6 @@ def test_a_log_that_is_cut_off_says_so(tmp_path):
         list(read_lines([path]))
 
 
-@shop
 def test_the_real_logs_keep_their_equal_times_and_steps_back(house):
     plant = msgspec.convert(import_devices((SHOP / "Devices.xml").read_bytes(), values_in="units"), Plant)
     house.introduce(plant)
