@@ -1,4 +1,4 @@
-"""`python -m benchmarks [name …] [--small]`: run them, print the table, write results.json."""
+"""`python -m benchmarks [name …] [--small]`: run them, print the table, write results.json and the table in docs/performance.md."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import pkgutil
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +18,8 @@ from benchmarks.record import Record, Result
 
 HELPERS = ("__main__", "elsewhere", "load", "outside", "publish", "record", "screen", "served")
 RESULTS = Path(__file__).parent / "results.json"
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 
 
 def main() -> None:
@@ -39,13 +42,34 @@ def main() -> None:
     show(record.results)
 
 
-def keep(record: Record, others: list[dict[str, object]]) -> None:
+def keep(record: Record, others: list[dict[str, Any]]) -> None:
     """Write what has been measured so far, with the results of benchmarks that are not run this time."""
     kept = [result for result in others if result["name"] not in record.names]
-    RESULTS.write_text(json.dumps(kept + [result.as_dict() for result in record.results], indent=1) + "\n")
+    results = kept + [result.as_dict() for result in record.results]
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{page(results)}{END}{rest.partition(END)[2]}")
 
 
-def earlier() -> list[dict[str, object]]:
+def page(results: list[dict[str, Any]]) -> str:
+    """The results as the table of docs/performance.md."""
+    lines = ["| what | measured | budget | met | reference | ratio |", "| --- | --- | --- | --- | --- | --- |"]
+    for r in results:
+        met = {True: "yes", False: "**no**", None: ""}[r["ok"]]
+        bound = "≥" if r["ok"] == (r["value"] >= (r["budget"] or 0)) else "≤"
+        budget = "" if r["budget"] is None else f"{bound} {r['budget']:,.6g}"
+        reference = "" if r["reference"] is None else figure(r["reference"])
+        ratio = "" if r["ratio"] is None else f"{r['ratio']:.2f}"
+        lines.append(f"| {r['name']} | {figure(r['value'])} {r['unit']} | {budget} | {met} | {reference} | {ratio} |")
+    return "\n".join(lines) + "\n"
+
+
+def figure(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def earlier() -> list[dict[str, Any]]:
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
 
 

@@ -45,16 +45,18 @@ def _sustained(record: Record, millions: int) -> None:
     """From the first request to the last value in Parquet, fsynced; then the same rows straight into DuckLake."""
     with served() as s:
         _to_parquet(s, 1)
-        rate = _to_parquet(s, millions)
+        rate = _to_parquet(s, millions, after=1)
     bare = _bare(millions)
     name = "frames over HTTP to journal and Parquet, sustained"
     record(name, rate, "values/s", budget=1_200_000, reference=bare)
     record("frames: sustained, over a bare sorted DuckLake append", rate / bare, "×", budget=0.6)
 
 
-def _to_parquet(s: Served, millions: int) -> float:
+def _to_parquet(s: Served, millions: int, after: int = 0) -> float:
+    """Values/s of `millions` of them; their times follow those of the `after` millions before."""
     before = s.platform.journal.head().position
-    measured = load("frames", **s.access, clients=CLIENTS, requests=millions * 1_000_000 // ROWS)
+    amount = {"requests": millions * 1_000_000 // ROWS, "first": after * 1_000_000 // ROWS}
+    measured = load("frames", **s.access, clients=CLIENTS, **amount)
     s.platform.history.flush(600)
     return (s.platform.journal.head().position - before) / (time.monotonic() - measured["began"])
 
@@ -62,8 +64,8 @@ def _to_parquet(s: Served, millions: int) -> float:
 def _growth(record: Record, values: int, times: int) -> None:
     """The same number of values again and again, each time until they are in Parquet."""
     with served() as s:
-        _to_parquet(s, 2)
-        rates = [_to_parquet(s, values // 1_000_000) for _ in range(times + 1)]
+        millions = values // 1_000_000
+        rates = [_to_parquet(s, millions, after=n * millions) for n in range(times + 2)][1:]
     print("   " + ", ".join(f"{rate:,.0f}" for rate in rates))
     # one run is noisy: the mean of the last three, against the mean of the first three
     name = "ingest rate at 10 × the history, over the first"

@@ -114,13 +114,17 @@ def frames(
     seconds: float = 3600.0,
     requests: int = 1 << 30,
     rows: int = 200_000,
+    first: int = 0,
     pause_s: float = 0.0,
 ) -> dict[str, float]:
-    """POST /ingest, for so long, or so often."""
-    made = Frames(twins, rows, int(time.time() * 1e6) - 60_000_000)
+    """POST /ingest, for so long, or so often; the times go on from those of `first` requests before."""
+    # each request is ten seconds of the machines' time: they begin early enough to stay in the past
+    made = Frames(twins, rows, int(time.time() * 1e6) - 6 * 3_600_000_000)
 
     def ask(number: int) -> bytes:
-        return request("POST", "/api/v1/ingest", token, made.body(number), "application/vnd.apache.arrow.stream")
+        return request(
+            "POST", "/api/v1/ingest", token, made.body(first + number), "application/vnd.apache.arrow.stream"
+        )
 
     measured = asyncio.run(http(url, ask, clients=clients, seconds=seconds, most=requests, pause_s=pause_s))
     return measured | {"rate": measured["rate"] * rows}
