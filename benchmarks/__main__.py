@@ -1,4 +1,4 @@
-"""`python -m benchmarks [name …] [--small]`: run them, print the table, write results.json and the table in docs/performance.md."""
+"""`python -m benchmarks [name …] [--small]`: run them, print the table, write results.json and docs/performance.md."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def page(results: list[dict[str, Any]]) -> str:
     for r in results:
         met = {True: "yes", False: "**no**", None: ""}[r["ok"]]
         bound = "≥" if r["ok"] == (r["value"] >= (r["budget"] or 0)) else "≤"
-        budget = "" if r["budget"] is None else f"{bound} {r['budget']:,.6g}"
+        budget = "" if r["budget"] is None else f"{bound} {figure(r['budget'])}"
         reference = "" if r["reference"] is None else figure(r["reference"])
         ratio = "" if r["ratio"] is None else f"{r['ratio']:.2f}"
         lines.append(f"| {r['name']} | {figure(r['value'])} {r['unit']} | {budget} | {met} | {reference} | {ratio} |")
@@ -66,7 +66,7 @@ def page(results: list[dict[str, Any]]) -> str:
 
 def figure(value: float) -> str:
     """Three digits, or all before the point."""
-    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def earlier() -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def show(results: list[Result]) -> None:
             r.name,
             f"{r.value:,.4g}" if r.value < 1000 else f"{r.value:,.0f}",
             r.unit,
-            "" if r.budget is None else f"{'≥' if r.higher_is_better else '≤'} {r.budget:,.6g}",
+            "" if r.budget is None else f"{'≥' if r.higher_is_better else '≤'} {figure(r.budget)}",
             "" if r.reference is None else f"{r.reference:,.4g}" if r.reference < 1000 else f"{r.reference:,.0f}",
             "" if r.ratio is None else f"{r.ratio:.2f}",
             {True: "ok", False: "[red]missed[/red]", None: ""}[r.ok],
