@@ -11,7 +11,7 @@ from gemel.connectors.base import SecretRef, Settings
 from gemel.connectors.paths import parse_path
 from gemel.connectors.times import TimeFormat
 
-__all__ = ["MqttSettings", "Payload", "Status", "Tls"]
+__all__ = ["BrokerSettings", "MqttSettings", "Payload", "Status", "Tls"]
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
@@ -59,8 +59,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     offline: str = "offline"
 
 
-class MqttSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the broker is, who we are there, and how payloads are read."""
+class BrokerSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the broker is, and who we are there."""
 
     url: str
     """mqtt://host:1883, mqtts://host:8883, ws://host/path or wss://host/path."""
@@ -76,10 +76,6 @@ class MqttSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     maximum_bytes: int = 1 << 20
     """A larger message is not read; it is counted as rejected."""
     tls: Tls = Tls()
-    payload: Payload = Payload()
-    topics: dict[str, Payload] = msgspec.field(default_factory=dict)
-    """How the messages of one topic template are read, where it differs from `payload`."""
-    status: Status | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -109,3 +105,12 @@ class MqttSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def path(self) -> str:
         return urlsplit(self.url).path or "/mqtt"
+
+
+class MqttSettings(BrokerSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A broker, and how payloads are read."""
+
+    payload: Payload = Payload()
+    topics: dict[str, Payload] = msgspec.field(default_factory=dict)
+    """How the messages of one topic template are read, where it differs from `payload`."""
+    status: Status | None = None
