@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from gemel.connectors.base import SecretRef
+from gemel.connectors.drafts import document_of, free_of, name_of, slug_of
 from gemel.connectors.opcua.browse import BrowsedNode, browse
 from gemel.connectors.opcua.settings import OpcuaSettings
 from gemel.twin import Binding, ConnectorSpec, Kind, PartOf, Plant, PropertyType, Slot, TwinSpec, TwinType
 
-__all__ = ["document_of", "plant_of", "propose"]
+__all__ = ["plant_of", "propose"]
 
-_MOST_NAME, _MOST_ID = 64, 128
+_MOST_ID = 128
 
 
 async def propose(
@@ -44,14 +44,6 @@ def plant_of(top: BrowsedNode, *, connector: str, settings: dict[str, Any]) -> P
         twins=tuple(draft.twins),
         connectors=(ConnectorSpec(id=connector, kind="opcua", settings=settings, bindings=tuple(draft.bindings)),),
     )
-
-
-def document_of(plant: Plant) -> dict[str, Any]:
-    """A plant as plain dicts and lists, without what is as it would be anyway."""
-    document: dict[str, Any] = {"gemel": plant.gemel}
-    for part in ("types", "twins", "connectors"):
-        document[part] = [_brief(one) for one in getattr(plant, part)]
-    return document
 
 
 class _Draft:
@@ -94,7 +86,7 @@ class _Draft:
 
     def _twin(self, node: BrowsedNode, variables: list[tuple[str, BrowsedNode]], whole: TwinSpec | None) -> TwinSpec:
         prefix = f"{whole.id}." if whole is not None else ""
-        id = _free(f"{prefix}{_slug(node.name)}"[:_MOST_ID], self._taken)
+        id = free_of(f"{prefix}{slug_of(node.name)}"[:_MOST_ID], self._taken)
         self._taken.add(id)
         kind = self._type(node, variables)
         part_of: PartOf | tuple[()] = ()
@@ -104,7 +96,7 @@ class _Draft:
         self.twins.append(twin)
         told: set[str] = set()
         for name, variable in variables:
-            known = _free(_name(name), told, "_")
+            known = free_of(name_of(name), told, "_")
             told.add(known)
             unit = variable.unit if variable.unit != self._properties[kind][known].unit else ""
             self.bindings.append(Binding(address=variable.address, twin=id, property=known, unit=unit))
@@ -114,7 +106,7 @@ class _Draft:
         """The twin type: of the object type, or of its own when it has none, or one with other kinds of variables."""
         properties: dict[str, PropertyType] = {}
         for name, variable in variables:
-            known = _free(_name(name), properties, "_")
+            known = free_of(name_of(name), properties, "_")
             properties[known] = _property(known, name, variable)
         key = node.type_definition or node.address
         found = self._type_of.get(key)
@@ -122,7 +114,7 @@ class _Draft:
             self._properties[found].get(name, one).kind is not one.kind for name, one in properties.items()
         ):
             title = _last(node.type_definition) or node.name
-            found = _free(_slug(title).replace(".", "-")[:_MOST_ID], self._properties)
+            found = free_of(slug_of(title).replace(".", "-")[:_MOST_ID], self._properties)
             self._type_of[key] = found
             self._properties[found], self._slots[found], self._titles[found] = {}, {}, title
         self._properties[found] = {**properties, **self._properties[found]}
@@ -130,7 +122,7 @@ class _Draft:
 
     def _slot(self, whole: TwinSpec, kind: str) -> str:
         slots = self._slots[whole.types[0]]
-        name = _name(kind)
+        name = name_of(kind)
         already = sum(
             1
             for twin in self.twins
@@ -164,47 +156,9 @@ def _property(name: str, title: str, node: BrowsedNode) -> PropertyType:
     )
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", _spaced(text).lower()).strip("-") or "part"
-
-
-def _name(text: str) -> str:
-    name = re.sub(r"[^a-z0-9]+", "_", _spaced(text).lower()).strip("_")
-    return (name if name[:1].isalpha() else f"p_{name}".rstrip("_"))[: _MOST_NAME - 4]
-
-
-def _spaced(text: str) -> str:
-    """OilTemperature → Oil Temperature."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
-
-
-def _free(wish: str, taken: Any, mark: str = "-") -> str:
-    number, found = 1, wish
-    while found in taken:
-        number += 1
-        found = f"{wish}{mark}{number}"
-    return found
-
-
 def _last(address: str) -> str:
     """The name at the end of a type's address, when it has one."""
     return address.partition(";s=")[2].rpartition(".")[2]
-
-
-def _brief(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        found = {}
-        for field in msgspec.structs.fields(value):
-            item = getattr(value, field.name)
-            default = field.default_factory() if callable(field.default_factory) else field.default
-            if field.required or item != default:
-                found[field.name] = _brief(item)
-        return found
-    if isinstance(value, dict):
-        return {key: _brief(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_brief(item) for item in value]
-    return str(value) if isinstance(value, str) else value
 
 
 _DEFAULTS = msgspec.to_builtins(OpcuaSettings(url="opc.tcp://localhost"))

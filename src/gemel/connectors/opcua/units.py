@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from asyncua import ua
 
-from gemel.errors import InvalidUnit
-from gemel.units import check_unit
+from gemel.connectors.symbols import ucum_of_symbol
 
 __all__ = ["eu_information", "ucum_of", "unit_id"]
 
@@ -104,37 +103,6 @@ _UCUM = {
     "59": "[ppm]",
     "B15": "J/kg",
 }
-_SYMBOLS = {
-    "°C": "Cel",
-    "C": "Cel",
-    "°F": "[degF]",
-    "K": "K",
-    "rpm": "/min",
-    "1/min": "/min",
-    "r/min": "/min",
-    "U/min": "/min",
-    "°": "deg",
-    "µm": "um",
-    "μm": "um",
-    "µs": "us",
-    "m/s²": "m/s2",
-    "m/s^2": "m/s2",
-    "Nm": "N.m",
-    "N·m": "N.m",
-    "l/min": "L/min",
-    "kWh": "kW.h",
-    "Wh": "W.h",
-    "Ω": "Ohm",
-    "VA": "V.A",
-    "kVA": "kV.A",
-    "m³": "m3",
-    "m³/h": "m3/h",
-    "psi": "[psi]",
-    "in": "[in_i]",
-    "inch": "[in_i]",
-    "ppm": "[ppm]",
-    "": "",
-}
 _CODES = {ucum: code for code, ucum in reversed(_UCUM.items())}
 
 
@@ -150,13 +118,8 @@ def ucum_of(unit: ua.EUInformation) -> str:
         code = identifier.to_bytes(3, "big").lstrip(b"\0").decode("ascii", "replace").strip()
         if code in _UCUM:
             return _UCUM[code]
-    symbol = (unit.DisplayName.Text or "").strip() if unit.DisplayName is not None else ""
-    if symbol in _SYMBOLS:
-        return _SYMBOLS[symbol]
-    try:
-        return check_unit(symbol)
-    except InvalidUnit:
-        return ""
+    symbol = (unit.DisplayName.Text or "") if unit.DisplayName is not None else ""
+    return ucum_of_symbol(symbol)
 
 
 def eu_information(ucum: str) -> ua.EUInformation:
