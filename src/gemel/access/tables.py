@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 
 from gemel.database import metadata
 
-__all__ = ["account", "audit", "person", "session", "setup", "token"]
+__all__ = ["account", "audit", "device", "device_credential", "device_twin", "person", "session", "setup", "token"]
 
 person = Table(
     "person",
@@ -64,7 +64,7 @@ audit = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("time", BigInteger, nullable=False),
-    Column("principal", String(40), nullable=False),
+    Column("principal", String(80), nullable=False),
     Column("action", String(16), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("resource", Text, nullable=False),
@@ -73,4 +73,40 @@ audit = Table(
     Column("position", BigInteger, nullable=False),
     Column("detail", Text, nullable=False),
     Index("ix_audit_time", "time"),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("created", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("revoked", BigInteger),
+    Column("seen", BigInteger),
+    Column("claim", LargeBinary(32), unique=True),
+    Column("claim_ends", BigInteger),
+)
+
+device_twin = Table(
+    "device_twin",
+    metadata,
+    Column("device", String(64), primary_key=True),
+    Column("twin", String(128), primary_key=True),
+)
+
+# What a device shows: `hash` is the SHA-256 of its secret, or of its certificate in DER form.
+device_credential = Table(
+    "device_credential",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("device", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("serial", String(64), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("ends", BigInteger),
+    Column("used", BigInteger),
+    Column("warned", BigInteger),
+    Column("revoked", BigInteger),
+    Index("ix_device_credential_device", "device"),
 )

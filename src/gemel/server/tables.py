@@ -11,7 +11,7 @@ __all__ = ["remembered_answer"]
 remembered_answer = Table(
     "remembered_answer",
     metadata,
-    Column("principal", String(40), primary_key=True),
+    Column("principal", String(80), primary_key=True),
     Column("key", String(200), primary_key=True),
     Column("fingerprint", LargeBinary(32), nullable=False),
     Column("status", Integer, nullable=False),
