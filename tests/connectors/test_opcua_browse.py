@@ -97,7 +97,8 @@ def test_a_unit_is_found_by_its_code_or_by_its_symbol() -> None:
 
 
 def test_every_unit_in_the_table_is_ucum() -> None:
+    from gemel.connectors import symbols
     from gemel.connectors.opcua import units
 
-    for code in {*units._UCUM.values(), *units._SYMBOLS.values()} - {""}:
+    for code in {*units._UCUM.values(), *symbols._SYMBOLS.values()} - {""}:
         check_unit(code)
