@@ -4,19 +4,49 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import filelock
 import msgspec
 
-from gemel.errors import FolderInUse, InvalidDocument, InvalidInput
+from gemel.errors import FolderInUse, InvalidDocument, InvalidInput, Problem
+from gemel.twin import FOREVER, Retention, parse_duration
 from gemel.twin.structure import build
 from gemel.twin.yaml import parse_yaml
 
-__all__ = ["DATABASE", "Folder", "Owner", "Settings"]
+__all__ = ["DATABASE", "SETTINGS", "DiskSettings", "Folder", "Owner", "RetentionSettings", "Settings", "parse_size"]
 
 LOCK, OWNER, SETTINGS, DATABASE = "gemel.lock", "gemel.owner", "gemel.yaml", "gemel.sqlite"
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is dropped when. A twin type, or one of its properties, may say otherwise for raw and minutes."""
+
+    journal: str = "7d"
+    """How long the journal keeps readings that the history has too: 7d, 12h, forever. Its proof stays for ever."""
+    raw: str = FOREVER
+    """How long the history keeps every reading: 90d, 2y, forever. Sums per hour stay for ever."""
+    minutes: str = FOREVER
+    """How long the history keeps sums per minute."""
+
+    @property
+    def history(self) -> Retention:
+        return Retention(raw=self.raw, minutes=self.minutes)
+
+
+class DiskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much room the platform may take, and what happens before there is none."""
+
+    budget: str = ""
+    """For the whole folder: 200GB, 500MB, or 80% of the disk. Empty: as much as the disk has."""
+    types: dict[str, str] = {}
+    """For the history of the twins of one type: type id → 20GB, or 10% of the disk."""
+    warn_days: float = 14.0
+    """Warn when the room lasts for fewer days at the present growth."""
+    over: Literal["warn", "drop"] = "warn"
+    """Over budget: only warn, or drop the oldest raw readings (never what is held)."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +60,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How often the state is written down, so that a restart need not read the journal from its start."""
     history_every_s: float = 5.0
     """How often what is new is written as Parquet; queries see it at once, programs outside when it is written."""
+    retention: RetentionSettings = RetentionSettings()
+    """What is dropped when."""
+    disk: DiskSettings = DiskSettings()
+    """How much room the platform may take."""
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -112,9 +146,37 @@ class Folder:
         built, problems = build(parse_yaml(path.read_text(), str(path)) or {}, Settings)
         if built is None or problems:
             raise InvalidDocument(str(path), [problem for problem, _ in problems])
+        if wrong := _faults(built):
+            raise InvalidDocument(str(path), wrong)
         return built
 
     def release(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             (self.path / OWNER).unlink()
         self._lock.release()
+
+
+def parse_size(text: str, whole: int) -> int | None:
+    """Bytes of `500MB`, `20GB`, `2TB`, or of `80%` of `whole`; None for nothing said. Raises InvalidInput."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?) ?(%|[kMGT]B)", text)
+    if found is None or not float(found[1]) or (found[2] == "%" and float(found[1]) > 100):
+        raise InvalidInput(f"{text!r:.40} is not a size; write 500MB, 20GB, 2TB or 80%")
+    unit = whole / 100 if found[2] == "%" else 1000.0 ** (" kMGT".index(found[2][0]))
+    return round(float(found[1]) * unit)
+
+
+def _faults(settings: Settings) -> list[Problem]:
+    retention, disk = settings.retention, settings.disk
+    found = [Problem(message, f"retention.{field}") for field, message in retention.history.problems()]
+    try:
+        parse_duration(retention.journal)
+    except InvalidInput as error:
+        found.append(Problem(error.detail, "retention.journal"))
+    for field, text in (("budget", disk.budget), *((f"types.{type_id}", text) for type_id, text in disk.types.items())):
+        try:
+            parse_size(text, 1)
+        except InvalidInput as error:
+            found.append(Problem(error.detail, f"disk.{field}"))
+    return found

@@ -10,10 +10,13 @@ from sqlalchemy import Connection
 
 from gemel.twin import Block, Position
 
-__all__ = ["Head", "Journal", "Progress", "Verification", "Witness"]
+__all__ = ["Head", "Journal", "Progress", "Run", "Verification", "Witness"]
 
 Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all)."""
+
+Run = Callable[[Callable[[Connection], None]], None]
+"""Runs a piece of SQL in a write transaction, and returns when that is durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +87,14 @@ class Journal(Protocol):
     def verify(self, *, progress: Progress | None = None) -> Verification:
         """Recompute every hash from the content, and hold it against the witnesses' heads."""
 
-    def expire(self, before: Position) -> int:
-        """Drop the telemetry of blocks that end before `before`; changes, hashes and salts stay. How many blocks."""
+    def expire(
+        self, before: Position, *, recorded: int | None = None, run: Run | None = None, at_most: int | None = None
+    ) -> int:
+        """Drop the telemetry of blocks that end before `before`; changes, hashes and salts stay. How many blocks.
+
+        `recorded`: only of blocks that were sealed before that moment. `run` does each small portion in the writer's
+        own transaction (a second writer would hold it up); without it, in one of ours. About `at_most` blocks.
+        """
+
+    def whole_after(self, position: Position) -> bool:
+        """Whether nothing of what came after `position` has expired: who reads on from there misses nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from gemel.database import Database
 from gemel.errors import Corrupt, SequenceConflict, StorageFailed
 from gemel.journal.acknowledged import Acknowledged
-from gemel.journal.base import Head, Progress, Verification, Witness
+from gemel.journal.base import Head, Progress, Run, Verification, Witness
 from gemel.journal.codec import GENESIS, Row, check_row, open_row, seal, without_telemetry
 from gemel.journal.proof import Proof, prove
 from gemel.journal.recent import Recent
@@ -27,6 +28,7 @@ RECENT_BYTES = 64_000_000
 PAGE_BYTES = 8_000_000
 PAGE_BLOCKS = 256
 EXPIRE_AT_ONCE = 8
+EXPIRE_LOOK = 4096
 
 
 class SqlJournal:
@@ -45,6 +47,7 @@ class SqlJournal:
         path = database.url.database if database.is_sqlite else None
         in_file = path and path != ":memory:" and not database.read_only
         self._acknowledged = Acknowledged(Path(f"{path}.{partition}.head")) if in_file else None
+        self._expired_to = 0
         self._head = self._open()
 
     def close(self) -> None:
@@ -156,24 +159,58 @@ class SqlJournal:
             self._moved.notify_all()
         return head
 
-    def expire(self, before: Position) -> int:
-        c = block_table.c
+    def expire(
+        self, before: Position, *, recorded: int | None = None, run: Run | None = None, at_most: int | None = None
+    ) -> int:
         done = 0
-        while True:
-            with self.database.read() as connection:
-                wanted = sa.and_(~c.expired, c.telemetry > 0, c.first + c.count <= before)
-                rows = list(self._rows(connection, wanted, limit=EXPIRE_AT_ONCE))
+        while at_most is None or done < at_most:
+            rows = self._expirable(before, recorded)
             if not rows:
-                return done
-            with self.database.write() as connection:
-                for row in rows:
-                    body, checksum = without_telemetry(row)
-                    connection.execute(
-                        block_table.update()
-                        .where(self._mine, c.sequence == row.sequence)
-                        .values(body=body, checksum=checksum, expired=True)
-                    )
+                break
+            stripped = [(row.sequence, row.checksum, *without_telemetry(row)) for row in rows]
+            (run or self._run_here)(partial(self._strip, stripped))
+            self._expired_to = rows[-1].sequence
             done += len(rows)
+        return done
+
+    def _expirable(self, before: Position, recorded: int | None) -> list[Row]:
+        """The next few blocks whose telemetry may go. Looks on from where the last look ended: years lie before."""
+        c = block_table.c
+        heads = sa.select(c.sequence, c.first, c.count, c.recorded, c.expired, c.telemetry)
+        wanted: list[int] = []
+        with self.database.read() as connection:
+            window = heads.where(self._mine, c.sequence > self._expired_to).order_by(c.sequence).limit(EXPIRE_LOOK)
+            for row in connection.execute(window):
+                if row.first + row.count > before or (recorded is not None and row.recorded >= recorded):
+                    break
+                if not row.expired and row.telemetry:
+                    wanted.append(row.sequence)
+                    if len(wanted) == EXPIRE_AT_ONCE:
+                        break
+                elif not wanted:
+                    self._expired_to = row.sequence
+            return list(self._rows(connection, c.sequence.in_(wanted), limit=EXPIRE_AT_ONCE)) if wanted else []
+
+    def _strip(self, stripped: Sequence[tuple[int, bytes, bytes, bytes]], connection: Connection) -> None:
+        c = block_table.c
+        for sequence, was, body, checksum in stripped:
+            connection.execute(
+                block_table.update()
+                .where(self._mine, c.sequence == sequence, c.checksum == was)
+                .values(body=body, checksum=checksum, expired=True)
+            )
+
+    def _run_here(self, work: Callable[[Connection], None]) -> None:
+        with self.database.write() as connection:
+            work(connection)
+
+    def whole_after(self, position: Position) -> bool:
+        c = block_table.c
+        gone = sa.select(c.sequence).where(self._mine, c.expired, c.first + c.count - 1 > position)
+        # A block has few positions before it: the index over `first` is asked, not every row.
+        start = sa.select(sa.func.max(c.first)).where(self._mine, c.first <= position + 1).scalar_subquery()
+        with self.database.read() as connection:
+            return connection.execute(gone.where(c.first >= sa.func.coalesce(start, 0)).limit(1)).first() is None
 
     def add_witness(self, witness: Witness) -> None:
         """Keep another party's word. Raises Corrupt if its hash is not that of our block."""

@@ -10,6 +10,7 @@ from gemel.twin.frame import MAX_PROPERTIES, PROPERTY_BITS, VALUE_TYPES, Frame, 
 from gemel.twin.ids import check_id, check_name
 from gemel.twin.page import Page
 from gemel.twin.reading import Form, Kind, Quality, Reading
+from gemel.twin.retention import FOREVER, Retention, parse_duration
 from gemel.twin.schema import json_schema
 from gemel.twin.spec import PartOf, Plant, Site, TwinSpec
 from gemel.twin.stages import TRANSITIONS
@@ -28,6 +29,7 @@ from gemel.twin.types import (
 )
 
 __all__ = [
+    "FOREVER",
     "MAX_PROPERTIES",
     "PROPERTY_BITS",
     "TRANSITIONS",
@@ -54,6 +56,7 @@ __all__ = [
     "PropertyType",
     "Quality",
     "Reading",
+    "Retention",
     "Scale",
     "Site",
     "Slot",
@@ -72,6 +75,7 @@ __all__ = [
     "json_schema",
     "located",
     "merge_plants",
+    "parse_duration",
     "parse_plant",
     "parse_type",
     "series_of",

@@ -34,6 +34,8 @@ def check_type(type_: TwinType) -> list[Problem]:
     """Every fault of a type, each with its field; empty if it is sound."""
     problems: list[Problem] = []
     _try(problems, "id", partial(check_id, type_.id, "type id"))
+    if type_.retention is not None:
+        problems += [Problem(message, f"retention.{field}") for field, message in type_.retention.problems()]
     for what, members in (
         ("properties", type_.properties),
         ("commands", type_.commands),
@@ -113,6 +115,8 @@ def _property_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
         yield "values", f"a value is listed twice in {list(p.values)}"
     if p.freshness is not None and not 0 < p.freshness.within_s < math.inf:
         yield "freshness.within_s", f"{p.freshness.within_s} is not a number of seconds above 0"
+    if p.retention is not None:
+        yield from ((f"retention.{field}", message) for field, message in p.retention.problems())
     for i, alias in enumerate(p.aliases):
         try:
             check_name(alias, "alias")

@@ -55,7 +55,7 @@ def json_schema(kind: str) -> dict[str, Any]:
 
 @cache
 def _structs() -> dict[str, Any]:
-    modules = [sys.modules[f"gemel.twin.{name}"] for name in ("types", "spec", "binding", "reading")]
+    modules = [sys.modules[f"gemel.twin.{name}"] for name in ("types", "spec", "binding", "reading", "retention")]
     return {name: thing for module in modules for name, thing in vars(module).items() if inspect.isclass(thing)}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gemel.twin.reading import Form, Kind
+from gemel.twin.retention import Retention
 
 __all__ = [
     "CommandType",
@@ -78,6 +79,8 @@ class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     writable: bool = False
     headline: bool = False
     """Shown on overviews of the twin and of the twins it is part of."""
+    retention: Retention | None = None
+    """How long the history keeps its readings; what it leaves out is as the type says."""
     aliases: tuple[str, ...] = ()
     """Earlier names; reads and writes by them keep working."""
     deprecated: str = ""
@@ -140,6 +143,8 @@ class TwinType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     purpose: str = ""
     """What it is for (operation, maintenance, training …): several types can describe one object."""
     semantic_id: str = ""
+    retention: Retention | None = None
+    """How long the history keeps readings of its twins; what it leaves out is as the plant's settings say."""
     properties: tuple[PropertyType, ...] = ()
     commands: tuple[CommandType, ...] = ()
     events: tuple[EventType, ...] = ()
