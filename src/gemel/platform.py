@@ -341,8 +341,8 @@ class _Composition:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def parts(self, twin: str, depth: int | None) -> Iterable[str]:
-        return [part.id for _, part in self._registry.parts(twin, depth=depth)]
+    def parts(self, twins: Sequence[str], depth: int | None) -> Iterable[str]:
+        return self._registry.part_ids(twins, depth=depth)
 
     def roots(self, type_id: str) -> Iterator[str]:
         query = TwinQuery(roots=True, type=type_id, limit=1000)

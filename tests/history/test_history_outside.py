@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_users_sql_joins_the_history_with_the_live_fleet(world: World) -> None:
     world.put([("mill-1", "temperature", T0 + n * SECOND, float(n)) for n in range(5)])
 
     class NoParts:
-        def parts(self, twin: str, depth: int | None) -> list[str]:
+        def parts(self, twins: Sequence[str], depth: int | None) -> list[str]:
             return []
 
         def roots(self, type_id: str | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +124,8 @@ class Parts:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
 
-    def parts(self, twin: str, depth: int | None) -> Iterable[str]:
-        return [part.id for _, part in self.registry.parts(twin, depth=depth)]
+    def parts(self, twins: Sequence[str], depth: int | None) -> Iterable[str]:
+        return self.registry.part_ids(twins, depth=depth)
 
     def roots(self, type_id: str) -> Iterable[str]:
         directory = self.registry.directory

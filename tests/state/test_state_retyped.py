@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import gemel
+from gemel.twin import Quality
 
 PLANT = """
 gemel: 1
@@ -46,3 +47,15 @@ def test_now_is_what_the_history_says_of_now(tmp_path: Path, name: str, value: f
         again = plant.now("press-7")[name]
         assert (again.value, again.time, again.position) == (told, before.time, before.position)
         assert plant.at("press-7", plant.clock.now() + 1)[name].value == told
+
+
+def test_what_a_map_has_no_word_for_is_unknown_now_and_in_the_past(tmp_path: Path) -> None:
+    with gemel.open(tmp_path / "plant") as plant:
+        plant.apply(PLANT.format(properties="{name: mode, kind: text}"))
+        plant.write("press-7", "mode", "odd")
+        words = "earlier: [{kind: text, how: map, mapping: {'1': AUTO}}]"
+        plant.apply(PLANT.format(properties=f"{{name: mode, kind: enumeration, {words}}}"))
+        plant.apply(PLANT.format(properties=f"{{name: mode, kind: text, {words}}}"))
+        assert "mode" not in plant.now("press-7")
+        told = plant.at("press-7", plant.clock.now() + 1)["mode"]
+        assert (told.value, told.quality) == (None, Quality.UNAVAILABLE)

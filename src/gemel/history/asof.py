@@ -87,6 +87,7 @@ def _reading(subject: Subject, found: dict[int, _Held]) -> Reading | None:
     property = subject.property
     if source.conversion is not None:
         value = convert_value(value, source.conversion, property)
+        quality = Quality.UNAVAILABLE if value is None else quality
     return Reading(
         twin=subject.twin,
         property=property.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from gemel.history.points import Past
 from gemel.history.reader import Wanted, tail_rows
 from gemel.history.subject import Source
 from gemel.history.tables import READINGS
-from gemel.twin import Form
+from gemel.twin import Conversion, Form
 from gemel.units import affine
 
 __all__ = ["rolled"]
@@ -41,8 +42,19 @@ def _linear(source: Source, past: Past) -> bool:
     """Whether sums of converted values are converted sums."""
     if source.form not in rollups.FORMS:
         return False
-    conversion = source.conversion
-    return conversion is None or (conversion.how in ("unit", "cast") and past.form is Form.NUMBER)
+    if source.form not in rollups.FORMS:
+        return False
+    steps = _steps(source, past)
+    kinds = [*(step.kind for step in steps[1:]), past.subject.property.kind] if steps else []
+    return all(step.how in ("unit", "cast") for step in steps) and all(kind.form is Form.NUMBER for kind in kinds)
+
+
+def _steps(source: Source, past: Past) -> list[Conversion]:
+    """How the values of a source become today's, generation by generation."""
+    if source.conversion is None:
+        return []
+    first = source.conversion.generation
+    return sorted((c for c in past.subject.property.earlier if c.generation >= first), key=lambda c: c.generation)
 
 
 def _tail_days(past: Past, low: int, high: int) -> set[int]:
@@ -81,7 +93,8 @@ def _of_run(past: Past, grain: Grain, days: list[int], low: int, high: int) -> I
 
 
 def _told(buckets: Buckets, source: Source, past: Past) -> Buckets:
-    conversion = source.conversion
-    if conversion is not None and conversion.how == "unit" and conversion.unit and past.subject.property.unit:
-        return buckets.scaled(*affine(conversion.unit, past.subject.property.unit))
+    units = [*(step.unit for step in _steps(source, past)), past.subject.property.unit]
+    for unit, next_ in pairwise(units):
+        if unit and next_ and unit != next_:
+            buckets = buckets.scaled(*affine(unit, next_))
     return buckets

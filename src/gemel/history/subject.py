@@ -8,13 +8,21 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gemel.errors import UnknownProperty, UnknownTwin
 from gemel.history.rows import Rows
 from gemel.registry import Directory, Entry, PropertyRef
-from gemel.twin import VALUE_TYPES, Conversion, Form, Kind, PropertyType, series_of, split_series
-from gemel.units import affine
+from gemel.twin import (
+    VALUE_TYPES,
+    Conversion,
+    Form,
+    Kind,
+    PropertyType,
+    Quality,
+    convert_generation,
+    series_of,
+    split_series,
+)
 
 __all__ = ["Source", "Subject", "convert_value", "decode", "sources_of", "subject", "subject_of_series"]
 
@@ -76,7 +84,9 @@ def subject_of_series(directory: Directory, series: int) -> Subject:
 def sources_of(directory: Directory, entry: Entry, ref: PropertyRef) -> tuple[Source, ...]:
     """Every series of a property that can be told in today's kind and unit, today's first."""
     found = [Source(series_of(entry.number, ref.number), ref.form)]
-    conversions = {c.generation: c for c in ref.property.earlier if c.how != "none"}
+    earlier = ref.property.earlier
+    broken = max((c.generation for c in earlier if c.how == "none"), default=0)  # what is before it cannot be told
+    conversions = {c.generation: c for c in earlier if c.generation > broken}
     if conversions:
         for old in directory.generations(ref):
             conversion = conversions.get(old.property.generation)
@@ -86,52 +96,27 @@ def sources_of(directory: Directory, entry: Entry, ref: PropertyRef) -> tuple[So
 
 
 def converted(rows: Rows, source: Source, target: PropertyType) -> Rows:
-    """The rows of an earlier generation, told in today's kind and unit."""
-    conversion = source.conversion
-    if conversion is None or len(rows) == 0:
+    """The rows of an earlier generation, told in today's kind and unit; unavailable where it has no word for them."""
+    if source.conversion is None or len(rows) == 0:
         return rows
+    value = convert_generation(target, source.conversion.generation, rows.value)
+    gone = value.is_null().to_numpy(zero_copy_only=False)
     return Rows(
         form=target.form,
         series=rows.series,
         time=rows.time,
         recorded=rows.recorded,
-        value=_values(rows.value, conversion, target),
-        quality=rows.quality,
+        value=value,
+        quality=np.where(gone, np.uint8(Quality.UNAVAILABLE), rows.quality).astype(rows.quality.dtype),
         position=rows.position,
     )
 
 
 def convert_value(value: Any, conversion: Conversion, target: PropertyType) -> Any:
-    """One value of an earlier generation, told in today's kind and unit."""
-    return _values(pa.array([value], VALUE_TYPES[conversion.kind.form]), conversion, target)[0].as_py()
-
-
-def _values(value: pa.Array, conversion: Conversion, target: PropertyType) -> pa.Array:
-    wanted = VALUE_TYPES[target.form]
-    if conversion.how == "map":
-        return pa.array([_mapped(v, conversion, target) for v in value.to_pylist()], wanted)
-    if conversion.how == "unit" and conversion.unit and target.unit:
-        factor, offset = affine(conversion.unit, target.unit)
-        value = pc.add(pc.multiply(pc.cast(value, pa.float64(), safe=False), factor), offset)
-    if target.form is Form.TEXT and conversion.kind is Kind.BOOLEAN:
-        value = pc.if_else(pc.equal(value, 0), "false", "true")
-    if target.form is Form.INTEGER and pa.types.is_floating(value.type):
-        value = pc.round(value)
-    return pc.cast(value, wanted, safe=False)
-
-
-def _mapped(value: Any, conversion: Conversion, target: PropertyType) -> Any:
-    if value is None:
-        return None
-    old = str(bool(value)).lower() if conversion.kind is Kind.BOOLEAN else str(value)
-    new = conversion.mapping.get(old)
-    if new is None:
-        return old if target.form is Form.TEXT else None
-    if target.form is Form.NUMBER:
-        return float(new)
-    if target.form is Form.INTEGER:
-        return int(new)
-    return str(new)
+    """One value of an earlier generation, told in today's kind and unit; None where there is no word for it."""
+    return convert_generation(target, conversion.generation, pa.array([value], VALUE_TYPES[conversion.kind.form]))[
+        0
+    ].as_py()
 
 
 def decode(value: Any, kind: Kind) -> Any:

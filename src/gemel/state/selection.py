@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,8 +41,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 class Composition(Protocol):
     """How twins are made of twins; the platform gives the registry's."""
 
-    def parts(self, twin: str, depth: int | None) -> Iterable[str]:
-        """Ids of the parts, downwards; `depth` None: all levels."""
+    def parts(self, twins: Sequence[str], depth: int | None) -> Iterable[str]:
+        """Ids of what is part of any of these, downwards; `depth` None: all levels. One question for all of them."""
 
     def roots(self, type_id: str) -> Iterable[str]:
         """Ids of the twins that are part of no other; of one type unless `type_id` is empty."""
@@ -125,7 +125,7 @@ def _with_parts(
     numbers: NDArray[np.int64], depth: int | None, directory: Directory, composition: Composition | None
 ) -> NDArray[np.int64]:
     parts = _needed(composition).parts
-    below = [part for id in directory.ids(numbers.tolist()) if id for part in parts(id, depth)]
+    below = parts([id for id in directory.ids(numbers.tolist()) if id], depth)
     return np.union1d(numbers, _of_ids(below, directory))
 
 
