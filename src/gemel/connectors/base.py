@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 import msgspec
 
 from gemel.clock import Clock
-from gemel.errors import InvalidDocument, MissingExtra, Problem, UnknownConnector
+from gemel.errors import InvalidDocument, InvalidInput, MissingExtra, Problem, UnknownConnector
 from gemel.twin import Binding, ConnectorSpec, Kind
 
 if TYPE_CHECKING:
@@ -104,8 +104,14 @@ class Port(Protocol):
         may repeat what an earlier connection brought, so equal readings have no second effect.
         """
 
-    async def deliver_frame(self, batch: pa.RecordBatch) -> Receipt:
-        """The same for columns twin, property, time, value[, quality]; in order with `deliver`."""
+    async def deliver_frame(self, batch: pa.RecordBatch, *, identity: tuple[str, int] | None = None) -> Receipt:
+        """The same for columns twin, property, time, value[, quality]; in order with `deliver`.
+
+        `identity`: epoch and sequence, as a message has them. Raises InvalidInput for other columns.
+        """
+
+    async def reached(self, epoch: str) -> int | None:
+        """The highest sequence of this epoch that we have on stable storage, of this run or an earlier one."""
 
     def connected(self, detail: str = "") -> bool:
         """The transport is up. Journals `source.found` after a loss; returns whether there was an earlier connection
@@ -165,7 +171,8 @@ class Plugin(Protocol):
     Settings: ClassVar[type[Any]]
 
     def __call__(self, settings: Any, bindings: Sequence[Binding]) -> Source:
-        """A source for checked settings; opens nothing yet. Raises InvalidInput for bindings it cannot serve."""
+        """A source for checked settings; opens nothing yet. Raises InvalidInput for bindings it cannot serve, best an
+        InvalidDocument that names each: `bindings[3].address`."""
 
 
 @lru_cache(maxsize=1)
@@ -203,16 +210,18 @@ def settings_of(spec: ConnectorSpec, kind: Plugin | None = None) -> Any:
 
 
 def check(spec: ConnectorSpec) -> list[Problem]:
-    """What stands against running `spec`: a kind that there is not, settings that its plug-in does not take.
+    """What stands against running `spec`: a kind that there is not, settings or bindings that its plug-in does not take.
 
-    Settings of a kind whose package is not installed here cannot be judged, and pass.
+    Those of a kind whose package is not installed here cannot be judged, and pass.
     """
     try:
-        settings_of(spec)
+        build(spec)
     except UnknownConnector as error:
         return [Problem(error.detail, field="kind")]
     except InvalidDocument as error:
         return error.problems
+    except InvalidInput as error:
+        return [Problem(error.detail, field="bindings")]
     except MissingExtra:
         pass
     return []

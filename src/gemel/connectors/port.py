@@ -45,6 +45,7 @@ class _Parcel:
     messages: Sequence[Message]
     resumed: bool
     frame: pa.RecordBatch | None = None
+    identity: tuple[str, int] | None = None
     done: asyncio.Future[Receipt] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -86,8 +87,11 @@ class ConnectorPort:
     async def deliver(self, messages: Sequence[Message], *, resumed: bool = False) -> Receipt:
         return await self._enter(_Parcel(messages, resumed))
 
-    async def deliver_frame(self, batch: pa.RecordBatch) -> Receipt:
-        return await self._enter(_Parcel((), False, batch))
+    async def deliver_frame(self, batch: pa.RecordBatch, *, identity: tuple[str, int] | None = None) -> Receipt:
+        return await self._enter(_Parcel((), False, batch, identity))
+
+    async def reached(self, epoch: str) -> int | None:
+        return await asyncio.to_thread(self._intake.reached, self.spec.id, epoch)
 
     def connected(self, detail: str = "") -> bool:
         again = self.health.connects > 0
@@ -223,7 +227,9 @@ class ConnectorPort:
     async def _hand_in(self, parcels: list[_Parcel]) -> Receipt:
         first = parcels[0]
         if first.frame is not None:
-            return await asyncio.wrap_future(self._intake.submit_frame(self.spec.id, first.frame))
+            return await asyncio.wrap_future(
+                self._intake.submit_frame(self.spec.id, first.frame, identity=first.identity)
+            )
         messages = first.messages if len(parcels) == 1 else [m for parcel in parcels for m in parcel.messages]
         return await self._intake.deliver(self.spec.id, messages, resumed=first.resumed)
 

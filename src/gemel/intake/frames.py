@@ -166,6 +166,10 @@ def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
     batch, builder = item.frame, taker.builder
     assert batch is not None
     outcome, mark = Outcome(builder.count), builder.mark()
+    taker.watermarks.mark()
+    if item.identity is not None and not taker.watermarks.take(item.source, *item.identity):
+        outcome.repeated = batch.num_rows
+        return outcome
     codes, found = (
         _by_series(taker, batch) if "series" in batch.schema.names else resolver.pairs(taker, item.source, batch)
     )
@@ -181,6 +185,7 @@ def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
                 raise error_of(outcome.problems[0])
         except GemelError:
             taker.back_to(mark)
+            taker.watermarks.back()
             raise
     outcome.end = builder.count
     return outcome

@@ -13,7 +13,7 @@ from gemel.database import Database
 from gemel.intake.base import Happened, Message
 from gemel.intake.tables import identity_table, watermark_table
 
-__all__ = ["Identities", "Key", "Watermark", "Watermarks", "digest_of", "key_of"]
+__all__ = ["Identities", "Key", "Watermark", "Watermarks", "digest_of", "key_of", "reached"]
 
 MAX_GAPS = 1_024
 MAX_IN_MEMORY = 10_000
@@ -193,3 +193,13 @@ class Watermarks:
         for key in self._changed:
             self._of.pop(key, None)
         self._changed.clear()
+
+
+def reached(database: Database, source: str, epoch: str) -> int | None:
+    """The highest sequence of an epoch that is on stable storage; None when there is none."""
+    c = watermark_table.c
+    with database.read() as connection:
+        found: int | None = connection.execute(
+            sa.select(c.sequence).where(c.source == source, c.epoch == _short(epoch))
+        ).scalar_one_or_none()
+    return found

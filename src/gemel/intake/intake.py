@@ -14,13 +14,14 @@ from gemel.clock import Clock
 from gemel.errors import GemelError, InvalidId, InvalidInput, Overloaded
 from gemel.intake.base import Message, Quarantined, Receipt, Refusal, ReplayRule, SourceRule
 from gemel.intake.frames import check_batch
-from gemel.intake.identity import Identities, Watermarks
+from gemel.intake.identity import Identities, Watermarks, reached
 from gemel.intake.plans import Plans
 from gemel.intake.quarantine import Held, Quarantine
 from gemel.intake.queue import Answer, FairQueue, Item, size_of_messages
 from gemel.intake.replaying import check_rule
 from gemel.intake.tail import Tails
 from gemel.intake.taker import Taker
+from gemel.intake.validate import check_text
 from gemel.intake.writer import Writer
 from gemel.journal import SqlJournal
 from gemel.registry import Registry
@@ -116,18 +117,34 @@ class Intake:
         return item
 
     def submit_frame(
-        self, source: str, batch: pa.RecordBatch, *, strict: bool = False, actor: str = ""
+        self,
+        source: str,
+        batch: pa.RecordBatch,
+        *,
+        strict: bool = False,
+        actor: str = "",
+        identity: tuple[str, int] | None = None,
     ) -> Future[Receipt]:
         """Hand in readings as columns: `twin` and `property` (best dictionary-encoded), or `series` (int64); `value`;
-        perhaps `time` (timestamp, or int64 microseconds) and `quality`. At most a million rows.
+        perhaps `time` (timestamp, or int64 microseconds) and `quality`. At most a million rows. `identity`: epoch and
+        sequence, as a message has them; the same again has no second effect.
 
         Raises InvalidInput for other columns, and as `submit`.
         """
         checked = check_batch(batch)
         item = Item(_checked(source), checked.nbytes, Answer())
         item.frame, item.strict, item.actor = checked, strict, actor
+        if identity is not None:
+            epoch, sequence = identity
+            if not 0 <= sequence < 2**63:
+                raise InvalidInput(f"the sequence of a frame is {sequence}; it must be from 0 to 2^63 - 1")
+            item.identity = (check_text("the epoch of a frame", epoch), sequence)
         self._queue.put(item)
         return item.answer.future  # type: ignore[no-any-return]
+
+    def reached(self, source: str, epoch: str) -> int | None:
+        """The highest sequence of this epoch on stable storage: where a source that was restarted goes on."""
+        return reached(self._journal.database, source, epoch)
 
     def reject(self, source: str, payload: bytes, reason: str) -> Future[Receipt]:
         """Keep bytes that `source` sent and nobody understands in quarantine, with the reason."""

@@ -47,7 +47,19 @@ class Answer:
 class Item:
     """One thing to take in, in its turn."""
 
-    __slots__ = ("actor", "answer", "frame", "messages", "replays", "resumed", "size", "source", "strict", "work")
+    __slots__ = (
+        "actor",
+        "answer",
+        "frame",
+        "identity",
+        "messages",
+        "replays",
+        "resumed",
+        "size",
+        "source",
+        "strict",
+        "work",
+    )
 
     def __init__(self, source: str, size: int, answer: Answer) -> None:
         self.source = source
@@ -58,6 +70,8 @@ class Item:
         self.resumed = False
         self.messages: Sequence[Message] = ()
         self.frame: pa.RecordBatch | None = None
+        self.identity: tuple[str, int] | None = None
+        """(epoch, sequence) of a numbered frame."""
         self.work: Callable[..., Any] | None = None
         self.replays: Any = None
 

@@ -40,6 +40,8 @@ class RecordingPort:
         self.resumed: list[bool] = []
         """For each message, whether it may repeat an earlier connection."""
         self.frames: list[pa.RecordBatch] = []
+        self.watermarks: dict[str, int] = {}
+        """By epoch, the highest sequence that was delivered."""
         self.connections: list[str] = []
         self.heartbeats = 0
         self.losses: list[str] = []
@@ -67,13 +69,25 @@ class RecordingPort:
         first = len(self.messages) + 1
         self.messages += messages
         self.resumed += [resumed] * len(messages)
+        for message in messages:
+            self._reach((message.epoch, message.sequence) if message.sequence is not None else None)
         self._told.set()
         return Receipt(first=first, last=len(self.messages), accepted=len(messages))
 
-    async def deliver_frame(self, batch: pa.RecordBatch) -> Receipt:
+    async def deliver_frame(self, batch: pa.RecordBatch, *, identity: tuple[str, int] | None = None) -> Receipt:
+        if identity is not None and identity[1] <= (await self.reached(identity[0]) or -1):
+            return Receipt(repeated=batch.num_rows)
+        self._reach(identity)
         self.frames.append(batch)
         self._told.set()
         return Receipt(first=1, last=batch.num_rows, accepted=batch.num_rows)
+
+    async def reached(self, epoch: str) -> int | None:
+        return self.watermarks.get(epoch)
+
+    def _reach(self, identity: tuple[str, int] | None) -> None:
+        if identity is not None:
+            self.watermarks[identity[0]] = max(identity[1], self.watermarks.get(identity[0], -1))
 
     def connected(self, detail: str = "") -> bool:
         self.connections.append(detail)
