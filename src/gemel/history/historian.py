@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -28,6 +31,7 @@ from gemel.twin import Form
 __all__ = ["Historian"]
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _LOOK_S = 30.0
 """How often maintenance looks for work while nothing is committed."""
@@ -62,6 +66,7 @@ class Historian:
         self._oldest: float | None = None
         self._doubtful = False
         self._orders: list[Fact] = []
+        self._errands: deque[tuple[Callable[[Lake], Any], Future[Any]]] = deque()
         self._loads: Mapping[str, int] = {}
         self._rest = False
         self._maintenance: Maintenance
@@ -108,6 +113,17 @@ class Historian:
         with self._wake:
             self._orders.append(fact)
             self._wake.notify_all()
+
+    def between_commits(self, work: Callable[[Lake], T]) -> Future[T]:
+        """Have the historian's thread do `work` soon; nothing is committed, merged or deleted while it runs."""
+        done: Future[T] = Future()
+        with self._wake:
+            if self._stopping:
+                done.cancel()
+            else:
+                self._errands.append((work, done))
+                self._wake.notify_all()
+        return done
 
     def wait_loaded(self, digest: str, timeout_s: float) -> bool:
         """Whether the load of this hash was taken in within the time."""
@@ -181,6 +197,8 @@ class Historian:
                     self._doubtful = True
                     self._pause()
         finally:
+            while self._errands:
+                self._errands.popleft()[1].cancel()
             self._maintenance.close()
             self._lake.close()
             self._marker.unlink(missing_ok=True)
@@ -205,6 +223,8 @@ class Historian:
 
     def _work(self) -> None:
         """One commit, or one step of maintenance; a commit comes first unless files crowd."""
+        while self._errands:
+            _run_errand(*self._errands.popleft(), self._lake)
         if self._orders:
             self._refold()
         if not self._due() or (not self._doubtful and self._maintenance.merge_overdue()):
@@ -230,7 +250,7 @@ class Historian:
         """Wait until a commit is due or maintenance may find something; False when it is time to stop."""
         with self._wake:
             while not self._stopping:
-                if self._due() or not self._rest or self._orders:
+                if self._due() or not self._rest or self._orders or self._errands:
                     return True
                 left = _LOOK_S
                 if self._oldest is not None:
@@ -336,6 +356,14 @@ class Historian:
         pause = min(self.pace.retry_s * 2 ** (self._status.failures - 1), self.pace.retry_most_s)
         with self._wake:
             self._wake.wait_for(lambda: self._stopping, pause)
+
+
+def _run_errand(work: Callable[[Lake], Any], done: Future[Any], lake: Lake) -> None:
+    if done.set_running_or_notify_cancel():
+        try:
+            done.set_result(work(lake))
+        except BaseException as error:
+            done.set_exception(error)
 
 
 def _reason(error: Exception) -> str:

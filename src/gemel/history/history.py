@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
@@ -17,6 +19,7 @@ from gemel.history.average import Average, average_of
 from gemel.history.events import EventPage, EventQuery, events_of
 from gemel.history.export import Progress, export
 from gemel.history.historian import Historian
+from gemel.history.lake import Lake
 from gemel.history.load import LOADED_KIND, Loaded, Staged, load_hash, loaded_change
 from gemel.history.points import Past
 from gemel.history.published import File, View, Views
@@ -33,6 +36,8 @@ from gemel.state import Relation
 from gemel.twin import Change, Position, Reading
 
 __all__ = ["History"]
+
+T = TypeVar("T")
 
 
 class History:
@@ -109,6 +114,28 @@ class History:
         """One moment of the history over several reads; its files stay while it is held."""
         with self._views.hold() as view:
             yield view
+
+    def copy_catalogue(self, target: Path, also: Callable[[Position, list[str]], T], timeout_s: float = 600.0) -> T:
+        """Copy the catalogue to a new SQLite file, for a backup, and call `also` before anything can follow it.
+
+        `also` gets the position that the copy holds and the paths, relative to `folder`, of what belongs to it: data
+        files, keyframes, roll-ups, and staged loads. Hold a `view` around it until those are copied. Raises Overloaded.
+        """
+
+        def work(lake: Lake) -> T:
+            lake.copy_catalogue(target)
+            made = self._views.current.derived
+            derived = [k.path for listed in made.keyframes.values() for k in listed]
+            derived += [r.path for days in made.rollups.values() for r in days.values()]
+            loads = [str(p.relative_to(self.folder)) for p in sorted((self.folder / "loads").glob("*/*"))]
+            return also(lake.position, [*lake.all_files(), *derived, *loads])
+
+        copying = self._historian.between_commits(work)
+        try:
+            return copying.result(timeout_s)
+        except (CancelledError, FutureTimeout):
+            copying.cancel()
+            raise Overloaded(f"the history had no time for a backup within {timeout_s:.0f} s; try again") from None
 
     # one instant
 

@@ -111,12 +111,12 @@ class Lake:
 
     def _attach(self, catalogue_url: str | None) -> None:
         options = ["OVERRIDE_DATA_PATH true", "DATA_INLINING_ROW_LIMIT 0", f"DATA_PATH {_text(str(self.data) + '/')}"]
+        extensions.load(self._connection, "ducklake", "sqlite")
         if catalogue_url is None:
-            extensions.load(self._connection, "ducklake", "sqlite")
             target = f"sqlite:{self.folder / 'catalogue.sqlite'}"
             options.append("META_JOURNAL_MODE 'WAL'")
         else:
-            extensions.load(self._connection, "ducklake", "postgres")
+            extensions.load(self._connection, "postgres")
             target = f"postgres:{catalogue_url}"
         self._connection.execute(f"ATTACH {_text('ducklake:' + target)} AS lake ({', '.join(options)})")
 
@@ -303,6 +303,24 @@ class Lake:
     def remove_orphans(self) -> None:
         """Delete files that a crash left outside the catalogue; only while nobody else writes here."""
         self._connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true)")
+
+    def all_files(self) -> list[str]:
+        """Every file that the catalogue holds now, of all tables, relative to the folder."""
+        found = []
+        for table in CREATE:
+            for row in self._connection.execute(
+                f"SELECT data_file, delete_file FROM ducklake_list_files('lake', '{table}')"
+            ).fetchall():
+                found += [str(Path(name).relative_to(self.folder)) for name in row if name]
+        return found
+
+    def copy_catalogue(self, target: Path) -> None:
+        """Write the catalogue as it is to a new SQLite file, wherever it lives itself."""
+        self._connection.execute(f"ATTACH {_text(str(target))} AS copied (TYPE sqlite)")
+        try:
+            self._connection.execute(f"COPY FROM DATABASE {_META} TO copied")
+        finally:
+            self._connection.execute("DETACH copied")
 
     def close(self) -> None:
         with suppress(duckdb.Error):
