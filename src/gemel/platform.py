@@ -21,7 +21,7 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import Connection
 
-from gemel.access import Gate
+from gemel.access import Devices, Gate
 from gemel.clock import Clock, Moment, WallClock, moment
 from gemel.connectors.base import check
 from gemel.connectors.reach import Reach
@@ -99,7 +99,10 @@ class Platform:
             followers = [self.state.fold, self._follow]
             self.intake = Intake(self.journal, self.registry, clock, after_commit=followers, sources=self.state)
             opened.callback(self.intake.close)
-            self.gate = Gate(self.database, self.intake, clock, position=lambda: self.state.position)
+            devices = Devices(
+                self.database, self.intake, clock, registry=self.registry, secrets=folder.path / "secrets"
+            )
+            self.gate = Gate(self.database, self.intake, clock, position=lambda: self.state.position, devices=devices)
             opened.callback(self.gate.close)
             self.supervisor = Supervisor(self.intake, clock, self.registry, reach=Reach.of(folder.path))
             opened.callback(self.supervisor.close)
@@ -313,6 +316,7 @@ class Platform:
             self._saved = keyframe.position
 
     def _follow(self, block: Block) -> None:
+        self.gate.devices.follow(block)
         if any(change.kind.startswith("connector.") for change in block.changes):
             self._rewired.set()
 

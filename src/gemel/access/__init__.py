@@ -2,6 +2,8 @@
 
 from gemel.access.accounts import Account, Accounts
 from gemel.access.audit import Audit, AuditEntry
+from gemel.access.credentials import Credential, Device
+from gemel.access.devices import Devices
 from gemel.access.gate import Gate
 from gemel.access.policy import Decision, Policies
 from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind, Role
@@ -17,7 +19,10 @@ __all__ = [
     "Action",
     "Audit",
     "AuditEntry",
+    "Credential",
     "Decision",
+    "Device",
+    "Devices",
     "Gate",
     "Policies",
     "Principal",

@@ -7,8 +7,10 @@ from typing import Any
 
 from gemel.access.accounts import Accounts
 from gemel.access.audit import Audit
+from gemel.access.devices import KIND as DEVICE
+from gemel.access.devices import Devices
 from gemel.access.policy import Decision, Policies
-from gemel.access.principal import AUDITED, Action, Principal, Resource
+from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind
 from gemel.access.sessions import Sessions
 from gemel.access.store import Store, Writer
 from gemel.access.tokens import Tokens
@@ -36,6 +38,7 @@ class Gate:
         *,
         position: Callable[[], int] = lambda: 0,
         policies: Policies | None = None,
+        devices: Devices | None = None,
     ) -> None:
         store = Store(database, clock, writer)
         self._clock = clock
@@ -45,18 +48,24 @@ class Gate:
         self.accounts = Accounts(store)
         self.tokens = Tokens(store, self.accounts)
         self.sessions = Sessions(store, self.accounts)
+        self.devices = devices or Devices(database, writer, clock)
 
     def decide(self, principal: Principal, action: str, resource: Resource) -> Decision:
         """May `principal` do `action` to such a thing? Never raises, writes nothing.
 
         One evaluation (60 µs) per principal, action and kind of thing until the credentials expire; then a look-up.
         """
+        own = (
+            principal.kind == DEVICE
+            and resource.kind is ResourceKind.TWIN
+            and resource.id in self.devices.twins(principal)
+        )
         if principal.expires is not None and principal.expires <= (now := self._clock.now()):
-            return self._policies.decide(principal, action, resource, now)
-        key = (principal, action, resource.kind, resource.types, resource.group)
+            return self._policies.decide(principal, action, resource, now, own=own)
+        key = (principal, action, resource.kind, resource.types, resource.group, own)
         found = self._cache.get(key)
         if found is None:
-            found = self._policies.decide(principal, action, resource, self._clock.now())
+            found = self._policies.decide(principal, action, resource, self._clock.now(), own=own)
             if len(self._cache) >= CACHED_DECISIONS:
                 self._cache.clear()
             self._cache[key] = found
@@ -88,8 +97,9 @@ class Gate:
         if missing is not None and not self.allows(principal, Action.READ, resource):
             raise missing
         raise Denied(
-            f"{action} on {resource.kind.lower()} {resource.id or '(any)'} is not granted to the role "
-            f"{principal.role} ({decision.policy}); ask an administrator",
+            f"{action} on {resource.kind.lower()} {resource.id or '(any)'} is not granted to "
+            f"{principal.id if principal.role is None else f'the role {principal.role}'} ({decision.policy}); "
+            "ask an administrator",
             action=str(action),
             policy=decision.policy,
         )

@@ -59,13 +59,17 @@ class Policies:
             "\n".join(text for name, text in texts if name.endswith(".cedar")),
         )
 
-    def decide(self, principal: Principal, action: str, resource: Resource, now: int) -> Decision:
-        """Evaluate the policies once; about 60 µs. Whatever goes wrong is a deny."""
+    def decide(self, principal: Principal, action: str, resource: Resource, now: int, *, own: bool = False) -> Decision:
+        """Evaluate the policies once; about 60 µs. Whatever goes wrong is a deny.
+
+        `own`: the principal is a device that speaks for this twin.
+        """
         who, what = _uid(principal.kind, principal.id), _uid(resource.kind, "any")
+        roles = [] if principal.role is None else [_uid("Role", principal.role)]
         entities = self._roles.with_added_json_str(
             msgspec.json.encode(
                 [
-                    {"uid": who, "attrs": _attributes(principal), "parents": [_uid("Role", principal.role)]},
+                    {"uid": who, "attrs": _attributes(principal), "parents": roles},
                     {"uid": what, "attrs": _about(resource), "parents": []},
                 ]
             ).decode()
@@ -74,7 +78,7 @@ class Policies:
             "principal": who,
             "action": {"type": "Gemel::Action", "id": str(action)},
             "resource": what,
-            "context": {"now": now},
+            "context": {"now": now, "own": own},
         }
         answer = cedarpy.is_authorized(request, self._set, entities, self._schema)
         if answer.diagnostics.errors:

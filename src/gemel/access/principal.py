@@ -49,10 +49,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody or something whose credentials were accepted."""
 
     id: str
-    """Random, never a name: `user-…`, `token-…`; `demo` for the loopback demonstration."""
+    """Never a person's name: `user-…`, `token-…` (random), `device:…`; `demo` for the loopback demonstration."""
     kind: str
-    """User, Token or Demo: the entity type in the policies."""
-    role: Role
+    """User, Token, Device or Demo: the entity type in the policies."""
+    role: Role | None = None
+    """None of a device: it has no role, only its twins."""
     expires: int | None = None
     """When these credentials end; microseconds since the epoch, UTC."""
     owner: str = ""
@@ -74,6 +75,8 @@ class ResourceKind(StrEnum):
     JOURNAL = "Journal"
     PLATFORM = "Platform"
     IDENTITY = "Identity"
+    DEVICE = "Device"
+    INTAKE = "Intake"
 
 
 class Resource(msgspec.Struct, frozen=True):

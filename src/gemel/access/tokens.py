@@ -119,7 +119,7 @@ class Tokens:
         owner = self._accounts.find(who.owner) if who.owner else None
         if owner is not None and owner.disabled:
             raise Unauthenticated("the owner of this token may not sign in any more")
-        if owner is not None and owner.role.rank < who.role.rank:
+        if owner is not None and owner.role.rank < known.token.role.rank:
             who = msgspec.structs.replace(who, role=owner.role)  # a token never can more than its owner
         if now - known.noted > USE_NOTED_EVERY_S * SECOND:
             known.noted = now

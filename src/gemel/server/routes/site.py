@@ -28,8 +28,9 @@ class Me(msgspec.Struct):
     id: str
     name: str
     kind: str
-    """user, token or demo."""
+    """user, token, device or demo."""
     role: str
+    """Empty of a device: it has no role, only its twins."""
     roles: list[str]
     """The role and all below it: viewer, operator, engineer, administrator."""
     demo: bool
@@ -56,12 +57,13 @@ async def me(request: Req) -> Me:
     call = call_of(request)
     who, gate = call.who, call.services.platform.gate
     name = {"User": gate.accounts.name(who.id), "Demo": "Demo"}.get(who.kind, who.id)
+    roles = who.role.includes() if who.role is not None else []
     return Me(
         id=who.id,
         name=name,
         kind=who.kind.lower(),
-        role=str(who.role),
-        roles=who.role.includes(),
+        role=roles[-1] if roles else "",
+        roles=roles,
         demo=who.kind == "Demo",
         expires=None if who.expires is None else rfc3339(who.expires),
     )
