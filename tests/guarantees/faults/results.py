@@ -1,0 +1,27 @@
+"""Seeds and results: `GEMEL_SEED` repeats a run, `GEMEL_RESULTS=1` writes what it found for docs/reliability.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+__all__ = ["RESULTS", "seed", "tell"]
+
+RESULTS = Path(__file__).parents[3] / "docs" / "reliability-results.json"
+
+
+def seed() -> int:
+    """The seed of this run: GEMEL_SEED, or a new one."""
+    told = os.environ.get("GEMEL_SEED")
+    return int(told) if told else random.SystemRandom().randrange(1_000_000)
+
+
+def tell(guarantee: str, what: str, **figures: int) -> None:
+    """Keep the last result of a test, if results are to be kept."""
+    if not os.environ.get("GEMEL_RESULTS"):
+        return
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    kept.setdefault(guarantee, {})[what] = figures
+    RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
