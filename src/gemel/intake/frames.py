@@ -173,7 +173,10 @@ def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
     codes, found = (
         _by_series(taker, batch) if "series" in batch.schema.names else resolver.pairs(taker, item.source, batch)
     )
-    chunks, good = _chunks(batch, _told(batch, taker.window(item.source), taker.now), codes, found)
+    told = _told(batch, taker.window(item.source), taker.now)
+    if item.scope is not None:  # the careful way refuses the rest
+        told.good &= np.array([plan is not None and item.scope(plan.twin) for plan in found.plans], np.bool_)[codes]
+    chunks, good = _chunks(batch, told, codes, found)
     rest = np.flatnonzero(~good)
     taker.close_columns()
     builder.chunks(chunks)

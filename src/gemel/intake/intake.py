@@ -33,8 +33,12 @@ QUEUE_BYTES = 64_000_000
 QUEUE_COUNT = 100_000
 TAIL_POSITIONS = 262_144
 MAX_REPLAY = 100_000
+REPLAYED_AT_ONCE = 10_000
+"""Readings that one block takes from the quarantine: others wait for it."""
 MAX_SOURCE = 128
 T = TypeVar("T")
+Scope = Callable[[str], bool]
+"""Whether a source may speak of a twin, by id or alias."""
 
 
 class SourceFollower(Protocol):
@@ -87,25 +91,40 @@ class Intake:
     # telling
 
     def submit(
-        self, source: str, messages: Sequence[Message], *, strict: bool = False, resumed: bool = False, actor: str = ""
+        self,
+        source: str,
+        messages: Sequence[Message],
+        *,
+        strict: bool = False,
+        resumed: bool = False,
+        actor: str = "",
+        scope: Scope | None = None,
     ) -> Future[Receipt]:
         """Hand in what `source` sent.
 
         What cannot be accepted goes to quarantine and is counted in the receipt; with `strict` the whole submission is
         refused with an error instead. `resumed`: these messages follow a reconnect, so readings that were taken before
-        are repeats. Raises Overloaded at once when the queue is full, StorageFailed when the writer has stopped.
+        are repeats. `scope`: which twins the source may speak of; what it says of others is refused with the code
+        `not-granted`. Raises Overloaded at once when the queue is full, StorageFailed when the writer has stopped.
         """
         item = self._messages(source, messages, Answer(), strict=strict, resumed=resumed)
-        item.actor = actor
+        item.actor, item.scope = actor, scope
         self._queue.put(item)
         return item.answer.future  # type: ignore[no-any-return]
 
     def deliver(
-        self, source: str, messages: Sequence[Message], *, strict: bool = False, resumed: bool = False, actor: str = ""
+        self,
+        source: str,
+        messages: Sequence[Message],
+        *,
+        strict: bool = False,
+        resumed: bool = False,
+        actor: str = "",
+        scope: Scope | None = None,
     ) -> asyncio.Future[Receipt]:
         """`submit` for a running event loop: all futures of one block resolve in one call to the loop."""
         item = self._messages(source, messages, Answer(asyncio.get_running_loop()), strict=strict, resumed=resumed)
-        item.actor = actor
+        item.actor, item.scope = actor, scope
         self._queue.put(item)
         return item.answer.future  # type: ignore[no-any-return]
 
@@ -124,6 +143,7 @@ class Intake:
         strict: bool = False,
         actor: str = "",
         identity: tuple[str, int] | None = None,
+        scope: Scope | None = None,
     ) -> Future[Receipt]:
         """Hand in readings as columns: `twin` and `property` (best dictionary-encoded), or `series` (int64); `value`;
         perhaps `time` (timestamp, or int64 microseconds) and `quality`. At most a million rows. `identity`: epoch and
@@ -133,7 +153,7 @@ class Intake:
         """
         checked = check_batch(batch)
         item = Item(_checked(source), checked.nbytes, Answer())
-        item.frame, item.strict, item.actor = checked, strict, actor
+        item.frame, item.strict, item.actor, item.scope = checked, strict, actor, scope
         if identity is not None:
             epoch, sequence = identity
             if not 0 <= sequence < 2**63:

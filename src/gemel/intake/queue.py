@@ -55,6 +55,7 @@ class Item:
         "messages",
         "replays",
         "resumed",
+        "scope",
         "size",
         "source",
         "strict",
@@ -68,6 +69,8 @@ class Item:
         self.actor = ""
         self.strict = False
         self.resumed = False
+        self.scope: Callable[[str], bool] | None = None
+        """Which twins, by id or alias, the source may speak of; None: of all."""
         self.messages: Sequence[Message] = ()
         self.frame: pa.RecordBatch | None = None
         self.identity: tuple[str, int] | None = None

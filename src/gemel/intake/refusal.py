@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gemel.errors import (
+    Denied,
     GemelError,
     InvalidTime,
     InvalidUnit,
@@ -23,6 +24,7 @@ _ERRORS: dict[str, type[GemelError]] = {
     "clock": InvalidTime,
     "unit": InvalidUnit,
     "conflict": MessageConflict,
+    "not-granted": Denied,
 }
 
 
