@@ -104,7 +104,9 @@ class Platform:
             )
             self.gate = Gate(self.database, self.intake, clock, position=lambda: self.state.position, devices=devices)
             opened.callback(self.gate.close)
-            self.supervisor = Supervisor(self.intake, clock, self.registry, reach=Reach.of(folder.path))
+            self.supervisor = Supervisor(
+                self.intake, clock, self.registry, reach=Reach.of(folder.path), gate=self.gate, state=self.state
+            )
             opened.callback(self.supervisor.close)
             self._rewired = threading.Event()
             self._closing = threading.Event()

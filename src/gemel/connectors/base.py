@@ -28,7 +28,10 @@ from gemel.twin import Binding, ConnectorSpec, Kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gemel.connectors.guests import Guests
+    from gemel.connectors.members import Member
     from gemel.intake import Message, Receipt
+    from gemel.state import Now
 
 __all__ = [
     "GROUP",
@@ -145,6 +148,28 @@ class Port(Protocol):
     def secret(self, ref: SecretRef) -> str:
         """What a reference names. Raises InvalidDocument that names the reference, never the secret."""
 
+    def file(self, name: str) -> Path:
+        """A certificate or key below the platform's secrets, by its name there; a source opens no others.
+
+        Raises InvalidDocument that names it.
+        """
+
+    def place(self, name: str) -> Path:
+        """The same for what may have to be made, or is a folder."""
+
+    @property
+    def guests(self) -> Guests:
+        """Who may connect to an endpoint, and what of which twin it may tell and hear."""
+
+    def member(self, name: str) -> Member:
+        """One of several objects behind this connector, whose connection comes and goes by itself."""
+
+    def present(self, twin: str) -> dict[str, Now]:
+        """The values of a twin as they are now, by property; empty when there is no such twin."""
+
+    def twins(self) -> list[str]:
+        """Ids of all twins."""
+
     def logs(self, patterns: Sequence[str]) -> list[Path]:
         """Files below the platform's `logs/`, by path or pattern relative to its folder; a source opens no others.
 
@@ -210,7 +235,7 @@ def settings_of(spec: ConnectorSpec, kind: Plugin | None = None) -> Any:
 
 
 def check(spec: ConnectorSpec) -> list[Problem]:
-    """What stands against running `spec`: a kind that there is not, settings or bindings that its plug-in does not take.
+    """What stands against running `spec`: a kind that is not installed, settings or bindings that it does not take.
 
     Those of a kind whose package is not installed here cannot be judged, and pass.
     """

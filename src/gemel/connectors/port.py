@@ -15,7 +15,9 @@ import msgspec
 
 from gemel.clock import SECOND, Clock
 from gemel.connectors.base import Backoff, SecretRef
+from gemel.connectors.guests import Guests
 from gemel.connectors.health import MAX_ADDRESSES, Health, RateMeter
+from gemel.connectors.members import Member
 from gemel.connectors.reach import Reach
 from gemel.errors import GemelError, Overloaded, StorageFull
 from gemel.twin import ConnectorSpec, Kind
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from gemel.intake import Intake, Message, Receipt
     from gemel.registry import Directory
+    from gemel.state import Now, State
 
 __all__ = ["ConnectorPort"]
 
@@ -64,6 +67,8 @@ class ConnectorPort:
         directory: Directory | None,
         *,
         reach: Reach | None = None,
+        guests: Guests | None = None,
+        state: State | None = None,
     ) -> None:
         self.spec = spec
         self.clock = clock
@@ -71,6 +76,8 @@ class ConnectorPort:
         self._intake = intake
         self._directory = directory
         self._reach = reach or Reach()
+        self.guests = guests or Guests()
+        self._state = state
         self._rate = RateMeter()
         self._waiting: deque[_Parcel] = deque()
         self._some = asyncio.Event()
@@ -155,8 +162,24 @@ class ConnectorPort:
     def secret(self, ref: SecretRef) -> str:
         return self._reach.secret(ref)
 
+    def file(self, name: str) -> Path:
+        return self._reach.file(name)
+
+    def place(self, name: str) -> Path:
+        return self._reach.place(name)
+
     def logs(self, patterns: Sequence[str]) -> list[Path]:
         return self._reach.logs(patterns)
+
+    def member(self, name: str) -> Member:
+        return Member(self.spec, name, self._intake, self.clock, directory=self._directory, state=self._state)
+
+    def present(self, twin: str) -> dict[str, Now]:
+        entry = self._directory.twin(twin) if self._directory is not None else None
+        return self._state.twin(entry) if self._state is not None and entry is not None else {}
+
+    def twins(self) -> list[str]:
+        return self._directory.ids(self._directory.numbers()) if self._directory is not None else []
 
     # what the supervisor calls
 

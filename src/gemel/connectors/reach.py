@@ -38,6 +38,20 @@ class Reach:
             return _of_environment(ref.env)
         return self._of_file(ref.file) if ref.file else _of_keyring(ref.keyring)
 
+    def file(self, name: str) -> Path:
+        """A file below the directory of secrets (a certificate, a key), by its name there.
+
+        Raises InvalidDocument that names it when it lies elsewhere or is not there.
+        """
+        path = self._secret_path(name)
+        if not path.is_file():
+            raise _unresolved(f"file {name!r:.300} is not in the directory of secrets, {self._secrets}", "file")
+        return path
+
+    def place(self, name: str) -> Path:
+        """The same for what may have to be made, or is a folder."""
+        return self._secret_path(name)
+
     def logs(self, patterns: Sequence[str]) -> list[Path]:
         """Logs by path or pattern, relative to the platform's folder, in this order; those of a pattern by name.
 
@@ -45,12 +59,16 @@ class Reach:
         """
         return [path for pattern in patterns for path in self._matching(pattern)]
 
-    def _of_file(self, name: str) -> str:
+    def _secret_path(self, name: str) -> Path:
         root = self._secrets
         if root is None:
             raise _unresolved(f"file {name!r:.300}: there is no directory of secrets here", "file")
         if (path := _inside(root, name)) is None:
             raise _unresolved(f"file {name!r:.300} is not below the directory of secrets, {root}", "file")
+        return path
+
+    def _of_file(self, name: str) -> str:
+        path = self._secret_path(name)
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:

@@ -7,10 +7,11 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gemel.clock import Clock
 from gemel.connectors.base import Backoff, Source, build
+from gemel.connectors.guests import Guests
 from gemel.connectors.health import Health
 from gemel.connectors.port import ConnectorPort
 from gemel.connectors.reach import Reach
@@ -20,6 +21,7 @@ from gemel.twin import ConnectorSpec
 if TYPE_CHECKING:
     from gemel.intake import Intake, Message, Receipt
     from gemel.registry import Directory
+    from gemel.state import State
 
 __all__ = ["Runner"]
 
@@ -40,11 +42,13 @@ class Runner:
         directory: Directory | None = None,
         factory: Callable[[ConnectorSpec], tuple[Source, Backoff]] | None = None,
         reach: Reach | None = None,
+        guests: Guests | None = None,
+        state: State | None = None,
     ) -> None:
         self.spec = spec
         self._intake, self._clock, self._directory = intake, clock, directory
         self._factory = factory or _built
-        self._reach = reach
+        self._lent: dict[str, Any] = {"reach": reach, "guests": guests, "state": state}
         self._thread = threading.Thread(target=self._main, name=f"gemel-connector-{spec.id}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -102,7 +106,7 @@ class Runner:
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._port = port = ConnectorPort(self.spec, self._intake, self._clock, self._directory, reach=self._reach)
+        self._port = port = ConnectorPort(self.spec, self._intake, self._clock, self._directory, **self._lent)
         self._task = asyncio.create_task(self._keep(port))
         self._ready.set()
         helpers = [asyncio.create_task(port.pump()), asyncio.create_task(self._beat())]

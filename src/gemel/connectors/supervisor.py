@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemel.clock import Clock
 from gemel.connectors.base import Backoff, Source
+from gemel.connectors.guests import Guests
 from gemel.connectors.health import HEALTH_TYPE, Health, health_message, health_twin
 from gemel.connectors.reach import Reach
 from gemel.connectors.runner import Runner
@@ -18,8 +19,10 @@ from gemel.errors import GemelError, UnknownConnector
 from gemel.twin import Change, ConnectorSpec
 
 if TYPE_CHECKING:
+    from gemel.access import Gate
     from gemel.intake import Intake, Message, Receipt
     from gemel.registry import Registry
+    from gemel.state import State
 
 __all__ = ["Supervisor"]
 
@@ -43,10 +46,16 @@ class Supervisor:
         health_every_s: float = 5.0,
         factory: Callable[[ConnectorSpec], tuple[Source, Backoff]] | None = None,
         reach: Reach | None = None,
+        gate: Gate | None = None,
+        state: State | None = None,
     ) -> None:
-        """`factory` makes the source of a spec; by default the plug-in of its kind does. `reach`: see there."""
+        """`factory` makes the source of a spec; by default the plug-in of its kind does. `reach`: see there.
+
+        `gate` says who may connect to endpoints, `state` what there is for them to hear."""
         self._intake, self._clock, self._registry = intake, clock, registry
-        self._factory, self._reach = factory, reach
+        directory = registry.directory if registry is not None else None
+        self._factory = factory
+        self._lent: dict[str, Any] = {"reach": reach, "guests": Guests(gate, directory), "state": state}
         self._health_every_s = health_every_s
         self._lock = threading.Lock()
         self._specs: dict[str, ConnectorSpec] = {}
@@ -114,7 +123,7 @@ class Supervisor:
 
     def _start(self, spec: ConnectorSpec) -> None:
         directory = self._registry.directory if self._registry is not None else None
-        runner = Runner(spec, self._intake, self._clock, directory=directory, factory=self._factory, reach=self._reach)
+        runner = Runner(spec, self._intake, self._clock, directory=directory, factory=self._factory, **self._lent)
         self._runners[spec.id] = runner
         runner.start()
 
