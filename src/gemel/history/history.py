@@ -18,6 +18,7 @@ from gemel.history.asof import readings_at
 from gemel.history.average import Average, average_of
 from gemel.history.events import EventPage, EventQuery, events_of
 from gemel.history.export import Progress, export
+from gemel.history.fingerprint import Fingerprint, changed_since, fingerprints
 from gemel.history.historian import Historian
 from gemel.history.lake import Lake
 from gemel.history.load import LOADED_KIND, Loaded, Staged, load_hash, loaded_change
@@ -213,6 +214,14 @@ class History:
     def relations(self) -> Mapping[str, Relation]:
         """`history.reading`, `history.happened`, `history.series` … for `State.sql`: what is in Parquet by now."""
         return relations(self.folder.absolute(), self._views, self._directory)
+
+    def fingerprints(self, until: Position) -> dict[str, Fingerprint]:
+        """Rows, first and last time and a hash of every series and kind of event: equal where two plants agree."""
+        return fingerprints(self.relations(), until)
+
+    def changed_since(self, position: Position) -> dict[int, int]:
+        """Series → the earliest time of what came after a position."""
+        return changed_since(self.relations(), position)
 
     # out and in
 
