@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from gemel.twin import Position, Quality
 
-__all__ = ["Happened", "Message", "Quarantined", "Receipt", "Refusal", "ReplayRule", "Reported", "SourceRule"]
+__all__ = ["Happened", "Message", "Quarantined", "Receipt", "Refusal", "ReplayRule", "Reported", "SourceRule", "summed"]
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -60,6 +61,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     twin: str = ""
     property: str = ""
     """Of an event, its name."""
+    count: int = 1
+    """How many readings were refused for it; `detail` is of the first."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +77,20 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int = 0
     problems: list[Refusal] = []
     """The first hundred refusals."""
+
+
+def summed(receipts: Sequence[Receipt]) -> Receipt:
+    """One receipt of what was handed in as several."""
+    if len(receipts) == 1:
+        return receipts[0]
+    return Receipt(
+        first=min((receipt.first for receipt in receipts if receipt.first), default=0),
+        last=max((receipt.last for receipt in receipts), default=0),
+        accepted=sum(receipt.accepted for receipt in receipts),
+        repeated=sum(receipt.repeated for receipt in receipts),
+        quarantined=sum(receipt.quarantined for receipt in receipts),
+        problems=[problem for receipt in receipts for problem in receipt.problems][:100],
+    )
 
 
 class SourceRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,11 +126,14 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     twin: str = ""
     property: str = ""
     form: str = "raw"
-    """`reading` and `event` can be replayed; `raw` bytes cannot be understood, and `message` is a conflict."""
+    """`reading`, `readings`, `frame` (many that came as columns) and `event` can be replayed; `raw` bytes cannot be
+    understood, and `message` is a conflict."""
     payload: Any = None
-    """The Reported or Happened as it came, or the bytes."""
+    """The Reported or Happened as it came, or the bytes; of many readings, in lists, the first twenty."""
     size: int = 0
-    """Bytes of the payload as it came; only its first mebibyte is kept."""
+    """Bytes of the payload; of `raw` as it came, of which only the first mebibyte is kept."""
+    count: int = 1
+    """How many readings it holds, of one source and refused for one reason; `detail` is of the first."""
     state: str = "held"
     """held, replayed or discarded."""
     position: Position = 0

@@ -7,7 +7,6 @@ that is good after all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +14,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gemel.errors import GemelError, InvalidInput
-from gemel.intake.base import Reported
 from gemel.intake.builder import Chunk
+from gemel.intake.payloads import readings_of
 from gemel.intake.queue import Item
 from gemel.intake.refusal import Refused, error_of
+from gemel.intake.refusing import Rows, rows_of, take_apart
 from gemel.intake.taker import Outcome, Taker
 from gemel.intake.validate import MAX_INTEGER, MAX_TEXT_BYTES, Plan
 from gemel.twin import VALUE_TYPES, Form, Kind, Quality, split_series
@@ -78,15 +78,18 @@ class _Resolved:
     """What the distinct pairs of a frame are; index k is a pair."""
 
     plans: list[Plan | None]
+    names: list[tuple[str, str]]
+    missing: list[str]  # why there is no plan
     series: NDArray[np.int64]
     form: NDArray[np.int8]  # index of Form; -1: the careful way
     low: NDArray[np.float64]
     high: NDArray[np.float64]
 
 
-def _resolved(plans: list[Plan | None]) -> _Resolved:
+def _resolved(plans: list[Plan | None], names: list[tuple[str, str]], missing: list[str]) -> _Resolved:
     size = len(plans)
-    found = _Resolved(plans, np.zeros(size, np.int64), np.full(size, -1, np.int8), np.zeros(size), np.zeros(size))
+    low, high = np.zeros(size), np.zeros(size)
+    found = _Resolved(plans, names, missing, np.zeros(size, np.int64), np.full(size, -1, np.int8), low, high)
     for k, plan in enumerate(plans):
         if plan is None:
             continue
@@ -122,17 +125,27 @@ class Resolver:
         ):
             return codes, kept[4]
         twin_names, property_names = twins.dictionary.to_pylist(), names.dictionary.to_pylist()
-        plans: list[Plan | None] = []
-        for twin, name in zip((distinct // width).tolist(), (distinct % width).tolist(), strict=True):
-            try:
-                plans.append(taker.plans.resolve(twin_names[twin], property_names[name]))
-            except Refused:
-                plans.append(None)
-        found = _resolved(plans)
+        pairs = zip((distinct // width).tolist(), (distinct % width).tolist(), strict=True)
+        told = [(twin_names[twin], property_names[name]) for twin, name in pairs]
+        plans, missing = _plans(taker, told)
+        found = _resolved(plans, told, missing)
         if len(self._of) > 256:
             self._of.clear()
         self._of[source] = (taker.plans.revision, twins.dictionary, names.dictionary, distinct, found)
         return codes, found
+
+
+def _plans(taker: Taker, names: list[tuple[str, str]]) -> tuple[list[Plan | None], list[str]]:
+    plans: list[Plan | None] = []
+    missing: list[str] = []
+    for twin, name in names:
+        try:
+            plans.append(taker.plans.resolve(twin, name))
+            missing.append("")
+        except Refused as refused:
+            plans.append(None)
+            missing.append(refused.code)
+    return plans, missing
 
 
 def _factorised(numbers: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -152,13 +165,17 @@ def _by_series(taker: Taker, batch: pa.RecordBatch) -> tuple[NDArray[np.int64], 
     encoded = batch.column("series").dictionary_encode()
     directory = taker.plans.directory
     plans: list[Plan | None] = []
+    names: list[tuple[str, str]] = []
     for series in encoded.dictionary.to_pylist():
         twin, number = split_series(series)
         entry, ref = directory.entry(twin), directory.property(number)
         current = entry.properties.get(ref.property.name) if entry and ref else None
         same = entry is not None and current is not None and current.number == number
-        plans.append(Plan(series, entry.id, current) if same and entry and current else None)
-    return encoded.indices.to_numpy().astype(np.int64), _resolved(plans)
+        plan = Plan(series, entry.id, current) if same and entry and current else None
+        plans.append(plan)
+        names.append((plan.twin, plan.property.name) if plan else (f"series {series}", ""))
+    missing = ["" if plan else "unknown-twin" for plan in plans]
+    return encoded.indices.to_numpy().astype(np.int64), _resolved(plans, names, missing)
 
 
 def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
@@ -174,7 +191,7 @@ def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
         _by_series(taker, batch) if "series" in batch.schema.names else resolver.pairs(taker, item.source, batch)
     )
     told = _told(batch, taker.window(item.source), taker.now)
-    if item.scope is not None:  # the careful way refuses the rest
+    if item.scope is not None:
         told.good &= np.array([plan is not None and item.scope(plan.twin) for plan in found.plans], np.bool_)[codes]
     chunks, good = _chunks(batch, told, codes, found)
     rest = np.flatnonzero(~good)
@@ -183,7 +200,10 @@ def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
     outcome.accepted = sum(len(chunk.series) for chunk in chunks)
     if len(rest):
         try:
-            taker.carefully(item, _rows(batch, rest, codes, found), outcome)
+            rows = Rows(batch, codes, found.plans, found.names, found.missing)
+            rest = take_apart(taker, item, rows, rest, outcome)
+            if len(rest):
+                taker.carefully(item, readings_of(rows_of(rows, rest)), outcome)
             if item.strict and outcome.quarantined:
                 raise error_of(outcome.problems[0])
         except GemelError:
@@ -208,7 +228,7 @@ def _told(batch: pa.RecordBatch, window: tuple[int, int], now: int) -> _Told:
     told = _Told(np.empty(0, np.int64), np.zeros(count, np.uint8), np.ones(count, np.bool_))
     if "time" in names:
         column = batch.column("time")
-        told.time = (pc.fill_null(column, -(1 << 62)) if column.null_count else column).to_numpy()
+        told.time = (pc.fill_null(column, now) if column.null_count else column).to_numpy()
         told.good = (told.time >= window[0]) & (told.time <= window[1])
     else:
         told.time = np.full(count, now, dtype=np.int64)
@@ -297,23 +317,3 @@ def _converted(
 
 def _mask(value: pa.Array) -> NDArray[np.bool_] | None:
     return value.is_null().to_numpy(zero_copy_only=False) if value.null_count else None
-
-
-def _rows(batch: pa.RecordBatch, at: NDArray[np.int64], codes: NDArray[np.int64], found: _Resolved) -> list[Reported]:
-    picked = batch.take(pa.array(at))
-    names = batch.schema.names
-    values = picked.column("value").to_pylist()
-    times = picked.column("time").to_pylist() if "time" in names else [None] * len(at)
-    qualities = picked.column("quality").to_pylist() if "quality" in names else [0] * len(at)
-    if "series" in names:
-        plans = [found.plans[k] for k in codes[at].tolist()]
-        who: list[tuple[Any, Any]] = [
-            (plan.twin, plan.property.name) if plan else (f"series {series}", "")
-            for plan, series in zip(plans, picked.column("series").to_pylist(), strict=True)
-        ]
-    else:
-        who = list(zip(picked.column("twin").to_pylist(), picked.column("property").to_pylist(), strict=True))
-    return [
-        Reported(twin=twin, property=name, value=value, time=time, quality=quality)
-        for (twin, name), value, time, quality in zip(who, values, times, qualities, strict=True)
-    ]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from gemel.clock import Clock
 from gemel.errors import GemelError, InvalidId, InvalidInput, Overloaded
-from gemel.intake.base import Message, Quarantined, Receipt, Refusal, ReplayRule, SourceRule
+from gemel.intake.base import Message, Quarantined, Receipt, Refusal, ReplayRule, SourceRule, summed
 from gemel.intake.frames import check_batch
 from gemel.intake.identity import Identities, Watermarks, reached
 from gemel.intake.plans import Plans
@@ -260,8 +260,12 @@ class Intake:
         if rule is not None:
             check_rule(rule)
         wanted = self._quarantine.ids(_where(source, code, twin, ""), MAX_REPLAY) if ids is None else list(ids)
-        item = Item("", 100 * len(wanted) + 100, Answer())
-        item.replays, item.actor = (wanted, rule), actor
+        parts = self._quarantine.portions(wanted, REPLAYED_AT_ONCE) or [[]]
+        return _gathered([self._replay(part, rule, actor) for part in parts])
+
+    def _replay(self, ids: list[int], rule: ReplayRule | None, actor: str) -> Future[Receipt]:
+        item = Item("", 100 * len(ids) + 100, Answer())
+        item.replays, item.actor = (ids, rule), actor
         self._queue.put(item)
         return item.answer.future  # type: ignore[no-any-return]
 
@@ -305,6 +309,29 @@ def _closed() -> GemelError:
 def _where(source: str, code: str, twin: str, state: str) -> dict[str, str]:
     given = {"source": source, "code": code, "twin": twin, "state": state}
     return {column: value for column, value in given.items() if value}
+
+
+def _gathered(futures: Sequence[Future[Receipt]]) -> Future[Receipt]:
+    """One receipt of several that come in order; the error of the first that has one."""
+    if len(futures) == 1:
+        return futures[0]
+    receipts: list[Receipt] = []
+    whole: Future[Receipt] = Future()
+
+    def follow(done: Future[Receipt]) -> None:
+        error = done.exception()
+        if whole.done():
+            return
+        if error is not None:
+            whole.set_exception(error)
+            return
+        receipts.append(done.result())
+        if len(receipts) == len(futures):
+            whole.set_result(summed(receipts))
+
+    for future in futures:
+        future.add_done_callback(follow)
+    return whole
 
 
 def _then(future: Future[Any], result: Callable[[Any], T]) -> Future[T]:

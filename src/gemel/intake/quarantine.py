@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,50 +11,51 @@ import structlog
 from sqlalchemy import Connection
 
 from gemel.database import Database
-from gemel.intake.base import Happened, Message, Quarantined, Refusal, Reported
+from gemel.intake.base import Quarantined, Refusal
+from gemel.intake.payloads import Refusable, packed, unpacked
 from gemel.intake.tables import quarantine_table
 from gemel.twin import Page
 
 __all__ = ["Held", "Quarantine"]
 
-MAX_PAYLOAD = 1 << 20
 MAX_FIELD = 128
 MAX_HELD = 100_000
 """Rows held per source: a broken device must not fill the disk."""
+MAX_HELD_BYTES = 256 << 20
+"""Bytes held per source."""
+SAMPLE = 20
+"""Readings of a long row that a page shows."""
 _log = structlog.get_logger(__name__)
-_encoder = msgspec.msgpack.Encoder()
-_decoders: dict[str, Any] = {
-    "reading": msgspec.msgpack.Decoder(Reported),
-    "event": msgspec.msgpack.Decoder(Happened),
-    "message": msgspec.msgpack.Decoder(Message),
-}
 
 
 class Held(msgspec.Struct, frozen=True):
-    """One refused thing on its way into the quarantine."""
+    """One refused thing, or a run of readings refused for one reason, on its way into the quarantine."""
 
     source: str
     received: int
     refusal: Refusal
-    payload: Reported | Happened | Message | bytes
+    payload: Refusable
     actor: str = ""
 
-    def values(self) -> dict[str, Any]:
-        form, data = _packed(self.payload)
-        return {
-            "source": _field(self.source),
-            "received": self.received,
-            "code": self.refusal.code,
-            "detail": _printable(self.refusal.detail)[:1000],
-            "twin": _field(self.refusal.twin),
-            "property": _field(self.refusal.property),
-            "form": form,
-            "payload": data[:MAX_PAYLOAD],
-            "size": len(data),
-            "actor": _field(self.actor),
-            "state": "held",
-            "position": 0,
-        }
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The rows of the table that hold it."""
+        for form, data, size, readings in packed(self.payload):
+            detail = _printable(self.refusal.detail)[:900]
+            yield {
+                "source": _field(self.source),
+                "received": self.received,
+                "code": self.refusal.code,
+                "detail": detail if readings == 1 else f"{detail} (the first of {readings})",
+                "twin": _field(self.refusal.twin),
+                "property": _field(self.refusal.property),
+                "form": form,
+                "payload": data,
+                "size": size,
+                "actor": _field(self.actor),
+                "state": "held",
+                "position": 0,
+                "readings": readings,
+            }
 
 
 def _printable(text: object) -> str:
@@ -65,51 +66,34 @@ def _field(text: object) -> str:
     return _printable(text)[:MAX_FIELD]
 
 
-def _packed(payload: Reported | Happened | Message | bytes) -> tuple[str, bytes]:
-    """(form, bytes). What MessagePack cannot hold, or what is too long to be kept whole, is kept as raw bytes."""
-    if isinstance(payload, bytes):
-        return "raw", payload
-    form = {Reported: "reading", Happened: "event", Message: "message"}[type(payload)]
-    try:
-        data = _encoder.encode(payload)
-        if len(data) <= MAX_PAYLOAD:
-            _decoders[form].decode(data)
-            return form, data
-    except Exception:  # deep, huge, or not what it says it is
-        data = _shallow(payload)
-    return "raw", data
-
-
-def _shallow(payload: object) -> bytes:
-    try:
-        return repr(payload).encode(errors="backslashreplace")
-    except Exception as error:  # whatever the caller's objects do
-        return f"a {type(payload).__name__} that cannot be shown: {error!s:.200}".encode()
-
-
 class Quarantine:
     """The table of refused things."""
 
-    def __init__(self, database: Database, *, max_held: int = MAX_HELD) -> None:
+    def __init__(self, database: Database, *, max_held: int = MAX_HELD, max_held_bytes: int = MAX_HELD_BYTES) -> None:
         self._database = database
         self._max_held = max_held
-        self._held: dict[str, int] = {}
+        self._max_held_bytes = max_held_bytes
+        self._held: dict[str, tuple[int, int]] = {}
 
-    def write(self, connection: Connection, held: Sequence[Held]) -> None:
-        """Keep what was refused. Of a source that floods it, what comes after `max_held` is counted, not kept."""
-        kept = [one.values() for one in held if self._room(connection, one.source)]
+    def write(self, connection: Connection, held: Iterable[Held]) -> None:
+        """Keep what was refused. Of a source that floods it, what comes after the bounds is counted, not kept."""
+        kept = [row for one in held for row in one.rows() if self._room(connection, row)]
         if kept:
             connection.execute(quarantine_table.insert(), kept)
 
-    def _room(self, connection: Connection, source: str) -> bool:
-        c, name = quarantine_table.c, _field(source)
+    def _room(self, connection: Connection, row: dict[str, Any]) -> bool:
+        c, name = quarantine_table.c, row["source"]
         if name not in self._held:
-            query = sa.select(sa.func.count()).where(c.source == name, c.state == "held")
-            self._held[name] = connection.execute(query).scalar_one()
-        if self._held[name] >= self._max_held:
+            size = sa.func.coalesce(sa.func.sum(sa.func.length(c.payload)), 0)
+            query = sa.select(sa.func.count(), size).where(c.source == name, c.state == "held")
+            found = connection.execute(query).one()
+            self._held[name] = int(found[0]), int(found[1])
+        rows, size_held = self._held[name]
+        after = rows + 1, size_held + len(row["payload"])
+        if after[0] > self._max_held or after[1] > self._max_held_bytes:
             return False
-        self._held[name] += 1
-        if self._held[name] == self._max_held:
+        self._held[name] = after
+        if after[0] == self._max_held:
             _log.warning("quarantine.full", source=name, held=self._max_held)
         return True
 
@@ -135,7 +119,7 @@ class Quarantine:
         rows: list[Quarantined] = []
         for at in range(0, len(ids), 400):
             query = sa.select(quarantine_table).where(c.id.in_(ids[at : at + 400]), c.state == "held").order_by(c.id)
-            rows.extend(_row(row) for row in connection.execute(query))
+            rows.extend(_row(row, most=None) for row in connection.execute(query))
         return sorted(rows, key=lambda row: row.id)
 
     def ids(self, where: dict[str, str], limit: int) -> list[int]:
@@ -147,6 +131,24 @@ class Quarantine:
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
+    def portions(self, ids: Sequence[int], readings: int) -> list[list[int]]:
+        """`ids` in their order, in parts that hold about so many readings."""
+        c = quarantine_table.c
+        counts: dict[int, int] = {}
+        with self._database.read() as connection:
+            for at in range(0, len(ids), 400):
+                query = sa.select(c.id, c.readings).where(c.id.in_(ids[at : at + 400]))
+                counts.update({row[0]: row[1] for row in connection.execute(query)})
+        parts: list[list[int]] = []
+        room = 0
+        for id in ids:
+            if room <= 0:
+                parts.append([])
+                room = readings
+            parts[-1].append(id)
+            room -= counts.get(id, 1)
+        return parts
+
     def settle(self, connection: Connection, id: int, *, state: str, position: int = 0) -> None:
         """Mark a row as replayed at a position, or discarded (its payload goes)."""
         self.forget()  # there may be room again
@@ -156,8 +158,7 @@ class Quarantine:
         connection.execute(quarantine_table.update().where(quarantine_table.c.id == id).values(**values))
 
 
-def _row(row: sa.Row[Any]) -> Quarantined:
-    form, payload = row.form, bytes(row.payload)
+def _row(row: sa.Row[Any], most: int | None = SAMPLE) -> Quarantined:
     return Quarantined(
         id=row.id,
         source=row.source,
@@ -166,9 +167,10 @@ def _row(row: sa.Row[Any]) -> Quarantined:
         detail=row.detail,
         twin=row.twin,
         property=row.property,
-        form=form,
-        payload=_decoders[form].decode(payload) if form in _decoders and payload else payload,
+        form=row.form,
+        payload=unpacked(row.form, bytes(row.payload), most=most),
         size=row.size,
         state=row.state,
         position=row.position,
+        count=row.readings,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -11,10 +12,11 @@ from gemel.clock import SECOND
 from gemel.errors import InvalidInput
 from gemel.intake.base import Happened, Message, Quarantined, ReplayRule, Reported
 from gemel.intake.identity import Key, key_of
+from gemel.intake.quarantine import Held
 from gemel.intake.taker import Outcome, Taker
 from gemel.twin import Change
 
-__all__ = ["check_rule", "event_keys", "mended", "take_again"]
+__all__ = ["Taken", "check_rule", "event_keys", "mended", "take_again"]
 
 
 def check_rule(rule: ReplayRule) -> ReplayRule:
@@ -49,15 +51,25 @@ def event_keys(row: Quarantined) -> list[Key]:
     return [key_of(row.source, thing.id, event=True)] if isinstance(thing, Happened) and thing.id else []
 
 
-def take_again(taker: Taker, row: Quarantined, rule: ReplayRule | None, outcome: Outcome) -> int | None:
-    """Take one row; the ordinal of what it became, or None if it is refused again (the row then stays held).
+class Taken(NamedTuple):
+    """What became of a row that was handed in again."""
 
-    A change `quarantine.replayed` beside it names the row and the rule; the original stays in the row.
-    """
-    thing = row.payload
-    told = taker.again(row, _again(thing, row, rule), outcome)
-    if told is None:
-        return None
+    ordinal: int | None
+    """Of the first thing it became; None if all of it is refused again: the row then stays held."""
+    left: list[Held]
+    """Of a row of many readings, those that are refused again: they go to rows of their own."""
+
+
+def take_again(taker: Taker, row: Quarantined, rule: ReplayRule | None, outcome: Outcome) -> Taken:
+    """Take one row. A change `quarantine.replayed` beside it names the row and the rule; the original stays in it."""
+    told: list[Reported | Happened] = row.payload if isinstance(row.payload, list) else [row.payload]
+    mended_ = [_mended(thing, row, rule) for thing in told]
+    events = [one for one in mended_ if isinstance(one, Happened)]
+    readings = [one for one in mended_ if isinstance(one, Reported)]
+    start = taker.builder.count
+    trial = taker.again(row, Message(readings=readings, events=events), outcome)
+    if not trial.accepted:
+        return Taken(None, [])
     taker.builder.change(
         Change(
             kind="quarantine.replayed",
@@ -67,17 +79,24 @@ def take_again(taker: Taker, row: Quarantined, rule: ReplayRule | None, outcome:
             body={
                 "quarantine": row.id,
                 "name": row.property,
-                "told": thing.time,
+                "told": told[0].time,
+                "count": trial.accepted,
                 "rule": None if rule is None else msgspec.to_builtins(rule),
             },
         )
     )
-    return told
+    came = {id(now): before for now, before in zip(mended_, told, strict=True)}
+    return Taken(start, [_as_came(held, row, came) for held in trial.held()])
 
 
-def _again(thing: Reported | Happened, row: Quarantined, rule: ReplayRule | None) -> Message:
+def _mended(thing: Reported | Happened, row: Quarantined, rule: ReplayRule | None) -> Reported | Happened:
     time = row.received if thing.time is None else thing.time
     if rule is not None and thing.time is not None:
         time = mended(time, rule)
-    new = msgspec.structs.replace(thing, time=time)
-    return Message(readings=[new]) if isinstance(new, Reported) else Message(events=[new])
+    return msgspec.structs.replace(thing, time=time)
+
+
+def _as_came(held: Held, row: Quarantined, came: dict[int, Any]) -> Held:
+    payload = held.payload
+    original = [came[id(one)] for one in payload] if isinstance(payload, list) else came[id(payload)]
+    return Held(row.source, row.received, held.refusal, original, held.actor)

@@ -1,4 +1,4 @@
-"""The intake's tables. Their shape is made by migration 0003."""
+"""The intake's tables. Their shape is made by migrations 0003 and 0006."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ quarantine_table = sa.Table(
     sa.Column("actor", sa.String(128), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("readings", sa.BigInteger, nullable=False, server_default="1"),
     sa.Index("ix_intake_quarantine_state_id", "state", "id"),
     sa.Index("ix_intake_quarantine_source_id", "source", "id"),
     sqlite_autoincrement=True,

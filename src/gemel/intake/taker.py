@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -21,16 +21,28 @@ from gemel.twin import Change, Form, Kind, Quality
 __all__ = ["Outcome", "Taker"]
 
 MAX_PROBLEMS = 100
+ONE_BY_ONE = 16
+"""So many readings of a twin refused for one reason have a row each in the quarantine; more share one."""
 GOOD, UNAVAILABLE = Quality.GOOD, Quality.UNAVAILABLE
 
 
 _NONE: tuple[Any, ...] = ()
 
 
+class Run:
+    """Readings of one twin that were refused for one reason, in order."""
+
+    __slots__ = ("held", "readings")
+
+    def __init__(self) -> None:
+        self.held: list[Held] = []  # of the first ones, each with its own words
+        self.readings: list[Reported] = []
+
+
 class Outcome:
     """What became of one item; its positions are known when the block is."""
 
-    __slots__ = ("accepted", "end", "held", "problems", "quarantined", "repeated", "start")
+    __slots__ = ("_held", "_runs", "accepted", "end", "problems", "quarantined", "repeated", "start")
 
     def __init__(self, start: int) -> None:
         self.start = self.end = start
@@ -38,15 +50,36 @@ class Outcome:
         self.repeated = 0
         self.quarantined = 0
         self.problems: Sequence[Refusal] = _NONE
-        self.held: Sequence[Held] = _NONE
+        self._held: Sequence[Held] = _NONE
+        self._runs: dict[tuple[str, str], Run] | None = None
 
-    def refuse(self, refusal: Refusal, held: Held) -> None:
-        self.quarantined += 1
+    def refuse(self, held: Held) -> None:
+        """One thing, or `held.refusal.count` readings at once."""
+        self.quarantined += held.refusal.count
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems = [*self.problems, refusal]
-        if not self.held:
-            self.held = []
-        self.held.append(held)  # type: ignore[attr-defined]
+            self.problems = [*self.problems, held.refusal]
+        if type(held.payload) is not Reported:
+            self._held = [*self._held, held]
+            return
+        if self._runs is None:
+            self._runs = {}
+        key = held.refusal.code, held.refusal.twin
+        run = self._runs.get(key)
+        if run is None:
+            run = self._runs[key] = Run()
+        run.readings.append(held.payload)
+        if len(run.readings) <= ONE_BY_ONE:
+            run.held.append(held)
+
+    def held(self) -> Iterator[Held]:
+        """What goes to quarantine: a few as they are, many as runs."""
+        for run in (self._runs or {}).values():
+            if len(run.readings) <= ONE_BY_ONE:
+                yield from run.held
+            else:
+                first = run.held[0]
+                yield Held(first.source, first.received, first.refusal, run.readings, first.actor)
+        yield from self._held
 
     def receipt(self, first: int, head: int) -> Receipt:
         """`first`: position of the block's first entry; `head`: the journal's position after it."""
@@ -364,7 +397,21 @@ class Taker:
         elif isinstance(thing, Happened):
             twin, name = thing.twin, thing.event
         refusal = Refusal(code=refused.code, detail=refused.detail, twin=str(twin), property=str(name))
-        outcome.refuse(refusal, Held(self._source, self.now, refusal, thing, self._actor))
+        outcome.refuse(Held(self._source, self.now, refusal, thing, self._actor))
+
+    def judge(self, item: Item, reading: Reported) -> Refused | None:
+        """Why a reading of an item that came as columns cannot be taken; None if it can."""
+        self._source, self._actor, self._window = item.source, item.actor, self.window(item.source)
+        try:
+            if item.scope is not None and not item.scope(reading.twin):
+                raise self._not_granted(reading.twin)
+            plan = self.plans.resolve(reading.twin, reading.property)
+            self._time(plan, reading.time)
+            if reading.value is not None and Quality(reading.quality) is not UNAVAILABLE:
+                plan.value(reading.value, reading.unit)
+        except Refused as refused:
+            return refused
+        return None
 
     def carefully(self, item: Item, readings: Sequence[Reported], outcome: Outcome) -> None:
         """Take readings of an item that came as columns, one by one."""
@@ -372,11 +419,11 @@ class Taker:
         self._scope = item.scope
         self.readings(readings, outcome, None)
 
-    def again(self, row: Quarantined, message: Message, outcome: Outcome) -> int | None:
-        """Take what was quarantined; its ordinal, or None if it is refused again or was taken meanwhile."""
+    def again(self, row: Quarantined, message: Message, outcome: Outcome) -> Outcome:
+        """Take what was quarantined; what became of it, which is also added to `outcome`."""
         self._source, self._actor, self._window = row.source, "", self.window(row.source)
         self._scope = None  # whoever replays it has looked at it
-        trial, ordinal = Outcome(self.builder.count), self.builder.count
+        trial = Outcome(self.builder.count)
         self._told = row.payload  # its identity is that of what came, not of what was mended
         self._message(message, trial, None)
         self._told = None
@@ -385,7 +432,7 @@ class Taker:
         outcome.repeated += trial.repeated
         outcome.quarantined += trial.quarantined
         outcome.problems = [*outcome.problems, *trial.problems][:MAX_PROBLEMS]
-        return ordinal if trial.accepted else None
+        return trial
 
 
 def _adders(builder: BlockBuilder) -> list[tuple[Callable[[Any], None], ...]]:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from gemel.clock import Clock
 from gemel.errors import StorageFailed
 from gemel.intake.frames import Resolver, take_frame
+from gemel.intake.payloads import FRAME, READINGS
 from gemel.intake.quarantine import Quarantine
 from gemel.intake.queue import Answer, FairQueue, Item
 from gemel.intake.replaying import event_keys, take_again
@@ -25,6 +26,7 @@ from gemel.twin import Block, Change
 __all__ = ["Writer"]
 
 BLOCK_BYTES = 4_000_000
+REPLAYABLE = frozenset({"reading", "event", READINGS, FRAME})
 _log = structlog.get_logger(__name__)
 
 
@@ -89,7 +91,7 @@ class Writer:
         first = head.position + 1
         taker.tails.flush(taker.builder)
         block = taker.builder.block(head.sequence + 1, first, self._clock.now())
-        held = [one for _, outcome in outcomes for one in outcome.held]
+        held = [one for _, outcome in outcomes for one in outcome.held()]
 
         def also(connection: Connection) -> None:
             taker.identities.write(connection, first)
@@ -126,10 +128,12 @@ class Writer:
             rows = self._quarantine.read(connection, ids)
             taker.begin([], extra=[key for row in rows for key in event_keys(row)])
             for row in rows:
-                if row.form in ("reading", "event"):
-                    ordinal = take_again(taker, row, rule, outcome)
-                    if ordinal is not None:
-                        self._quarantine.settle(connection, row.id, state="replayed", position=first + ordinal)
+                if row.form in REPLAYABLE:
+                    taken = take_again(taker, row, rule, outcome)
+                    if taken.ordinal is not None:
+                        position = first + taken.ordinal
+                        self._quarantine.settle(connection, row.id, state="replayed", position=position)
+                        self._quarantine.write(connection, taken.left)
             outcome.repeated += len(ids) - len(rows)
             outcome.end = taker.builder.count
             taker.identities.write(connection, first)
