@@ -23,6 +23,7 @@ LEVELS = [
     ["intake"],
     ["connectors"],
     ["folder"],
+    ["backup"],
     ["platform"],
     ["server"],
     ["demo"],

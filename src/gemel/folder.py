@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import filelock
 import msgspec
@@ -16,7 +16,17 @@ from gemel.twin import FOREVER, Retention, parse_duration
 from gemel.twin.structure import build
 from gemel.twin.yaml import parse_yaml
 
-__all__ = ["DATABASE", "SETTINGS", "DiskSettings", "Folder", "Owner", "RetentionSettings", "Settings", "parse_size"]
+__all__ = [
+    "DATABASE",
+    "SETTINGS",
+    "BackupSettings",
+    "DiskSettings",
+    "Folder",
+    "Owner",
+    "RetentionSettings",
+    "Settings",
+    "parse_size",
+]
 
 LOCK, OWNER, SETTINGS, DATABASE = "gemel.lock", "gemel.owner", "gemel.yaml", "gemel.sqlite"
 
@@ -49,6 +59,23 @@ class DiskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Over budget: only warn, or drop the oldest raw readings (never what is held)."""
 
 
+class BackupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where backups go to, and how often."""
+
+    to: str = ""
+    """A folder outside of the plant's, best on another disk. Empty: no backups by themselves."""
+    every: str = "24h"
+    """30m, 24h, 7d; forever: only on demand."""
+    keep: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 14
+    """So many backups stay, the newest ones."""
+    follow: bool = False
+    """Also keep a log of every commit after a backup, so that any moment can be restored (SQLite only)."""
+    follow_every_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0
+    """How often that log is written: so much may be lost with the plant's own disk."""
+    secrets: bool = False
+    """Whether the folder `secrets/` (keys of its own certificate authority) goes into backups."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`gemel.yaml` in the folder: what the operator of a platform may choose. All of it has a default."""
 
@@ -64,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What is dropped when."""
     disk: DiskSettings = DiskSettings()
     """How much room the platform may take."""
+    backup: BackupSettings = BackupSettings()
+    """Where backups go to, and how often."""
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

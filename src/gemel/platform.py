@@ -22,6 +22,7 @@ import structlog
 from sqlalchemy import Connection
 
 from gemel.access import Devices, Gate
+from gemel.backup import Keeper, Manifest, adopt
 from gemel.clock import Clock, Moment, WallClock, moment
 from gemel.connectors.base import check
 from gemel.connectors.reach import Reach
@@ -117,6 +118,10 @@ class Platform:
             opened.callback(self._closing.set)
             opened.callback(self._rewired.set)
             self._rewire()
+            adopt(folder.path, clock.now(), self.change)
+            self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
+            opened.callback(self.backups.close)
+            self.backups.start()
             self._opened = opened.pop_all()
 
     @classmethod
@@ -284,6 +289,10 @@ class Platform:
     def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Recompute every hash of the journal."""
         return self.journal.verify(progress=progress)
+
+    def backup(self, to: Path | None = None, *, progress: Callable[[float], None] | None = None) -> Manifest:
+        """Back up this moment into a folder (default: as set), while everything goes on; see `gemel.backup`."""
+        return self.backups.make(to, progress=progress)
 
     # inside
 

@@ -101,6 +101,12 @@ class Database:
             except Exception as error:
                 raise _told(error) from error
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """No write transaction of this process is under way while this is held; keep it short."""
+        with self._write_lock:
+            yield
+
     def migrate(self) -> None:
         """Bring the tables to this version's shape; safe to call again and after a crash in the middle."""
         config = Config()

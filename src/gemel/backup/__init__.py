@@ -1,0 +1,32 @@
+"""Backup while running, restore, restore to a moment, the drill that compares answers, and the way back of an upgrade.
+
+A *vault* is the folder that backups go to. Below it: `history/`, Parquet files that all backups share, for they never
+change; `backups/<id>/`, what is particular to one, with its `manifest.json`, which is written last; `log/`, what was
+committed after a backup, for restores to any moment. See docs/concepts/backup.md.
+"""
+
+from gemel.backup.compare import Answer, ask, compare
+from gemel.backup.create import Running, create
+from gemel.backup.drill import Drill, drill
+from gemel.backup.keeper import Keeper, Standing
+from gemel.backup.manifest import Manifest
+from gemel.backup.restore import Goal, Restored, adopt, restore
+from gemel.backup.vault import Vault
+
+__all__ = [
+    "Answer",
+    "Drill",
+    "Goal",
+    "Keeper",
+    "Manifest",
+    "Restored",
+    "Running",
+    "Standing",
+    "Vault",
+    "adopt",
+    "ask",
+    "compare",
+    "create",
+    "drill",
+    "restore",
+]

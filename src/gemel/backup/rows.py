@@ -1,0 +1,51 @@
+"""All rows of a database in another one: how a plant moves between SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, MetaData, Table, func, insert, select, text
+
+from gemel.errors import InvalidInput
+
+__all__ = ["copy_rows"]
+
+_AT_ONCE = 2000
+VERSIONS = "alembic_version"
+
+
+def copy_rows(source: Connection, target: Connection) -> int:
+    """Copy every row of every table; both have the same schema, and the target is empty. Returns how many rows.
+
+    Raises InvalidInput if the target holds something, or is of another schema.
+    """
+    here, there = MetaData(), MetaData()
+    here.reflect(source)
+    there.reflect(target)
+    if missing := set(here.tables) - set(there.tables):
+        raise InvalidInput(f"the target database has no table {min(missing)}; it is of another version")
+    count = 0
+    for table in here.sorted_tables:
+        if table.name == VERSIONS:
+            continue
+        into = there.tables[table.name]
+        if target.execute(select(into).limit(1)).first() is not None:
+            raise InvalidInput(f"the target database is not empty: {table.name} has rows; name an empty database")
+        rows = source.execution_options(stream_results=True).execute(select(table))
+        for part in rows.mappings().partitions(_AT_ONCE):
+            target.execute(insert(into), [dict(row) for row in part])
+            count += len(part)
+        _go_on_counting(target, into)
+    return count
+
+
+def _go_on_counting(connection: Connection, table: Table) -> None:
+    """PostgreSQL numbers rows by a sequence, which must begin after the rows that were copied."""
+    if connection.dialect.name != "postgresql":
+        return
+    for column in table.primary_key.columns:
+        sequence = connection.execute(
+            text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": column.name}
+        ).scalar()
+        if sequence:
+            last = connection.execute(select(func.max(column))).scalar()
+            if last is not None:
+                connection.execute(text("SELECT setval(:sequence, :last)"), {"sequence": sequence, "last": last})
