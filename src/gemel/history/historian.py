@@ -397,6 +397,6 @@ def facts_table(facts: list[Fact]) -> pa.Table:
             "actor": [fact.change.actor for fact in facts],
             "source": [fact.change.source for fact in facts],
             "id": [fact.change.id for fact in facts],
-            "body": [msgspec.json.encode(fact.change.body, order="deterministic").decode() for fact in facts],
+            "body": [msgspec.json.encode(fact.change.body, order="sorted").decode() for fact in facts],
         }
     )
