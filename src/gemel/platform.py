@@ -28,7 +28,7 @@ from gemel.connectors.base import check
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
-from gemel.errors import Corrupt, InvalidDocument, UnknownTwin
+from gemel.errors import Corrupt, GemelError, InvalidDocument, UnknownTwin
 from gemel.folder import DATABASE, Folder
 from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Pace, Series
 from gemel.history import Settings as HistorySettings
@@ -106,7 +106,13 @@ class Platform:
             self.gate = Gate(self.database, self.intake, clock, position=lambda: self.state.position, devices=devices)
             opened.callback(self.gate.close)
             self.supervisor = Supervisor(
-                self.intake, clock, self.registry, reach=Reach.of(folder.path), gate=self.gate, state=self.state
+                self.intake,
+                clock,
+                self.registry,
+                reach=Reach.of(folder.path, networks=settings.webhook_networks),
+                gate=self.gate,
+                state=self.state,
+                journal=self.journal,
             )
             opened.callback(self.supervisor.close)
             self._rewired = threading.Event()
@@ -345,9 +351,17 @@ class Platform:
                 self._rewire()
             if turned := self.state.sweep(self.clock.now()):
                 self.intake.transact(partial(_journaled, turned))
+            self._sweep_devices()
             if self.clock.monotonic() >= due:
                 due = self.clock.monotonic() + self._settings.keyframe_every_s
                 self._save()
+
+
+    def _sweep_devices(self) -> None:
+        try:
+            self.gate.devices.sweep(self.clock.now())
+        except GemelError as error:  # the writer is full or closing: the next minute tries again
+            _log.warning("the devices could not be looked after", error=error.detail)
 
 
 class _Composition:

@@ -1,4 +1,5 @@
-"""What a connector is: a source that reads an object, the port it delivers to, and how plug-ins are found.
+"""What a connector is: a source that reads an object, or a sink that carries what happened to elsewhere; the port it
+has, and how plug-ins are found.
 
 A plug-in is a class, registered under its kind in the entry-point group `gemel.connectors`:
 
@@ -17,30 +18,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
 import msgspec
 
 from gemel.clock import Clock
 from gemel.errors import InvalidDocument, InvalidInput, MissingExtra, Problem, UnknownConnector
-from gemel.twin import Binding, ConnectorSpec, Kind
+from gemel.twin import Binding, Change, ConnectorSpec, Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from gemel.connectors.guests import Guests
     from gemel.connectors.members import Member
+    from gemel.history import Fact
     from gemel.intake import Message, Receipt
     from gemel.state import Now
 
 __all__ = [
     "GROUP",
     "Backoff",
+    "NotWanted",
+    "Outlet",
     "Plugin",
     "Port",
     "SecretRef",
     "Settings",
+    "Sink",
     "Source",
+    "Undelivered",
     "build",
     "check",
     "kinds",
@@ -190,14 +196,61 @@ class Source(Protocol):
         """
 
 
+class Outlet(Protocol):
+    """What the supervisor gives to a sink."""
+
+    clock: Clock
+    spec: ConnectorSpec
+
+    def secret(self, ref: SecretRef) -> str:
+        """What a reference names. Raises InvalidDocument that names the reference, never the secret."""
+
+    def permits(self, address: str, *, encrypted: bool) -> bool:
+        """Whether this machine may be made to talk to an IP address; ask for the one that is connected to."""
+
+
+class NotWanted(Exception):
+    """The other side wants no more, ever; raised by a sink. The text says how it told."""
+
+
+class Undelivered(Exception):
+    """The other side did not take it; raised by a sink. Worth another try, not before `retry_after_s`."""
+
+    def __init__(self, reason: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Carries what was journaled to elsewhere. The supervisor follows the journal for it: in order, one at a time,
+    from a cursor that is durable, so everything it wants is sent at least once, and again after a crash or a failure.
+    """
+
+    give_up_s: float
+    """What could not be delivered for so long is journaled as `delivery.abandoned`, and passed over."""
+
+    def wants(self, change: Change) -> bool:
+        """Whether this is to be sent; called for every change."""
+
+    async def send(self, fact: Fact, outlet: Outlet) -> None:
+        """Hand over one fact; return when the other side has it. `fact.position` is its identity for ever.
+
+        Raise NotWanted to be disabled, Undelivered or anything else to be asked again with back-off.
+        """
+
+    async def close(self) -> None:
+        """Let connections go; `send` may be called again afterwards."""
+
+
 class Plugin(Protocol):
     """The class behind a kind."""
 
     Settings: ClassVar[type[Any]]
 
-    def __call__(self, settings: Any, bindings: Sequence[Binding]) -> Source:
-        """A source for checked settings; opens nothing yet. Raises InvalidInput for bindings it cannot serve, best an
-        InvalidDocument that names each: `bindings[3].address`."""
+    def __call__(self, settings: Any, bindings: Sequence[Binding]) -> Source | Sink:
+        """A source or sink for checked settings; opens nothing yet. Raises InvalidInput for bindings it cannot serve,
+        best an InvalidDocument that names each: `bindings[3].address`."""
 
 
 @lru_cache(maxsize=1)
@@ -252,8 +305,8 @@ def check(spec: ConnectorSpec) -> list[Problem]:
     return []
 
 
-def build(spec: ConnectorSpec) -> tuple[Source, Any]:
-    """A source for `spec`, and its settings. Raises UnknownConnector, MissingExtra, InvalidInput."""
+def build(spec: ConnectorSpec) -> tuple[Source | Sink, Any]:
+    """A source or sink for `spec`, and its settings. Raises UnknownConnector, MissingExtra, InvalidInput."""
     kind = plugin(spec.kind)
     settings = settings_of(spec, kind)
     return kind(settings, spec.bindings), settings

@@ -88,6 +88,8 @@ class ConnectorPort:
         self._rejections: list[Future[Receipt]] = []
         self.was_connected = False
         """Since the last start of the source."""
+        self.outward = False
+        """It belongs to a sink: nothing comes through it, so it keeps no values fresh."""
 
     # what a source calls
 
@@ -114,13 +116,13 @@ class ConnectorPort:
         self.health.last_seen = now
         if self._is_lost:
             self._found()
-        if abs(now - self._last_heartbeat) >= HEARTBEAT_EVERY:
+        if abs(now - self._last_heartbeat) >= HEARTBEAT_EVERY and not self.outward:
             self._last_heartbeat = now
             self._intake.heartbeat(self.spec.id)
 
     def lost(self, reason: str) -> None:
         self.health.state, self.health.detail = "lost", reason
-        if not self._is_lost:
+        if not self._is_lost and not self.outward:
             self._is_lost = True
             with contextlib.suppress(GemelError):  # the intake has closed, or is full: then all is stale anyhow
                 self._intake.lost(self.spec.id, reason)
@@ -135,7 +137,7 @@ class ConnectorPort:
         self.health.rejected[reason] += 1
         data = raw if isinstance(raw, bytes) else raw.encode(errors="surrogatepass")
         self.health.rejected_samples[reason] = data[:_SAMPLE].decode(errors="backslashreplace")
-        if self.health.rejected[reason] <= MAX_KEPT:
+        if self.health.rejected[reason] <= MAX_KEPT and not self.outward:
             with contextlib.suppress(GemelError):
                 self._rejections.append(self._intake.reject(self.spec.id, data, reason))
 
@@ -170,6 +172,19 @@ class ConnectorPort:
 
     def logs(self, patterns: Sequence[str]) -> list[Path]:
         return self._reach.logs(patterns)
+
+    # what a sink calls, and who follows the journal for it
+
+    def permits(self, address: str, *, encrypted: bool) -> bool:
+        return self._reach.permits(address, encrypted=encrypted)
+
+    def carried(self, time: int) -> None:
+        """Something that happened at `time` has arrived at the other side."""
+        now = self.clock.now()
+        self.health.events += 1
+        self.health.last_seen = now
+        self.health.lag_s = (now - time) / SECOND
+        self._rate.add(self.clock.monotonic(), 1)
 
     def member(self, name: str) -> Member:
         return Member(self.spec, name, self._intake, self.clock, directory=self._directory, state=self._state)

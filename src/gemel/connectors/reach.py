@@ -1,7 +1,9 @@
-"""What of this machine the settings of a connector can reach. Who writes settings need not be who runs the server."""
+"""What of this machine, and from it, the settings of a connector can reach. Who writes settings need not be who runs
+the server."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +14,9 @@ from gemel.errors import InvalidDocument, InvalidInput, MissingExtra, Problem
 
 __all__ = ["Reach"]
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 VARIABLES, SERVICES = "GEMEL_SECRET_", "gemel"
 """How the environment variables and the keyring's services that hold our secrets begin."""
 
@@ -22,15 +27,25 @@ class Reach:
     The directories may be links themselves; a link in them that leads out of them is refused.
     """
 
-    def __init__(self, *, secrets: Path | None = None, logs: Path | None = None) -> None:
-        """Without a directory, no file of that sort is reached."""
+    def __init__(self, *, secrets: Path | None = None, logs: Path | None = None, networks: Sequence[str] = ()) -> None:
+        """Without a directory, no file of that sort is reached. `networks` (10.1.0.0/16): those that are not public
+        and may be sent to all the same. Raises InvalidInput for one that is none."""
         self._secrets, self._logs = secrets, logs
+        self._networks = [_network(text) for text in networks]
 
     @classmethod
-    def of(cls, folder: Path) -> Self:
+    def of(cls, folder: Path, *, networks: Sequence[str] = ()) -> Self:
         """That of a platform's folder: `logs/`, and `$CREDENTIALS_DIRECTORY` (of systemd) or else `secrets/`."""
         given = os.environ.get("CREDENTIALS_DIRECTORY")
-        return cls(secrets=Path(given) if given else folder / "secrets", logs=folder / "logs")
+        secrets = Path(given) if given else folder / "secrets"
+        return cls(secrets=secrets, logs=folder / "logs", networks=networks)
+
+    def permits(self, address: str, *, encrypted: bool) -> bool:
+        """Whether a sink may send to an IP address: to public ones when it is encrypted, and to the `networks`."""
+        plain = _unwrapped(ipaddress.ip_address(address))
+        if any(plain.version == network.version and plain in network for network in self._networks):
+            return True
+        return encrypted and plain.is_global and not plain.is_multicast
 
     def secret(self, ref: SecretRef) -> str:
         """What `ref` names. Raises InvalidDocument that names the reference, and MissingExtra without a keyring."""
@@ -88,6 +103,25 @@ class Reach:
         if not found:
             raise InvalidInput(f"{pattern!r:.300} names no file; give a path, or a pattern like logs/*.shdr.gz")
         return found
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise InvalidInput(
+            f"webhook_networks: {text!r:.60} is no network; write it like 10.1.0.0/16, or 10.1.2.3 for one machine"
+        ) from None
+
+
+def _unwrapped(address: Address) -> Address:
+    """The IPv4 address inside one of IPv6 that only carries it (mapped, 6to4, NAT64: RFC 4291, 3056, 6052)."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if inside := address.ipv4_mapped or address.sixtofour:
+            return inside
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
 
 
 def _inside(root: Path, name: str) -> Path | None:

@@ -10,9 +10,11 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from gemel.clock import Clock
-from gemel.connectors.base import Backoff, Source, build
+from gemel.connectors.base import Backoff, Sink, Source, build
+from gemel.connectors.follower import Follower
 from gemel.connectors.guests import Guests
 from gemel.connectors.health import Health
+from gemel.connectors.outbox import Outbox
 from gemel.connectors.port import ConnectorPort
 from gemel.connectors.reach import Reach
 from gemel.errors import GemelError, InvalidInput, MissingExtra, UnknownConnector
@@ -40,14 +42,16 @@ class Runner:
         clock: Clock,
         *,
         directory: Directory | None = None,
-        factory: Callable[[ConnectorSpec], tuple[Source, Backoff]] | None = None,
+        factory: Callable[[ConnectorSpec], tuple[Source | Sink, Backoff]] | None = None,
         reach: Reach | None = None,
         guests: Guests | None = None,
         state: State | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self.spec = spec
         self._intake, self._clock, self._directory = intake, clock, directory
         self._factory = factory or _built
+        self._outbox = outbox
         self._lent: dict[str, Any] = {"reach": reach, "guests": guests, "state": state}
         self._thread = threading.Thread(target=self._main, name=f"gemel-connector-{spec.id}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -144,12 +148,12 @@ class Runner:
                 port.health.state = "ended"
                 return
 
-    async def _build(self, port: ConnectorPort) -> tuple[Source, Backoff] | None:
+    async def _build(self, port: ConnectorPort) -> tuple[Source | Follower, Backoff] | None:
         """The source; None when what is declared cannot be one, however often we try."""
         delays = Backoff().delays()
         while True:
             try:
-                return self._factory(self.spec)
+                return self._runnable(port, *self._factory(self.spec))
             except (InvalidInput, UnknownConnector, MissingExtra) as error:
                 port.health.errors += 1
                 port.health.state = "failed"
@@ -157,6 +161,17 @@ class Runner:
                 return None
             except Exception as error:  # a plug-in's constructor may raise anything
                 await self._failed(port, error, next(delays))
+
+    def _runnable(
+        self, port: ConnectorPort, built: Source | Sink, backoff: Backoff
+    ) -> tuple[Source | Follower, Backoff]:
+        """A source as it is; a sink with who follows the journal for it."""
+        if not isinstance(built, Sink):
+            return built, backoff
+        if self._outbox is None:
+            raise InvalidInput(f"{self.spec.id} carries what is journaled, and there is no journal here")
+        port.outward = True
+        return Follower(built, self._outbox), backoff
 
     async def _failed(self, port: ConnectorPort, error: BaseException, delay_s: float) -> None:
         reason = _reason(error)
@@ -181,7 +196,7 @@ async def _drained(port: ConnectorPort) -> None:
             await port.drain()
 
 
-def _built(spec: ConnectorSpec) -> tuple[Source, Backoff]:
+def _built(spec: ConnectorSpec) -> tuple[Source | Sink, Backoff]:
     source, settings = build(spec)
     backoff = getattr(settings, "backoff", None)
     return source, backoff if isinstance(backoff, Backoff) else Backoff()

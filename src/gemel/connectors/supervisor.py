@@ -10,9 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gemel.clock import Clock
-from gemel.connectors.base import Backoff, Source
+from gemel.connectors.base import Backoff, Sink, Source
 from gemel.connectors.guests import Guests
 from gemel.connectors.health import HEALTH_TYPE, Health, health_message, health_twin
+from gemel.connectors.outbox import Outbox
 from gemel.connectors.reach import Reach
 from gemel.connectors.runner import Runner
 from gemel.errors import GemelError, UnknownConnector
@@ -21,6 +22,7 @@ from gemel.twin import Change, ConnectorSpec
 if TYPE_CHECKING:
     from gemel.access import Gate
     from gemel.intake import Intake, Message, Receipt
+    from gemel.journal import Journal
     from gemel.registry import Registry
     from gemel.state import State
 
@@ -44,18 +46,21 @@ class Supervisor:
         registry: Registry | None = None,
         *,
         health_every_s: float = 5.0,
-        factory: Callable[[ConnectorSpec], tuple[Source, Backoff]] | None = None,
+        factory: Callable[[ConnectorSpec], tuple[Source | Sink, Backoff]] | None = None,
         reach: Reach | None = None,
         gate: Gate | None = None,
         state: State | None = None,
+        journal: Journal | None = None,
     ) -> None:
         """`factory` makes the source of a spec; by default the plug-in of its kind does. `reach`: see there.
 
-        `gate` says who may connect to endpoints, `state` what there is for them to hear."""
+        `gate` says who may connect to endpoints, `state` what there is for them to hear;
+        `journal` is what sinks follow."""
         self._intake, self._clock, self._registry = intake, clock, registry
         directory = registry.directory if registry is not None else None
         self._factory = factory
         self._lent: dict[str, Any] = {"reach": reach, "guests": Guests(gate, directory), "state": state}
+        self._outbox = Outbox(journal, registry, intake) if journal is not None and registry is not None else None
         self._health_every_s = health_every_s
         self._lock = threading.Lock()
         self._specs: dict[str, ConnectorSpec] = {}
@@ -123,7 +128,8 @@ class Supervisor:
 
     def _start(self, spec: ConnectorSpec) -> None:
         directory = self._registry.directory if self._registry is not None else None
-        runner = Runner(spec, self._intake, self._clock, directory=directory, factory=self._factory, **self._lent)
+        lent: dict[str, Any] = {"factory": self._factory, "outbox": self._outbox, **self._lent}
+        runner = Runner(spec, self._intake, self._clock, directory=directory, **lent)
         self._runners[spec.id] = runner
         runner.start()
 

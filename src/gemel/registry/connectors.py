@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -10,7 +12,7 @@ from gemel.registry.tables import connector, setting
 from gemel.twin import Change, ConnectorSpec, Site
 from gemel.twin.check import check_connector
 
-__all__ = ["connector_specs", "put_connector", "put_site", "remove_connector", "site_of"]
+__all__ = ["connector_specs", "cursor_of", "put_connector", "put_cursor", "put_site", "remove_connector", "site_of"]
 
 
 def put_connector(tx: Connection, spec: ConnectorSpec, *, now: int, declared: bool = False) -> list[Change]:
@@ -37,6 +39,7 @@ def remove_connector(tx: Connection, id: str, *, now: int) -> list[Change]:
     """Raises UnknownConnector."""
     if tx.execute(delete(connector).where(connector.c.id == id)).rowcount == 0:
         raise UnknownConnector(f"there is no connector {id!r:.160}", connector=id)
+    tx.execute(delete(setting).where(setting.c.key == _cursor_key(id)))
     return [Change(kind="connector.removed", subject=id, time=now)]
 
 
@@ -60,3 +63,19 @@ def put_site(tx: Connection, site: Site, *, now: int) -> list[Change]:
 def site_of(tx: Connection) -> Site:
     document = tx.scalar(select(setting.c.document).where(setting.c.key == "site"))
     return Site() if document is None else msgspec.json.decode(document, type=Site)
+
+
+def cursor_of(tx: Connection, id: str) -> int | None:
+    """The position up to which connector `id`, a sink, has carried what was journaled; None for a new one."""
+    document = tx.scalar(select(setting.c.document).where(setting.c.key == _cursor_key(id)))
+    return None if document is None else int(document)
+
+
+def put_cursor(tx: Connection, id: str, position: int) -> None:
+    key, document = _cursor_key(id), str(position)
+    if tx.execute(update(setting).where(setting.c.key == key).values(document=document)).rowcount == 0:
+        tx.execute(insert(setting).values(key=key, document=document))
+
+
+def _cursor_key(id: str) -> str:
+    return f"sink/{hashlib.sha256(id.encode()).hexdigest()[:40]}"  # a key is shorter than an id may be

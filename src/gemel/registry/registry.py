@@ -92,6 +92,10 @@ class Registry:
         """Raises UnknownConnector."""
         return connectors.remove_connector(tx, id, now=self._clock.now())
 
+    def put_cursor(self, tx: Connection, id: str, position: int) -> None:
+        """Remember how far a sink has come; no change of what is declared."""
+        connectors.put_cursor(tx, id, position)
+
     def put_site(self, tx: Connection, site: Site) -> list[Change]:
         return connectors.put_site(tx, site, now=self._clock.now())
 
@@ -179,6 +183,11 @@ class Registry:
         """Twins by anything that is known of them, by id, in pages. Raises InvalidQuery."""
         with self._database.read() as tx:
             return search(tx, query, self.directory)
+
+    def cursor(self, id: str) -> int | None:
+        """How far the sink `id` has come; None for a new one."""
+        with self._database.read() as tx:
+            return connectors.cursor_of(tx, id)
 
     def connectors(self) -> list[ConnectorSpec]:
         with self._database.read() as tx:
