@@ -2,8 +2,10 @@
 
 from gemel.access.accounts import Account, Accounts
 from gemel.access.audit import Audit, AuditEntry
-from gemel.access.credentials import Credential, Device
-from gemel.access.devices import Devices
+from gemel.access.authority import Authority
+from gemel.access.certificates import Certificates, Issued
+from gemel.access.credentials import SECRET_PREFIX, Credential, Device
+from gemel.access.devices import Claimed, Devices
 from gemel.access.gate import Gate
 from gemel.access.policy import Decision, Policies
 from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind, Role
@@ -14,16 +16,21 @@ from gemel.access.tokens import Token, Tokens
 
 __all__ = [
     "AUDITED",
+    "SECRET_PREFIX",
     "Account",
     "Accounts",
     "Action",
     "Audit",
     "AuditEntry",
+    "Authority",
+    "Certificates",
+    "Claimed",
     "Credential",
     "Decision",
     "Device",
     "Devices",
     "Gate",
+    "Issued",
     "Policies",
     "Principal",
     "Resource",

@@ -105,5 +105,6 @@ class Gate:
         )
 
     def close(self) -> None:
-        """Write what the audit log still holds; call before the intake closes."""
+        """Write what the audit log still holds, and who was seen last; call before the intake closes."""
+        self.devices.close()
         self.audit.close()
