@@ -2,9 +2,10 @@
 
 from gemel.history.average import Average
 from gemel.history.events import EventPage, EventQuery
+from gemel.history.forgotten import Limits
 from gemel.history.history import History
 from gemel.history.load import Loaded
-from gemel.history.maintenance import Upkeep
+from gemel.history.maintenance import Dropped, Upkeep
 from gemel.history.mapping import Column, Mapping
 from gemel.history.published import File
 from gemel.history.series import Method, Series
@@ -14,11 +15,13 @@ from gemel.history.tail import Fact
 __all__ = [
     "Average",
     "Column",
+    "Dropped",
     "EventPage",
     "EventQuery",
     "Fact",
     "File",
     "History",
+    "Limits",
     "Loaded",
     "Mapping",
     "Method",

@@ -8,6 +8,7 @@ import numpy as np
 
 from gemel.errors import InvalidQuery
 from gemel.history.coverage import holds
+from gemel.history.dropped import dropped_spans, kept_spans
 from gemel.history.points import Past, Points
 from gemel.history.rows import Rows
 from gemel.history.series import within_of
@@ -25,7 +26,7 @@ class Average:
     """None when no value was known in the interval."""
     unit: str
     covered_s: float
-    """For so many seconds of the interval a value was known."""
+    """For so many seconds of the interval a value was known; days whose readings were dropped are left out."""
     position: int
 
 
@@ -39,15 +40,16 @@ def average_of(past: Past, start: int, end: int, *, now: int, unit: str = "") ->
     known_end = min(end, max(now, start))
     within = within_of(property)
     weighted, covered = 0.0, 0
-    held = past.before(start)
-    for chunk in past.chunks(start, known_end):
-        joined = Points.of(Rows.concat(past.form, [held.rows, chunk.rows]))
-        last = len(joined) - 1
-        area, length = _area(joined, int(joined.time[last]), within, start)
+    for low, high in kept_spans(start, known_end, dropped_spans(past, start, known_end)):
+        held = past.before(low)
+        for chunk in past.chunks(low, high):
+            joined = Points.of(Rows.concat(past.form, [held.rows, chunk.rows]))
+            last = len(joined) - 1
+            area, length = _area(joined, int(joined.time[last]), within, low)
+            weighted, covered = weighted + area, covered + length
+            held = Points.of(joined.rows.take(np.array([last])))
+        area, length = _area(held, high, within, low)
         weighted, covered = weighted + area, covered + length
-        held = Points.of(joined.rows.take(np.array([last])))
-    area, length = _area(held, known_end, within, start)
-    weighted, covered = weighted + area, covered + length
     value = weighted / covered if covered else None
     if value is not None and unit and unit != property.unit:
         factor, offset = affine(property.unit or "1", unit)

@@ -112,6 +112,10 @@ class Buckets:
     def concat(cls, parts: Sequence[Buckets]) -> Buckets:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
 
+    def take(self, which: NDArray[Any]) -> Buckets:
+        """Those at these places, or where a mask is true."""
+        return Buckets(*(getattr(self, name)[which] for name in self.__slots__))
+
     def coarser(self, width: int) -> Buckets:
         """Buckets of `width` of these, which are by rising (series, time) and do not overlap; exact."""
         if len(self) == 0:

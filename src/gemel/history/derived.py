@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -88,11 +88,18 @@ class Derived:
         days[made.day] = made
         return Derived(self.keyframes, {**self.rollups, key: days}), [old.path] if old and old != made else []
 
+    def without(self, gone: Collection[Keyframe | Rollup]) -> Derived:
+        """Without these."""
+        return Derived(
+            {form: tuple(k for k in listed if k not in gone) for form, listed in self.keyframes.items()},
+            {key: {day: made for day, made in days.items() if made not in gone} for key, days in self.rollups.items()},
+        )
+
     @classmethod
     def found(cls, folder: Path) -> Derived:
         """What lies in the folder; of several for one hour or day the newest, the others are deleted."""
         derived = cls()
-        for made in sorted(_keyframes(folder), key=lambda k: k.position):
+        for made in sorted(_keyframes(folder), key=lambda k: (k.position, -k.rows)):
             derived, old = derived.with_keyframe(made)
             _delete(folder, old)
         for rollup in sorted(_rollups(folder), key=lambda r: r.rows):

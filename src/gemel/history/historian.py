@@ -16,10 +16,12 @@ import msgspec
 import pyarrow as pa
 
 from gemel.clock import Clock
+from gemel.errors import Corrupt
 from gemel.history.derived import Derived
+from gemel.history.forgotten import Forgotten, Limits
 from gemel.history.lake import Lake
 from gemel.history.load import LOADED_KIND, selects, staged, staged_folder
-from gemel.history.maintenance import Maintenance
+from gemel.history.maintenance import Dropped, Maintenance
 from gemel.history.published import View, Views, file_tables, write_index
 from gemel.history.rows import Rows
 from gemel.history.status import Settings, Stage, Status
@@ -69,6 +71,8 @@ class Historian:
         self._errands: deque[tuple[Callable[[Lake], Any], Future[Any]]] = deque()
         self._loads: Mapping[str, int] = {}
         self._rest = False
+        self._forgotten: Mapping[str, Forgotten] = {}
+        self._limits = Limits()
         self._maintenance: Maintenance
         self._status = Status()
         self._opened = threading.Event()
@@ -139,6 +143,22 @@ class Historian:
             self._wake.notify_all()
             return self._wake.wait_for(lambda: self._rest or self._stopping, timeout_s)
 
+    def retain(self, limits: Limits) -> None:
+        """From now on drop what is older than this, a day at a time."""
+        with self._wake:
+            if limits != self._limits:
+                self._limits, self._rest = limits, False
+                self._wake.notify_all()
+
+    def taken_dropped(self) -> list[Dropped]:
+        """What was dropped for its age since the last call."""
+        dropped = self._maintenance.dropped
+        return [dropped.popleft() for _ in range(len(dropped))]
+
+    def erase(self, number: int, twin: str) -> Future[dict[str, int]]:
+        """Write every file anew that holds something of the twin of this number and id; see `Maintenance.erase`."""
+        return self.between_commits(lambda _: self._maintenance.erase(number, twin))
+
     def close(self) -> None:
         """Stop after the commit under way; what is not stored stays in the journal."""
         with self._wake:
@@ -207,12 +227,18 @@ class Historian:
         lake = Lake(self.folder, catalogue_url=self._catalogue_url)
         try:
             lake.check_against(self._journal.head().position)
+            if not self._journal.whole_after(lake.position):
+                raise Corrupt(
+                    f"the history in {self.folder} ends at position {lake.position}, and the journal has dropped "
+                    "readings after it, because the history had them; restore the folder `history` from a backup"
+                )
             if self._marker.exists():  # it was not closed: files of an unfinished commit may lie about
                 lake.remove_orphans()
             self._marker.touch()
             self._lake = lake
             self._tail = Tail(lake.position)
             self._loads = lake.loaded()
+            self._forgotten = Forgotten.by_table(lake.forgotten())
             self._status = replace(self._status, stage=Stage.RUNNING, stored=lake.position)
             self._publish(stored=True, derived=Derived.found(self.folder))
             write_index(self.folder, lake.position, lake.files)
@@ -236,7 +262,7 @@ class Historian:
     def _maintain(self) -> None:
         """Upkeep may fail without stopping what matters more; it is tried again later."""
         try:
-            rest = not self._maintenance.step()
+            rest = not self._maintenance.step(self._limits)
             self._status = replace(self._status, upkeep_error="")
         except Exception as error:
             log.exception("upkeep of the history failed")
@@ -337,12 +363,13 @@ class Historian:
 
     def _publish(self, *, stored: bool = False, derived: Derived | None = None) -> None:
         view = self._views.current
-        files = file_tables(self._lake.files) if stored else view.files
+        files = file_tables(self._lake.files, self._forgotten) if stored else view.files
         position = self._lake.position if stored else view.stored
         self._views.publish(View(files, position, self._tail.parts, derived or view.derived))
 
     def _derive(self, derived: Derived) -> None:
-        """Publish other keyframes and roll-ups, and the files as they are after merging."""
+        """Publish other keyframes and roll-ups, and the files as they are after merging or dropping."""
+        self._forgotten = Forgotten.by_table(self._lake.forgotten())
         write_index(self.folder, self._lake.position, self._lake.files)
         with self._wake:
             self._publish(stored=True, derived=derived)

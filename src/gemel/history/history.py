@@ -19,9 +19,11 @@ from gemel.history.average import Average, average_of
 from gemel.history.events import EventPage, EventQuery, events_of
 from gemel.history.export import Progress, export
 from gemel.history.fingerprint import Fingerprint, changed_since, fingerprints
+from gemel.history.forgotten import Limits
 from gemel.history.historian import Historian
 from gemel.history.lake import Lake
 from gemel.history.load import LOADED_KIND, Loaded, Staged, load_hash, loaded_change
+from gemel.history.maintenance import Dropped
 from gemel.history.points import Past
 from gemel.history.published import File, View, Views
 from gemel.history.ranges import Ask, range_of
@@ -102,6 +104,20 @@ class History:
     def upkeep(self, timeout_s: float = 600.0) -> bool:
         """Merge files and make keyframes and roll-ups now, as far as they are due; whether all was done in time."""
         return self._historian.upkeep(timeout_s)
+
+    def retain(self, limits: Limits) -> None:
+        """From now on drop readings that are older than this, a day at a time; sums per hour stay."""
+        self._historian.retain(limits)
+
+    def taken_dropped(self) -> list[Dropped]:
+        """What was dropped since the last call."""
+        return self._historian.taken_dropped()
+
+    def erase(self, twin: str, timeout_s: float = 3600.0) -> dict[str, int]:
+        """Write every file anew that holds something of the twin; table -> rows that went. Raises UnknownTwin."""
+        entry = entry_of(self._directory, twin)
+        self.flush()
+        return self._historian.erase(entry.number, entry.id).result(timeout_s)
 
     def status(self) -> Status:
         return self._historian.status()

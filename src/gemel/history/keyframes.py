@@ -15,9 +15,9 @@ from gemel.history.published import File, FileTable, View
 from gemel.history.reader import COLUMNS, Reader, moment, scan
 from gemel.history.rows import Rows
 from gemel.history.tables import READINGS
-from gemel.twin import Form
+from gemel.twin import PROPERTY_BITS, Form
 
-__all__ = ["HOUR", "due", "keyframe_before", "make", "outdated"]
+__all__ = ["HOUR", "due", "keyframe_before", "make", "outdated", "without"]
 
 HOUR = 3_600_000_000
 _SPAN = 400 * 24
@@ -85,6 +85,20 @@ def make(reader: Reader, view: View, form: Form, hour: int, folder: Path) -> Key
     if parts:
         rows = _newest(reader, form, " UNION ALL ".join(parts))
     made = Keyframe(form, hour, view.stored, len(rows))
+    write(folder, made.path, rows.ordered().to_arrow())
+    return made
+
+
+def without(reader: Reader, keyframe: Keyframe, folder: Path, twin: int) -> Keyframe | None:
+    """Write a keyframe anew without the twin of this number, one row less for each of its series; None if unchanged."""
+    query = (
+        f"SELECT {COLUMNS} FROM {scan([str(folder / keyframe.path)])} WHERE series >> {PROPERTY_BITS} <> {int(twin)}"
+    )
+    with reader.cursor() as cursor:
+        rows = Rows.of_arrow(keyframe.form, cursor.execute(query).to_arrow_table())
+    if len(rows) == keyframe.rows:
+        return None
+    made = Keyframe(keyframe.form, keyframe.hour, keyframe.position, len(rows))
     write(folder, made.path, rows.ordered().to_arrow())
     return made
 

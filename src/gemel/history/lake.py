@@ -20,7 +20,7 @@ from gemel.errors import Corrupt
 from gemel.history import extensions
 from gemel.history.derived import DAY
 from gemel.history.published import File, read_index
-from gemel.history.tables import CREATE, HAPPENED, LOADED, PARTITION, SORT, TABLES
+from gemel.history.tables import CREATE, FORGOTTEN, HAPPENED, LOADED, PARTITION, SORT, TABLES
 
 __all__ = ["Commit", "Lake"]
 
@@ -80,9 +80,11 @@ class Lake:
                 raise self._damaged(f"{file.path} {found}, its catalogue says {file.size}")
         told = self._connection.execute(f"SELECT coalesce(sum(rows), 0) FROM lake.{LOADED}").fetchone()
         rows, loaded = sum(file.rows for file in self._files.values()), int(told[0]) if told else 0
-        if rows != self.position + loaded:  # every position of the journal is one row
+        dropped = sum(rows for *_, rows in self.forgotten())
+        if rows + dropped != self.position + loaded:  # every position of the journal is one row
             raise self._damaged(
-                f"its catalogue lists {rows} rows up to position {self.position}, of which {loaded} were loaded"
+                f"its catalogue lists {rows} rows up to position {self.position}, of which {loaded} were loaded, and "
+                f"{dropped} were dropped"
             )
 
     def _damaged(self, what: str) -> Corrupt:
@@ -275,6 +277,55 @@ class Lake:
     def loaded(self) -> dict[str, int]:
         """hash -> position of every bulk load that is in the lake."""
         return dict(self._connection.execute(f"SELECT hash, position FROM lake.{LOADED}").fetchall())
+
+    def forgotten(self) -> list[tuple[str, int, int, int]]:
+        """(table, day, property, rows) of all that was dropped or erased."""
+        return self._connection.execute(
+            f"SELECT name, day, property, CAST(sum(rows) AS BIGINT) FROM lake.{FORGOTTEN} GROUP BY ALL"
+        ).fetchall()
+
+    def drop(self, table: str, span: tuple[int, int], terms: str, *, property: str) -> int:
+        """Write the files of one partition anew without the rows in `span` that `terms` tell; how many went.
+
+        `span`: [start, end) of the whole partition, so that every file of it goes as one. `property`: SQL for the
+        number under which the rows are counted. The old files stay until `clean`.
+        """
+        low, high = (f"make_timestamp({moment})" for moment in span)
+        inside = f"time >= {low} AND time < {high}"
+        counted = 0
+        with self._transaction():
+            told = self._connection.execute(
+                f"SELECT {property} AS number, count(*) FROM lake.{table} WHERE {inside} AND ({terms}) GROUP BY ALL"
+            ).fetchall()
+            if told:
+                self._connection.execute(
+                    f"CREATE TEMP TABLE kept AS FROM lake.{table} WHERE {inside} AND NOT ({terms}) "
+                    f"ORDER BY {SORT[table]}"
+                )
+                try:
+                    self._connection.execute(f"DELETE FROM lake.{table} WHERE {inside}")
+                    self._connection.execute(f"INSERT INTO lake.{table} FROM kept")
+                finally:
+                    self._connection.execute("DROP TABLE kept")
+                counted = sum(rows for _, rows in told)
+                values = ", ".join(f"('{table}', {span[0]}, {int(number)}, {int(rows)})" for number, rows in told)
+                self._connection.execute(f"INSERT INTO lake.{FORGOTTEN} VALUES {values}")
+                self._sync([*self._unknown(table), *self._unknown(FORGOTTEN)])
+            self._say(self.position)
+        for file in self.refresh():
+            if pq.read_metadata(self.folder / file.path).num_rows != file.rows:
+                raise Corrupt(f"{file.path} does not hold the {file.rows} rows that the catalogue says")
+        return counted
+
+    def count_as_erased(self, table: str, day: int, told: Mapping[int, int], *, number: int) -> None:
+        """Of what was dropped on a day count so many rows by property number under `number` instead."""
+        rows = [row for was, count in told.items() for row in ((was, -count), (number, count))]
+        values = ", ".join(f"('{table}', {int(day)}, {int(under)}, {int(count)})" for under, count in rows)
+        with self._transaction():
+            self._connection.execute(f"INSERT INTO lake.{FORGOTTEN} VALUES {values}")
+            self._sync(self._unknown(FORGOTTEN))
+            self._say(self.position)
+        self.refresh()
 
     def merge(self, table: str, *, below_bytes: int, at_most: int) -> bool:
         """Merge small adjacent files of one table; the merged-away files stay until `clean`. True if any was merged."""

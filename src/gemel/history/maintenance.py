@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from gemel.clock import Clock
+from gemel.clock import SECOND, Clock
 from gemel.history import keyframes, rollups
 from gemel.history.derived import DAY, Derived, Grain
+from gemel.history.forgotten import ERASED, PROPERTY_MASK, Limits
 from gemel.history.lake import Lake
 from gemel.history.published import View, Views
 from gemel.history.reader import Reader
-from gemel.history.tables import READINGS
-from gemel.twin import Form
+from gemel.history.tables import HAPPENED, READINGS
+from gemel.twin import PROPERTY_BITS, Form
 
-__all__ = ["Maintenance", "Upkeep"]
+__all__ = ["DROPPABLE", "Dropped", "Maintenance", "Upkeep"]
 
 log = logging.getLogger(__name__)
 
+DROPPABLE = (Form.NUMBER, Form.INTEGER, Form.ARRAY)
+"""Texts tell changes, are few, and have no sums: they stay."""
+ERASED_KIND = "twin.erased"
 _GRACE = 120_000_000
 """An hour or a day is taken as over so many microseconds after its end; what comes later is late."""
 
@@ -43,6 +49,15 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     """A past day's roll-up is made again when it got no late data for so long."""
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """So many rows of a day of a table that were too old."""
+
+    table: str
+    day: int
+    rows: int
+
+
 class Maintenance:
     """Steps of bounded length, on the historian's thread."""
 
@@ -58,13 +73,16 @@ class Maintenance:
         self._reader = Reader(lake.folder)
         self._superseded: list[tuple[int, float, str]] = []
         self._turn: tuple[int, float, str] | None = None
-        self._merged_away = False
+        self._merged_away = True  # an earlier process may have left superseded files
         self._changed: dict[tuple[Form, int], tuple[int, float]] = {}
+        self._looked: dict[tuple[Form, int], tuple[frozenset[int], frozenset[int], int]] = {}
+        self.dropped: deque[Dropped] = deque()
+        """What was dropped since somebody asked."""
 
-    def step(self) -> bool:
+    def step(self, limits: Limits) -> bool:
         """Do the most urgent thing; False when there is nothing to do."""
         view = self._views.current
-        return self._merge() or self._keyframe(view) or self._rollup(view) or self._clean()
+        return self._merge() or self._keyframe(view) or self._rollup(view) or self._drop(view, limits) or self._clean()
 
     def merge_overdue(self) -> bool:
         """Whether so many small files lie about that reading suffers, also while rows wait."""
@@ -137,6 +155,128 @@ class Maintenance:
         self._republish(derived)
         self._superseded += [(self._views.generation, self._clock.monotonic(), path) for path in old]
 
+    # dropping what is old
+
+    def _drop(self, view: View, limits: Limits) -> bool:
+        """Drop one day of one table, once sums and a keyframe tell of it; or the sums per minute that are too old."""
+        for form in DROPPABLE:
+            table = view.table(READINGS[form])
+            for day in sorted({file.min_time // DAY * DAY for file in table.files}):
+                due = frozenset(number for number, before in limits.raw.items() if before >= day + DAY)
+                if not due:
+                    break
+                seen = (due, limits.held, table.day_rows.get(day, 0))
+                if self._looked.get((form, day)) == seen:
+                    continue
+                terms = _aged(due, limits.held)
+                if self._count(view, form, day, terms):
+                    if self._told_of(view, form, day):
+                        return True  # a keyframe or a roll-up was made first; the next step drops
+                    rows = self._lake.drop(
+                        READINGS[form], (day, day + DAY), terms, property=f"series & {PROPERTY_MASK}"
+                    )
+                    self.dropped.append(Dropped(READINGS[form], day, rows))
+                    self._merged_away = True
+                    self._republish(self._views.current.derived)
+                    return True
+                self._looked[form, day] = seen
+        return self._drop_minutes(view, limits)
+
+    def _count(self, view: View, form: Form, day: int, terms: str) -> int:
+        files = view.table(READINGS[form]).select(start=day, end=day + DAY)
+        with self._reader.cursor() as cursor:
+            row = cursor.execute(f"SELECT count(*) FROM {self._reader.source(files)} WHERE {terms}").fetchone()
+        return int(row[0]) if row else 0
+
+    def _told_of(self, view: View, form: Form, day: int) -> bool:
+        """Make the day's sums, also per minute, and a keyframe after it, where they are missing; whether any was."""
+        table = view.table(READINGS[form])
+        if form in rollups.FORMS:
+            hour = view.derived.rollups.get((form, Grain.HOUR), {}).get(day)
+            minute = view.derived.rollups.get((form, Grain.MINUTE), {}).get(day)
+            if hour is None or minute is None or hour.rows != table.day_rows[day]:
+                derived, old = view.derived, []
+                for rollup in rollups.make(self._reader, view, form, day, self._folder, minutes=True):
+                    derived, paths = derived.with_rollup(rollup)
+                    old += paths
+                self._replace(derived, old)
+                return True
+        newest = max(file.max_position for file in table.select(start=day, end=day + DAY))
+        listed = view.derived.keyframes.get(form, ())
+        if any(k.hour >= day + DAY and k.position >= newest for k in listed):
+            return False
+        self._replace(*view.derived.with_keyframe(keyframes.make(self._reader, view, form, day + DAY, self._folder)))
+        return True
+
+    def _drop_minutes(self, view: View, limits: Limits) -> bool:
+        before = limits.minutes
+        if before is None:
+            return False
+        minutes = [view.derived.rollups.get((form, Grain.MINUTE), {}) for form in rollups.FORMS]
+        gone = [rollup for days in minutes for day, rollup in days.items() if day + DAY <= before]
+        if not gone:
+            return False
+        self._replace(view.derived.without(gone), [rollup.path for rollup in gone])
+        return True
+
+    # erasing
+
+    def erase(self, number: int, twin: str) -> dict[str, int]:
+        """Write every file anew that holds something of a twin; table -> how many rows went.
+
+        What was superseded is deleted at once, and a view that somebody holds must not read it any more: reads that
+        are under way end first, or fail.
+        """
+        counts: dict[str, int] = {}
+        terms = f"series >> {PROPERTY_BITS} = {int(number)}"
+        low, high = number << PROPERTY_BITS, ((number + 1) << PROPERTY_BITS) - 1
+        for form in Form:
+            name = READINGS[form]
+            files = self._views.current.table(name).select(series=(low, high))
+            for day in sorted({file.min_time // DAY * DAY for file in files}):
+                gone = self._lake.drop(name, (day, day + DAY), terms, property=str(ERASED))
+                counts[name] = counts.get(name, 0) + gone
+        name = twin.replace("'", "''")
+        for month in sorted({_month(f.min_time) for f in self._views.current.table(HAPPENED).files}):
+            gone = self._lake.drop(
+                HAPPENED, month, f"twin = '{name}' AND kind <> '{ERASED_KIND}'", property=str(ERASED)
+            )
+            counts[HAPPENED] = counts.get(HAPPENED, 0) + gone
+        self._erase_dropped(number)
+        self._republish(self._views.current.derived)
+        self._erase_derived(number)
+        self._lake.clean(self._lake.moment())
+        return {table: rows for table, rows in counts.items() if rows}
+
+    def _erase_dropped(self, number: int) -> None:
+        """What was dropped of the twin is told by sums only: they are to be another file, without it."""
+        view = self._views.current
+        for form in rollups.FORMS:
+            table, made = view.table(READINGS[form]), view.derived.rollups.get((form, Grain.HOUR), {})
+            for day in table.forgotten.days:
+                if day in made and (told := rollups.counts_of(self._reader, made[day], number)):
+                    self._lake.count_as_erased(READINGS[form], day, told, number=ERASED)
+
+    def _erase_derived(self, number: int) -> None:
+        view = self._views.current
+        derived, old = view.derived, []
+        for form in Form:
+            for keyframe in view.derived.keyframes.get(form, ()):
+                if made := keyframes.without(self._reader, keyframe, self._folder, number):
+                    derived, paths = derived.with_keyframe(made)
+                    old += paths
+        for form in rollups.FORMS:
+            table = view.table(READINGS[form])
+            for day, listed in view.derived.rollups.get((form, Grain.HOUR), {}).items():
+                rows = table.day_rows.get(day, 0)
+                if listed.rows != rows:
+                    for rollup in rollups.without(self._reader, view, form, day, self._folder, twin=number, rows=rows):
+                        derived, paths = derived.with_rollup(rollup)
+                        old += paths
+        self._republish(derived)
+        for path in old:
+            (self._folder / path).unlink(missing_ok=True)
+
     # deleting
 
     def _clean(self) -> bool:
@@ -166,3 +306,18 @@ class Maintenance:
 
     def close(self) -> None:
         self._reader.close()
+
+
+def _aged(due: frozenset[int], held: frozenset[int]) -> str:
+    """SQL for readings of these properties, but not of the twins that are held; every number is an int."""
+    terms = f"series & {PROPERTY_MASK} IN ({', '.join(str(int(number)) for number in sorted(due))})"
+    if held:
+        terms += f" AND series >> {PROPERTY_BITS} NOT IN ({', '.join(str(int(number)) for number in sorted(held))})"
+    return terms
+
+
+def _month(moment: int) -> tuple[int, int]:
+    """[start, end) of the month that holds a moment."""
+    first = datetime.fromtimestamp(moment // SECOND, UTC).replace(day=1, hour=0, minute=0, second=0)
+    after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return round(first.timestamp()) * SECOND, round(after.timestamp()) * SECOND

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gemel.errors import Corrupt
 from gemel.history.derived import DAY, Derived
+from gemel.history.forgotten import Forgotten
 from gemel.history.tables import TABLES
 from gemel.history.tail import Part
 
@@ -51,7 +52,8 @@ class Index(msgspec.Struct, frozen=True):
 class FileTable:
     """The files of one table, with their bounds as vectors, so that pruning a year of days costs microseconds."""
 
-    def __init__(self, files: Sequence[File]) -> None:
+    def __init__(self, files: Sequence[File], forgotten: Forgotten | None = None) -> None:
+        self.forgotten = forgotten or Forgotten()
         self.files = tuple(sorted(files, key=lambda file: (file.min_time, file.min_position)))
         self._bounds: NDArray[np.int64] = np.array(
             [(f.min_time, f.max_time, f.min_series, f.max_series, f.min_position, f.max_position) for f in self.files],
@@ -81,8 +83,11 @@ class FileTable:
 
     @cached_property
     def day_rows(self) -> dict[int, int]:
-        """When a day begins -> how many rows it has. No file of a reading table holds rows of two days."""
-        found: dict[int, int] = {}
+        """When a day begins -> how many rows it has, or had before they were dropped for their age.
+
+        No file of a reading table holds rows of two days.
+        """
+        found = {day: rows for day in self.forgotten.days if (rows := self.forgotten.rows(day))}
         for file in self.files:
             day = file.min_time // DAY * DAY
             found[day] = found.get(day, 0) + file.rows
@@ -169,12 +174,12 @@ class Views:
             return min(self._held, default=self._generation)
 
 
-def file_tables(files: Iterable[File]) -> dict[str, FileTable]:
+def file_tables(files: Iterable[File], forgotten: Mapping[str, Forgotten]) -> dict[str, FileTable]:
     """The files by table."""
     by_table: dict[str, list[File]] = {table: [] for table in TABLES}
     for file in files:
         by_table.setdefault(file.table, []).append(file)
-    return {table: FileTable(listed) for table, listed in by_table.items()}
+    return {table: FileTable(listed, forgotten.get(table)) for table, listed in by_table.items()}
 
 
 def write_index(folder: Path, position: int, files: Iterable[File]) -> None:

@@ -14,6 +14,7 @@ from gemel.errors import InvalidQuery
 from gemel.history.buckets import Buckets, good_values
 from gemel.history.coverage import Coverage
 from gemel.history.derived import Grain
+from gemel.history.dropped import coarsest, dropped_spans, merged
 from gemel.history.points import Past, Points
 from gemel.history.rolled import rolled
 from gemel.history.rows import Rows
@@ -54,12 +55,21 @@ def range_of(past: Past, start: int, end: int, *, now: int, ask: Ask) -> Series:
     if unit and not numeric:
         raise InvalidQuery(f"{property.name} is a {property.kind} and has no unit")
     scale = affine(property.unit or "1", unit) if unit and unit != property.unit else None
-    answer = _Answer(past, start, end, min(end, max(now, start)), unit or property.unit, scale, past.before(start))
-    if method is Method.RAW or (method is None and points is None):
+    answer = _Answer(
+        past,
+        start,
+        end,
+        min(end, max(now, start)),
+        unit or property.unit,
+        scale,
+        past.before(start),
+        dropped_spans(past, start, end),
+    )
+    if method is Method.RAW or (method is None and points is None and not answer.dropped):
         return answer.raw()
     if method is Method.LTTB:
         return answer.lttb(points or 2000)
-    return answer.buckets(points or 2000, method or Method.MINMAX)
+    return answer.buckets(points or (1_000_000 if method is None and answer.dropped else 2000), method or Method.MINMAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,8 @@ class _Answer:
     scale: tuple[float, float] | None
     held: Points
     """The reading in force when the range begins, or none."""
+    dropped: list[tuple[int, int]]
+    """Where only sums per minute or hour are left."""
 
     def _series(self, method: Method, columns: dict[str, Any], gaps: list[tuple[int, int]], width: int = 0) -> Series:
         subject = self.past.subject
@@ -89,6 +101,7 @@ class _Answer:
             columns=columns,
             gaps=gaps,
             before=self._before(),
+            dropped=self.dropped,
         )
 
     def _before(self) -> tuple[int, Any] | None:
@@ -133,7 +146,7 @@ class _Answer:
         else:
             values = self._scaled(rows.numbers())
         columns = {"time": rows.time, "value": values, "quality": rows.quality}
-        return self._series(Method.RAW, columns, coverage.gaps())
+        return self._series(Method.RAW, columns, merged([*coverage.gaps(), *self.dropped]))
 
     def lttb(self, points: int) -> Series:
         """Chosen readings; the good ones only."""
@@ -143,11 +156,16 @@ class _Answer:
         if len(time) > max(points, 3):
             chosen = _downsampler().downsample(time, value, n_out=max(points, 3))
             time, value = time[chosen], value[chosen]
-        return self._series(Method.LTTB, {"time": time, "value": self._scaled(value)}, coverage.gaps())
+        return self._series(
+            Method.LTTB, {"time": time, "value": self._scaled(value)}, merged([*coverage.gaps(), *self.dropped])
+        )
 
     def buckets(self, points: int, method: Method) -> Series:
         """Per bucket; from roll-ups where they are as good as the readings."""
         width = bucket_width(self.end - self.start, points)
+        coarse = coarsest(self.past, self.dropped)
+        if coarse is not None:  # as fine as the sums that are left, and no finer
+            width = -(-width // coarse.width) * coarse.width
         coverage = self._coverage()
         parts = []
         for segment in self._segments(width):
@@ -168,6 +186,8 @@ class _Answer:
         reached = self.start
         if grain is not None:
             low, high = -(-self.start // grain.width) * grain.width, self.end // grain.width * grain.width
+            if self.dropped:  # at its ends, too, only whole sums are left
+                low, high = self.start // grain.width * grain.width, -(-self.end // grain.width) * grain.width
             for start, end, found in rolled(self.past, grain, low, high):
                 yield from self.past.chunks(reached, start)
                 yield found

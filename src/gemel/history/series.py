@@ -48,6 +48,9 @@ class Series:
     gaps: list[tuple[int, int]] = field(default_factory=list)
     """[from, to) in which no value was known: unavailable, bad, before the first reading, or older than its freshness
     allows. For buckets only those at least one bucket long."""
+    dropped: list[tuple[int, int]] = field(default_factory=list)
+    """[from, to) of which the readings were dropped for their age: sums per minute or hour tell of them, or, for `raw`
+    and `lttb`, nothing (and they are gaps)."""
     before: tuple[int, Any] | None = None
     """Of numbers: the value held at `start`, with its time; None if none was known, or only an outdated one."""
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from gemel.errors import InvalidQuery
 from gemel.history.conditions import conditions_at, followed
 from gemel.history.coverage import Coverage, holds
+from gemel.history.dropped import dropped_spans, merged
 from gemel.history.points import Past, Points
 from gemel.history.rows import Rows
 from gemel.history.series import Method, Series, within_of
@@ -39,6 +40,7 @@ def states_of(past: Past, start: int, end: int, *, now: int, limit: int | None =
     before = past.before(start)
     coverage.add_points(before)
     parts = [before]
+    dropped = dropped_spans(past, start, end)
     for chunk in past.chunks(start, end):
         coverage.add_points(chunk)
         parts.append(chunk)
@@ -71,7 +73,8 @@ def states_of(past: Past, start: int, end: int, *, now: int, limit: int | None =
         position=past.view.position,
         resolution_s=width / 1e6,
         columns={"start": starts, "end": ends, "value": values},
-        gaps=coverage.gaps(width),
+        gaps=merged([*coverage.gaps(width), *dropped]),
+        dropped=dropped,
     )
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from gemel.twin import Form
 
-__all__ = ["CREATE", "HAPPENED", "LOADED", "PARTITION", "READINGS", "SORT", "SQL_TYPES", "TABLES", "schema_of"]
+__all__ = [
+    "CREATE",
+    "FORGOTTEN",
+    "HAPPENED",
+    "LOADED",
+    "PARTITION",
+    "READINGS",
+    "SORT",
+    "SQL_TYPES",
+    "TABLES",
+    "schema_of",
+]
 
 READINGS: dict[Form, str] = {
     Form.NUMBER: "reading",
@@ -14,6 +25,7 @@ READINGS: dict[Form, str] = {
 }
 HAPPENED = "happened"
 LOADED = "loaded"
+FORGOTTEN = "forgotten"
 
 TABLES: tuple[str, ...] = (*READINGS.values(), HAPPENED)
 """Every table whose files are published."""
@@ -39,6 +51,7 @@ CREATE: dict[str, str] = {table: _READING.format(type=SQL_TYPES[form]) for form,
         "body VARCHAR NOT NULL"
     ),
     LOADED: "hash VARCHAR NOT NULL, position BIGINT NOT NULL, rows BIGINT NOT NULL",
+    FORGOTTEN: "name VARCHAR NOT NULL, day BIGINT NOT NULL, property BIGINT NOT NULL, rows BIGINT NOT NULL",
 }
 
 

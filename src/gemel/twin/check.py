@@ -116,6 +116,8 @@ def _property_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
     if p.freshness is not None and not 0 < p.freshness.within_s < math.inf:
         yield "freshness.within_s", f"{p.freshness.within_s} is not a number of seconds above 0"
     if p.retention is not None:
+        if p.kind not in _NUMERIC:
+            yield "retention", f"a {p.kind} has no sums per minute or hour; its readings are few, and are kept"
         yield from ((f"retention.{field}", message) for field, message in p.retention.problems())
     for i, alias in enumerate(p.aliases):
         try:
