@@ -64,13 +64,13 @@ class Reader:
         "_sequence",
         "_time",
         "_time_of",
-        "_topic",
         "seen",
         "timed",
+        "topic",
+        "twins",
     )
 
     def __init__(self, topic: str, payload: Payload, fields: Sequence[_Field]) -> None:
-        self._topic = topic
         self._json = payload.format == "json"
         self._fields = fields
         self._only = next((field for field in fields if not field.path.keys and not field.path.every), None)
@@ -81,6 +81,8 @@ class Reader:
         self._sequence = _getter(payload.sequence)
         self._epoch = _getter(payload.epoch)
         self.timed = self._time is not None
+        self.topic = topic
+        self.twins = frozenset(field.twin for field in fields)
         self.seen = False
         """A live message (not a retained one) has come on this topic."""
 
@@ -145,12 +147,12 @@ class Reader:
             if type(sequence) is not int or sequence < 0:
                 raise Unreadable("the declared sequence is missing or not a whole number")
             epoch = self._epoch(document) if self._epoch is not None else ""
-            return Message(readings=readings, sequence=sequence, epoch=f"{self._topic}:{_text(epoch)}")
+            return Message(readings=readings, sequence=sequence, epoch=f"{self.topic}:{_text(epoch)}")
         if self._id is not None:
             if (identity := self._id(document)) is MISSING or identity is None:
                 raise Unreadable("the declared id is missing")
             # devices number for themselves: the topic tells their ids apart
-            return Message(readings=readings, id=f"{self._topic}:{_text(identity)}")
+            return Message(readings=readings, id=f"{self.topic}:{_text(identity)}")
         return Message(readings=readings)
 
 

@@ -1,0 +1,435 @@
+"""One client's connection: the MQTT state machine between its packets and the rest of the endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
+
+import mqtt5
+
+from gemel.connectors.guests import ANYBODY, Guest
+from gemel.connectors.members import Member
+from gemel.connectors.mqtt_endpoint.desk import Desk
+from gemel.connectors.mqtt_endpoint.exchange import Exchange
+from gemel.connectors.mqtt_endpoint.filters import valid_topic
+from gemel.connectors.mqtt_endpoint.reasons import Reason
+from gemel.connectors.mqtt_endpoint.session import OUR_WINDOW, Outgoing, Session
+from gemel.connectors.mqtt_endpoint.settings import EndpointSettings
+from gemel.connectors.mqtt_endpoint.wire import Refused, Wire
+from gemel.errors import GemelError, Unauthenticated
+
+__all__ = ["Connection", "Host"]
+
+ALIASES = 32
+"""Topic aliases that a client may set, and that we set at most."""
+MAX_CLIENT_ID = 256
+_QOS = (mqtt5.QoS(0), mqtt5.QoS(1), mqtt5.QoS(2))
+_MAX_REASON = 200
+
+
+class Host(Protocol):
+    """The endpoint, as a connection needs it."""
+
+    settings: EndpointSettings
+    exchange: Exchange
+    desk: Desk
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def admit(self, connection: Connection) -> bool:
+        """A transport was opened; False when there are too many."""
+
+    def sign_in(self, connection: Connection, packet: mqtt5.ConnectPacket) -> Guest:
+        """Raises Unauthenticated, Overloaded."""
+
+    def opened(self, connection: Connection) -> None:
+        """It has a session; an older connection of the same session is to end."""
+
+    def closed(self, connection: Connection) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """From the first byte to the last."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._transport: asyncio.Transport
+        self._wire = Wire(host.settings.maximum_bytes)
+        self.opened_at = self.last = host.now()
+        self.begun_at = 0.0
+        """Since when a packet is incomplete; 0: none is."""
+        self.guest = ANYBODY
+        self._session: Session | None = None
+        self.member: Member | None = None
+        self.resumed = False
+        self.waiting = 0
+        self.keep_alive_s = 0
+        self.client = ""
+        self.will: mqtt5.Will | None = None
+        self.closing = ""
+        """Why it ends, once it does."""
+        self.polite = False
+        """The client said goodbye."""
+        self._paused = False
+        self._writable = True
+        self._largest = 1 << 28
+        self._tell_reasons = False
+        self._aliases_in: dict[int, str] = {}
+        self._aliases_out: dict[str, int] = {}
+        self._most_aliases = 0
+        self._unanswered = 0
+
+    @property
+    def session(self) -> Session:
+        assert self._session is not None
+        return self._session
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is signed in."""
+        return self._session is not None
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if not self._host.admit(self):
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self.last = self._host.now()
+        try:
+            for packet in self._wire.feed(data):
+                if self.closing:
+                    return
+                _HANDLERS.get(type(packet), Connection._unexpected)(self, packet)
+        except Refused as error:
+            self.end(error.reason, error.detail)
+        if not self._wire.waiting:
+            self.begun_at = 0.0
+        elif not self.begun_at:
+            self.begun_at = self.last
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        if self._session is not None:
+            self._session.push(self._host.now())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.closing = self.closing or (f"{error}" if error else "the connection was lost")
+        self._host.closed(self)
+
+    # ending
+
+    def end(self, reason: Reason, detail: str) -> None:
+        """Tell an MQTT 5 client why, and close."""
+        if self.closing:
+            return
+        self.closing = detail
+        if self._session is None:
+            if not self._wire.version or reason is Reason.PACKET_TOO_LARGE:
+                self._transport.abort()
+                return
+            self._write(mqtt5.ConnAckPacket(reason_code=mqtt5.ConnAckReasonCode(reason)))
+        elif self._wire.five:
+            self._write(
+                mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode(reason), reason_str=self._reason(detail))
+            )
+        self._transport.close()
+
+    def abort(self, detail: str) -> None:
+        self.closing = self.closing or detail
+        self._transport.abort()
+
+    def _refuse(self, reason: Reason, detail: str) -> None:
+        told = detail[:_MAX_REASON] if self._wire.five else None
+        self._write(mqtt5.ConnAckPacket(reason_code=mqtt5.ConnAckReasonCode(reason), reason_str=told))
+        self.closing = detail
+        self._transport.close()
+
+    # packets of the client
+
+    def _unexpected(self, packet: mqtt5.Packet) -> None:
+        raise Refused(f"{type(packet).__name__} does not belong here", Reason.PROTOCOL_ERROR)
+
+    def _connect(self, packet: mqtt5.ConnectPacket) -> None:
+        if self._session is not None:
+            raise Refused("a second CONNECT", Reason.PROTOCOL_ERROR)
+        settings = self._host.settings
+        if packet.authentication_method is not None:
+            return self._refuse(Reason.BAD_AUTHENTICATION_METHOD, "sign in with a name and a password")
+        if len(packet.client_id) > MAX_CLIENT_ID or not packet.client_id.isprintable():
+            return self._refuse(Reason.CLIENT_ID_NOT_VALID, f"a client id has at most {MAX_CLIENT_ID} characters")
+        if not packet.client_id and not self._wire.five and not packet.clean_start:
+            return self._refuse(Reason.CLIENT_ID_NOT_VALID, "a session that stays needs a client id")
+        if packet.will is not None and not valid_topic(packet.will.topic):
+            return self._refuse(Reason.TOPIC_NAME_INVALID, "the will's topic is not allowed")
+        try:
+            self.guest = self._host.sign_in(self, packet)
+        except Unauthenticated as error:
+            return self._refuse(Reason.BAD_USER_NAME_OR_PASSWORD, error.detail)
+        except GemelError as error:
+            return self._refuse(Reason.CONNECTION_RATE_EXCEEDED, error.detail)
+        self.client = packet.client_id or f"gemel-{secrets.token_hex(8)}"
+        self.will = packet.will
+        self.keep_alive_s = packet.keep_alive
+        if self._wire.five:
+            self.keep_alive_s = min(packet.keep_alive or settings.keep_alive_s, settings.keep_alive_s)
+        self._largest = packet.max_packet_size or self._largest
+        self._tell_reasons = packet.request_problem_info
+        self._most_aliases = min(packet.topic_alias_max, ALIASES)
+        self._host.opened(self)
+        session, present = self._host.exchange.enter(self.client, self.guest, clean=packet.clean_start)
+        session.expiry_s = min(packet.session_expiry_interval, settings.session_s)
+        session.window = min(packet.receive_max, OUR_WINDOW)
+        self._session = session
+        self._write(self._welcome(packet, session, present=present))
+        self._resume(session)
+        return None
+
+    def _welcome(self, packet: mqtt5.ConnectPacket, session: Session, *, present: bool) -> mqtt5.ConnAckPacket:
+        settings = self._host.settings
+        asked = packet.session_expiry_interval
+        return mqtt5.ConnAckPacket(
+            session_present=present,
+            session_expiry_interval=int(session.expiry_s) if asked != session.expiry_s else None,
+            assigned_client_id=None if packet.client_id else self.client,
+            server_keep_alive=self.keep_alive_s if self.keep_alive_s != packet.keep_alive else None,
+            receive_max=settings.in_flight,
+            topic_alias_max=ALIASES,
+            max_packet_size=settings.maximum_bytes,
+        )
+
+    def _resume(self, session: Session) -> None:
+        for outgoing in session.again():
+            if outgoing.released:
+                self._write(mqtt5.PubRelPacket(outgoing.packet_id))
+            else:
+                self._send(outgoing)
+        session.send = self._send
+        session.push(self._host.now())
+
+    def _publish(self, packet: mqtt5.PublishPacket) -> None:
+        if packet.topic_alias is not None:
+            packet = self._unaliased(packet)
+        if not packet.topic:
+            raise Refused("a message without a topic", Reason.PROTOCOL_ERROR)
+        if qos := int(packet.qos):
+            self._unanswered += 1
+            if self._wire.five and self._unanswered > self._host.settings.in_flight:
+                raise Refused(
+                    f"more than {self._host.settings.in_flight} messages without waiting for our answers",
+                    Reason.RECEIVE_MAX_EXCEEDED,
+                )
+            if qos == 2 and packet.packet_id is not None:
+                incoming = self.session.incoming
+                if packet.packet_id in incoming:
+                    self._unanswered -= 1
+                    self._write(mqtt5.PubRecPacket(packet.packet_id))  # again: it came before, and is not released yet
+                    return
+                incoming.add(packet.packet_id)
+        self._host.desk.take(self, packet)
+        if self.waiting > self._host.settings.in_flight:
+            self._pause()
+        elif self._host.desk.full and not self._paused:
+            self._pause()
+            self._host.desk.when_room(self._go_on)
+
+    def _unaliased(self, packet: mqtt5.PublishPacket) -> mqtt5.PublishPacket:
+        alias = packet.topic_alias or 0
+        if not 0 < alias <= ALIASES:
+            raise Refused(f"topic alias {alias} is not from 1 to {ALIASES}", Reason.TOPIC_ALIAS_INVALID)
+        if packet.topic:
+            self._aliases_in[alias] = packet.topic
+            return packet
+        topic = self._aliases_in.get(alias)
+        if topic is None:
+            raise Refused(f"topic alias {alias} was never set", Reason.PROTOCOL_ERROR)
+        return mqtt5.PublishPacket(
+            topic,
+            packet.payload,
+            qos=packet.qos,
+            retain=packet.retain,
+            packet_id=packet.packet_id,
+            duplicate=packet.duplicate,
+            **_properties(packet),
+        )
+
+    def settled(self, answers: Sequence[tuple[int, int, Reason, str]]) -> None:
+        """What became of the messages of quality 1 and 2 (see Desk)."""
+        written = []
+        for quality, packet_id, code, reason in answers:
+            if quality == 1:
+                self._unanswered -= 1
+            elif code.failed:
+                self._unanswered -= 1
+                self.session.incoming.discard(packet_id)
+            written.append(self._answer(quality, packet_id, code, reason))
+        if written and not self._transport.is_closing():
+            self._transport.write(b"".join(written))
+        if self._paused and self.waiting <= self._host.settings.in_flight // 2 and not self._host.desk.full:
+            self._go_on()
+
+    def _answer(self, quality: int, packet_id: int, code: Reason, reason: str) -> bytes:
+        if not code or not self._wire.five:  # the same four bytes in both versions
+            return (b"\x40\x02" if quality == 1 else b"\x50\x02") + packet_id.to_bytes(2, "big")
+        text = self._reason(reason)
+        if quality == 1:
+            return mqtt5.PubAckPacket(packet_id, reason_code=mqtt5.PubAckReasonCode(code), reason_str=text).write()
+        return mqtt5.PubRecPacket(packet_id, reason_code=mqtt5.PubRecReasonCode(code), reason_str=text).write()
+
+    def _released(self, packet: mqtt5.PubRelPacket) -> None:
+        known = packet.packet_id in self.session.incoming
+        if known:
+            self.session.incoming.discard(packet.packet_id)
+            self._unanswered = max(0, self._unanswered - 1)
+        code = mqtt5.PubCompReasonCode.SUCCESS if known else mqtt5.PubCompReasonCode.PACKET_ID_NOT_FOUND
+        self._write(mqtt5.PubCompPacket(packet.packet_id, reason_code=code))
+
+    def _acknowledged(self, packet: mqtt5.PubAckPacket | mqtt5.PubCompPacket) -> None:
+        self.session.acknowledged(packet.packet_id, self._host.now())
+
+    def _received(self, packet: mqtt5.PubRecPacket) -> None:
+        outgoing = self.session.flying.get(packet.packet_id)
+        if int(packet.reason_code) >= Reason.UNSPECIFIED_ERROR:
+            self.session.acknowledged(packet.packet_id, self._host.now())
+            return
+        if outgoing is not None:
+            outgoing.released = True
+        code = mqtt5.PubRelReasonCode.SUCCESS if outgoing else mqtt5.PubRelReasonCode.PACKET_ID_NOT_FOUND
+        self._write(mqtt5.PubRelPacket(packet.packet_id, reason_code=code))
+
+    def _subscribe(self, packet: mqtt5.SubscribePacket) -> None:
+        codes, hungry = self._host.exchange.subscribe(self.session, packet)
+        self._write(mqtt5.SubAckPacket(packet.packet_id, [mqtt5.SubAckReasonCode(code) for code in codes]))
+        for subscription in hungry:
+            self._host.exchange.serve(subscription)
+
+    def _unsubscribe(self, packet: mqtt5.UnsubscribePacket) -> None:
+        code = mqtt5.UnsubAckReasonCode
+        codes = [
+            code.SUCCESS if self._host.exchange.unsubscribe(self.session, pattern) else code.NO_SUBSCRIPTION_EXISTED
+            for pattern in packet.patterns
+        ]
+        self._write(mqtt5.UnsubAckPacket(packet.packet_id, codes))
+
+    def _ping(self, _packet: mqtt5.PingReqPacket) -> None:
+        self._write(_PONG)
+
+    def _disconnect(self, packet: mqtt5.DisconnectPacket) -> None:
+        if int(packet.reason_code) != Reason.GOODBYE_WITH_WILL:
+            self.will = None
+        self.polite = True
+        if packet.session_expiry_interval is not None:
+            if packet.session_expiry_interval and not self.session.expiry_s:
+                raise Refused("a session that was to end cannot be kept after all", Reason.PROTOCOL_ERROR)
+            self.session.expiry_s = min(packet.session_expiry_interval, self._host.settings.session_s)
+        self.closing = "it said goodbye"
+        self._transport.close()
+
+    # packets to the client
+
+    def _send(self, outgoing: Outgoing) -> bool:
+        """False when it is larger than the client takes, or of quality 0 and the client is slow."""
+        if not outgoing.qos and not self._writable:
+            return False
+        publication = outgoing.publication
+        topic, more = publication.topic, {}
+        if self._wire.five:
+            more = _properties(publication.properties)
+            if publication.expires is not None:
+                more["message_expiry_interval"] = max(0, round(publication.expires - self._host.now()))
+            if outgoing.identifiers:
+                more["subscription_ids"] = list(outgoing.identifiers)
+            if self._most_aliases:
+                topic, more["topic_alias"] = self._aliased(topic)
+        packet = mqtt5.PublishPacket(
+            topic,
+            publication.payload,
+            qos=_QOS[outgoing.qos],
+            retain=outgoing.retain,
+            packet_id=outgoing.packet_id or None,
+            duplicate=bool(outgoing.qos) and outgoing.sent,
+            **more,
+        )
+        data = self._wire.bytes_of(packet)
+        if len(data) > self._largest:
+            if topic:
+                self._aliases_out.pop(topic, None)
+            return False
+        outgoing.sent = True
+        self._transport.write(data)
+        return True
+
+    def _aliased(self, topic: str) -> tuple[str, int | None]:
+        known = self._aliases_out.get(topic)
+        if known is not None:
+            return "", known
+        if len(self._aliases_out) >= self._most_aliases:
+            return topic, None
+        alias = self._aliases_out[topic] = len(self._aliases_out) + 1
+        return topic, alias
+
+    def _write(self, packet: mqtt5.Packet) -> None:
+        if (data := self._wire.bytes_of(packet)) and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _reason(self, detail: str) -> str | None:
+        return detail[:_MAX_REASON] if detail and self._tell_reasons and self._largest > 1_024 else None
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _go_on(self) -> None:
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self.last = self._host.now()  # that it was silent was our doing
+            self._transport.resume_reading()
+
+    @property
+    def paused(self) -> bool:
+        """We do not read from it; it cannot show that it is there."""
+        return self._paused
+
+    def about(self, name: str) -> Any:
+        """What the transport knows: `peername`, `ssl_object`."""
+        return self._transport.get_extra_info(name)
+
+
+def _properties(packet: mqtt5.PublishPacket | mqtt5.Will | None) -> dict[str, Any]:
+    """Those that travel with a message; empty for most."""
+    if packet is None:
+        return {}
+    found = {
+        "content_type": packet.content_type,
+        "response_topic": packet.response_topic,
+        "correlation_data": packet.correlation_data,
+        "payload_format_indicator": packet.payload_format_indicator or None,
+        "user_properties": packet.user_properties or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+_PONG = mqtt5.PingRespPacket()
+
+
+_HANDLERS: dict[type, Callable[[Connection, Any], None]] = {
+    mqtt5.ConnectPacket: Connection._connect,
+    mqtt5.PublishPacket: Connection._publish,
+    mqtt5.PubAckPacket: Connection._acknowledged,
+    mqtt5.PubRecPacket: Connection._received,
+    mqtt5.PubRelPacket: Connection._released,
+    mqtt5.PubCompPacket: Connection._acknowledged,
+    mqtt5.SubscribePacket: Connection._subscribe,
+    mqtt5.UnsubscribePacket: Connection._unsubscribe,
+    mqtt5.PingReqPacket: Connection._ping,
+    mqtt5.DisconnectPacket: Connection._disconnect,
+}

@@ -1,0 +1,229 @@
+"""From a published message to its acknowledgement: read, handed in with others, durable, acknowledged, passed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Protocol
+
+import mqtt5
+
+from gemel.connectors.base import Port
+from gemel.connectors.guests import Guest
+from gemel.connectors.members import Member
+from gemel.connectors.mqtt.payloads import Unreadable
+from gemel.connectors.mqtt_endpoint.reasons import Reason
+from gemel.connectors.mqtt_endpoint.session import Publication, Session
+from gemel.connectors.mqtt_endpoint.topics import Place, Topics
+from gemel.intake import Message, Receipt, Refusal
+
+__all__ = ["Desk", "Sender"]
+
+_DEPTH = 4
+"""Batches on their way to the disk while the next one fills."""
+_MOST = 20_000
+"""Messages of all clients that are not acknowledged; then whoever sends more is not read from until half are."""
+_SAMPLE_BYTES = 4_096
+_MEANING = {"not-granted": Reason.NOT_AUTHORIZED, "unknown": Reason.TOPIC_NAME_INVALID}
+
+
+class Sender(Protocol):
+    """A connection, as seen from here."""
+
+    guest: Guest
+    member: Member | None
+    resumed: bool
+    """What comes now may have come on an earlier connection."""
+    waiting: int
+    """Its messages that are not settled."""
+
+    @property
+    def session(self) -> Session: ...
+
+    def settled(self, answers: Sequence[tuple[int, int, Reason, str]]) -> None:
+        """(quality, packet id, code, reason) of messages of quality 1 and 2, in the order in which they came."""
+
+
+class _Entry:
+    __slots__ = ("code", "message", "packet", "place", "qos", "reason", "resumed", "sender")
+
+    def __init__(self, sender: Sender, packet: mqtt5.PublishPacket) -> None:
+        self.sender, self.packet = sender, packet
+        self.qos = int(packet.qos)
+        self.code, self.reason = Reason.SUCCESS, ""
+        self.message: Message | None = None
+        self.place: Place | None = None
+        self.resumed = packet.duplicate or sender.resumed
+
+
+class _Batch:
+    __slots__ = ("entries", "receipts")
+
+    def __init__(self, entries: list[_Entry], receipts: list[asyncio.Task[Receipt]]) -> None:
+        self.entries, self.receipts = entries, receipts
+
+
+class Desk:
+    """Takes what clients publish. What arrives while earlier messages are made durable is handed in together."""
+
+    def __init__(
+        self, topics: Topics, port: Port, *, publish: Callable[[Publication], None], tell: Callable[[Message], None]
+    ) -> None:
+        """`publish` passes a message on to subscribers, `tell` what the values are now."""
+        self._topics, self._port = topics, port
+        self._publish, self._tell = publish, tell
+        self._loop = asyncio.get_running_loop()
+        self._filling: list[_Entry] = []
+        self._under_way: deque[_Batch] = deque()
+        self._some = asyncio.Event()
+        self._scheduled = False
+        self.waiting = 0
+        self._room: list[Callable[[], None]] = []
+
+    @property
+    def full(self) -> bool:
+        return self.waiting >= _MOST
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Call once when there is room again."""
+        self._room.append(call)
+
+    def take(self, sender: Sender, packet: mqtt5.PublishPacket) -> None:
+        """A message; its topic is resolved (no alias). What it is worth is told with `settled`."""
+        entry = _Entry(sender, packet)
+        place = entry.place = self._topics.find(packet.topic)
+        if place is None:
+            self._port.unbound(packet.topic)
+            entry.code, entry.reason = Reason.TOPIC_NAME_INVALID, "no twin, binding or relay has this topic"
+        elif not self._may(sender.guest, place):
+            entry.code, entry.reason = Reason.NOT_AUTHORIZED, "you may not publish on this topic"
+            self._reject(entry, "published where it may not")
+        elif place.twins:
+            self._read(entry, place)
+        self._filling.append(entry)
+        self.waiting += 1
+        sender.waiting += 1
+        self._schedule()
+
+    async def settle(self) -> None:
+        """Settle what became durable, in order, until cancelled. Raises what a delivery raised."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            while self._under_way:
+                batch = self._under_way[0]
+                receipts = [await receipt for receipt in batch.receipts]
+                await self._port.kept()
+                self._under_way.popleft()
+                self._settled(batch, receipts)
+                self._schedule()
+
+    # inside
+
+    def _may(self, guest: Guest, place: Place) -> bool:
+        guests = self._port.guests
+        if place.relayed:
+            return guests.may_pass_on(guest) and (not guest.device or place.device in ("", guest.device))
+        return all(guests.may_tell(guest, twin) for twin in place.twins)
+
+    def _read(self, entry: _Entry, place: Place) -> None:
+        packet = entry.packet
+        if not packet.payload and place.raw is False:
+            return  # how MQTT clears a retained message; here a twin's value stands for it
+        properties = packet.user_properties
+        try:
+            message = place.read(packet.payload, dict(properties) if properties else None)
+        except Unreadable as error:
+            entry.code, entry.reason = Reason.PAYLOAD_FORMAT_INVALID, str(error)
+            self._reject(entry, "cannot be read")
+            return
+        if message.readings or message.events:
+            entry.message = message
+        else:
+            self._port.unbound(packet.topic)
+            entry.code = Reason.NO_MATCHING_SUBSCRIBERS
+
+    def _reject(self, entry: _Entry, reason: str) -> None:
+        sample = f"{entry.packet.topic}: {entry.reason}\n".encode() + entry.packet.payload[:_SAMPLE_BYTES]
+        self._port.reject(reason, sample, address=entry.sender.guest.id or "anybody")
+
+    def _schedule(self) -> None:
+        if self._filling and not self._scheduled and len(self._under_way) < _DEPTH:
+            self._scheduled = True
+            self._loop.call_soon(self._hand_in)
+
+    def _hand_in(self) -> None:
+        self._scheduled = False
+        entries, self._filling = self._filling, []
+        receipts = []
+        told = [entry for entry in entries if entry.message is not None]
+        for resumed, run in groupby(told, key=lambda entry: entry.resumed):
+            messages = [entry.message for entry in run if entry.message is not None]
+            receipts.append(self._loop.create_task(self._deliver(messages, resumed=resumed)))
+        self._under_way.append(_Batch(entries, receipts))
+        self._some.set()
+
+    async def _deliver(self, messages: list[Message], *, resumed: bool) -> Receipt:
+        return await self._port.deliver(messages, resumed=resumed)
+
+    def _settled(self, batch: _Batch, receipts: list[Receipt]) -> None:
+        self._blame(batch, [problem for receipt in receipts for problem in receipt.problems])
+        answers: dict[Sender, list[tuple[int, int, Reason, str]]] = {}
+        brought: dict[Member, list[Message]] = {}
+        for entry in batch.entries:
+            sender, packet = entry.sender, entry.packet
+            sender.waiting -= 1
+            if entry.qos:
+                answer = (entry.qos, packet.packet_id or 0, entry.code, entry.reason)
+                answers.setdefault(sender, []).append(answer)
+            else:
+                answers.setdefault(sender, [])
+            if entry.message is not None and sender.member is not None:
+                brought.setdefault(sender.member, []).append(entry.message)
+        self.waiting -= len(batch.entries)
+        for sender, found in answers.items():
+            sender.settled(found)
+        for member, messages in brought.items():
+            member.brought(messages)
+        for entry in batch.entries:
+            if not entry.code.failed and entry.place is not None:
+                self._pass_on(entry, entry.place)
+        if self._room and self.waiting < _MOST // 2:
+            calls, self._room = self._room, []
+            for call in calls:
+                call()
+
+    def _pass_on(self, entry: _Entry, place: Place) -> None:
+        packet = entry.packet
+        if place.raw:
+            expiry = packet.message_expiry_interval
+            publication = Publication(
+                packet.topic,
+                packet.payload,
+                entry.qos,
+                retain=packet.retain and not (entry.message is not None and entry.message.events),
+                origin=entry.sender.session,
+                properties=packet,
+                expires=None if expiry is None else self._port.clock.monotonic() + expiry,
+            )
+            self._publish(publication)
+        if entry.message is not None:
+            self._tell(entry.message)
+
+    def _blame(self, batch: _Batch, problems: Sequence[Refusal]) -> None:
+        """Tell the senders of what was quarantined: the intake names its twin and property."""
+        if not problems:
+            return
+        by_thing = {(one.twin, one.property): one for one in problems if one.twin}
+        for entry in batch.entries:
+            message = entry.message
+            if message is None:
+                continue
+            things = [(one.twin, one.property) for one in message.readings]
+            things += [(one.twin, one.event) for one in message.events]
+            refusal = next((by_thing[thing] for thing in things if thing in by_thing), None)
+            if refusal is not None:
+                entry.code = _MEANING.get(refusal.code, Reason.PAYLOAD_FORMAT_INVALID)
+                entry.reason = refusal.detail

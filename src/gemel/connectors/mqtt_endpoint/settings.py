@@ -1,0 +1,114 @@
+"""What `settings:` of an MQTT endpoint may say."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from gemel.connectors.base import SecretRef, Settings
+from gemel.connectors.mqtt.settings import Payload
+from gemel.connectors.mqtt.topics import Template
+
+__all__ = ["EndpointSettings", "ServerTls"]
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 8080, "wss": 8443}
+
+
+class ServerTls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PEM files below the directory of secrets, by their names there."""
+
+    certificate: str = ""
+    """Ours, with the chain that leads to an authority that the devices trust."""
+    key: str = ""
+    key_password: SecretRef | None = None
+    client_ca: str = ""
+    """Who signed the certificates of devices; with it they may sign in with a certificate instead of a secret."""
+
+
+class EndpointSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where devices connect to, what their topics mean, and how much of us one client may take."""
+
+    listen: tuple[str, ...] = ("mqtt://127.0.0.1:1883",)
+    """mqtt://host:port, mqtts://host:port, ws://host:port/path, wss://host:port/path; host 0.0.0.0 or ::, all."""
+    tls: ServerTls = ServerTls()
+    plaintext: bool = False
+    """Allow mqtt:// and ws:// beyond this machine: secrets of devices can then be read on the way."""
+    anonymous: bool = False
+    """Let in anybody without a name, as an operator; on this machine only."""
+    prefix: str = "gemel"
+    """First level of the topics that need no binding: <prefix>/<twin>/<property>; empty: there are none."""
+    relay: tuple[str, ...] = ()
+    """Topic templates that are passed on between clients and not kept in the journal; {device}: the sender's own."""
+    payload: Payload = Payload()
+    """How messages on topics of bindings are read."""
+    topics: dict[str, Payload] = msgspec.field(default_factory=dict)
+    """How the messages of one topic template are read, where it differs from `payload`."""
+    keep_alive_s: int = 60
+    """The longest that a client may be silent; MQTT 5 clients are told. One is lost after one and a half of it."""
+    maximum_bytes: int = 1 << 20
+    """A larger packet ends its connection."""
+    connections: int = 2_000
+    subscriptions: int = 200
+    """Of one client."""
+    in_flight: int = 200
+    """Messages of one client that are not yet acknowledged; then it is not read from."""
+    queue: int = 1_000
+    """Messages that wait for one client that is slow or away; at most 4 MiB. More are dropped, and counted."""
+    session_s: int = 86_400
+    """The longest that we keep what a client missed."""
+    sessions: int = 10_000
+    """Clients that are away for which we keep something."""
+    retained: int = 20_000
+    """Retained messages of topics that are no twin's; their values are the retained messages of twins."""
+
+    def __post_init__(self) -> None:
+        if not self.listen:
+            raise ValueError("listen is empty; write it like mqtt://127.0.0.1:1883")
+        for url in self.listen:
+            self._check(url)
+        if self.anonymous and not all(_is_loopback(urlsplit(url).hostname or "") for url in self.listen):
+            raise ValueError("anonymous: true needs every address of listen on this machine, like 127.0.0.1")
+        if set(self.prefix) & set("/+#{}$\0"):
+            raise ValueError(f"prefix {self.prefix!r:.80} must be one level of a topic, without / + # {{ }} $")
+        if not 5 <= self.keep_alive_s <= 65_535:
+            raise ValueError(f"keep_alive_s is {self.keep_alive_s}; it must be between 5 and 65535")
+        if not 1_024 <= self.maximum_bytes <= 256 << 20:
+            raise ValueError(f"maximum_bytes is {self.maximum_bytes}; it must be between 1024 and {256 << 20}")
+        if not 1 <= self.in_flight <= 65_535:
+            raise ValueError(f"in_flight is {self.in_flight}; it must be between 1 and 65535")
+        for name in ("connections", "subscriptions", "queue", "session_s", "sessions", "retained"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        for topic in self.relay:
+            Template.parse(topic)
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname or parts.username or parts.password:
+            raise ValueError(f"listen {url!r:.120} is not allowed; write it like mqtt://127.0.0.1:1883")
+        _port(parts)
+        if parts.scheme in ("mqtts", "wss"):
+            if not (self.tls.certificate and self.tls.key):
+                raise ValueError(f"{url} needs tls.certificate and tls.key: names of PEM files in the secrets folder")
+        elif not self.plaintext and not _is_loopback(parts.hostname):
+            raise ValueError(
+                f"{url} would take secrets of devices in the clear; use mqtts:// with tls, or say plaintext: true"
+            )
+
+    def places(self) -> list[tuple[str, str, int, str]]:
+        """(scheme, host, port, path) of each address."""
+        parts = [urlsplit(url) for url in self.listen]
+        return [(one.scheme, one.hostname or "", _port(one), one.path or "/mqtt") for one in parts]
+
+
+def _port(parts: SplitResult) -> int:
+    return _PORTS[parts.scheme] if parts.port is None else parts.port  # 0: any free one
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
