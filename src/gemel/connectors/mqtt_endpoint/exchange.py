@@ -91,7 +91,7 @@ class Exchange:
     # subscriptions
 
     def subscribe(self, session: Session, packet: mqtt5.SubscribePacket) -> tuple[list[int], list[Subscription]]:
-        """The codes to answer with (the quality granted, or a reason), and the subscriptions that want what is retained."""
+        """What to answer for each filter (the quality granted, or a reason), and who wants what is retained."""
         codes, hungry = [], []
         for wanted in packet.topic_filters:
             code, subscription, new = self._subscribe(session, wanted, packet.subscription_id)
