@@ -182,6 +182,12 @@ class Port(Protocol):
         Raises InvalidDocument for what lies elsewhere, InvalidInput for what names no file. Blocks; use a thread.
         """
 
+    def inbox(self, name: str) -> Path:
+        """What `name` is below the platform's `inbox/` (it may not be there yet), relative to its folder.
+
+        Raises InvalidDocument for what lies elsewhere.
+        """
+
 
 class Source(Protocol):
     """Reads one object (or one broker, agent, server) until cancelled."""

@@ -173,6 +173,9 @@ class ConnectorPort:
     def logs(self, patterns: Sequence[str]) -> list[Path]:
         return self._reach.logs(patterns)
 
+    def inbox(self, name: str) -> Path:
+        return self._reach.inbox(name)
+
     # what a sink calls, and who follows the journal for it
 
     def permits(self, address: str, *, encrypted: bool) -> bool:

@@ -22,23 +22,31 @@ VARIABLES, SERVICES = "GEMEL_SECRET_", "gemel"
 
 
 class Reach:
-    """Secrets and logs that may be named: what lies below two directories, and names that say they are meant for it.
+    """Secrets, logs and files to be taken in that may be named: what lies below three directories, and names that say
+    they are meant for it.
 
     The directories may be links themselves; a link in them that leads out of them is refused.
     """
 
-    def __init__(self, *, secrets: Path | None = None, logs: Path | None = None, networks: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        secrets: Path | None = None,
+        logs: Path | None = None,
+        inbox: Path | None = None,
+        networks: Sequence[str] = (),
+    ) -> None:
         """Without a directory, no file of that sort is reached. `networks` (10.1.0.0/16): those that are not public
         and may be sent to all the same. Raises InvalidInput for one that is none."""
-        self._secrets, self._logs = secrets, logs
+        self._secrets, self._logs, self._inbox = secrets, logs, inbox
         self._networks = [_network(text) for text in networks]
 
     @classmethod
     def of(cls, folder: Path, *, networks: Sequence[str] = ()) -> Self:
-        """That of a platform's folder: `logs/`, and `$CREDENTIALS_DIRECTORY` (of systemd) or else `secrets/`."""
+        """Of a platform's folder: `logs/`, `inbox/`, and `$CREDENTIALS_DIRECTORY` (systemd) or else `secrets/`."""
         given = os.environ.get("CREDENTIALS_DIRECTORY")
         secrets = Path(given) if given else folder / "secrets"
-        return cls(secrets=secrets, logs=folder / "logs", networks=networks)
+        return cls(secrets=secrets, logs=folder / "logs", inbox=folder / "inbox", networks=networks)
 
     def permits(self, address: str, *, encrypted: bool) -> bool:
         """Whether a sink may send to an IP address: to public ones when it is encrypted, and to the `networks`."""
@@ -73,6 +81,18 @@ class Reach:
         Raises InvalidDocument for what is not below `logs/`, InvalidInput for what names no file.
         """
         return [path for pattern in patterns for path in self._matching(pattern)]
+
+    def inbox(self, name: str) -> Path:
+        """What `name` is, relative to the platform's folder. Raises InvalidDocument for what is not below `inbox/`."""
+        root = self._inbox
+        path = _inside(root, str(root.parent.absolute() / name)) if root is not None else None
+        base = root.absolute() if root is not None else Path()
+        full = base.parent / name
+        if path is None or ".." in full.parts or base not in full.parents:
+            raise InvalidDocument(
+                "path", [Problem(f"{name!r:.300} is not below the platform's inbox/; write it like inbox/press-7")]
+            )
+        return path
 
     def _secret_path(self, name: str) -> Path:
         root = self._secrets

@@ -130,6 +130,9 @@ class RecordingPort:
     def logs(self, patterns: Sequence[str]) -> list[Path]:
         return self.reach.logs(patterns)
 
+    def inbox(self, name: str) -> Path:
+        return self.reach.inbox(name)
+
 
 class SourceContract:
     """What holds for every plug-in. A subclass names it, and settings that name an object that is not there:
