@@ -43,10 +43,11 @@ class Outbox:
         if not self._journal.wait(position + 1, wait_s):
             return [], position
         facts: list[Fact] = []
+        begin = position  # in the middle of a block, when something of it was not taken
         for block in islice(self._journal.blocks(position), _BLOCKS):
             facts += [Fact(block.first + change.ordinal, block.recorded, change) for change in block.changes]
             position = block.last
-        return [self._shown(fact) for fact in facts], position
+        return [self._shown(fact) for fact in facts if fact.position > begin], position
 
     def reached(self, sink: str, position: Position, changes: Sequence[Change] = ()) -> Future[Any]:
         """Remember that everything up to `position` is done, and journal what there is to tell of it."""

@@ -72,6 +72,8 @@ def cursor_of(tx: Connection, id: str) -> int | None:
 
 
 def put_cursor(tx: Connection, id: str, position: int) -> None:
+    if tx.scalar(select(connector.c.id).where(connector.c.id == id)) is None:
+        return  # it was removed, and with it what it remembered
     key, document = _cursor_key(id), str(position)
     if tx.execute(update(setting).where(setting.c.key == key).values(document=document)).rowcount == 0:
         tx.execute(insert(setting).values(key=key, document=document))
