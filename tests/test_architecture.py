@@ -12,6 +12,7 @@ SOURCE = Path(gemel.__file__).parent
 # A room may import rooms of earlier rows only. Rooms of one row do not import each other.
 LEVELS = [
     ["errors"],
+    ["disk"],
     ["clock"],
     ["units"],
     ["twin"],

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 import filelock
 import msgspec
 
+from gemel.disk import make_folder, refusals, write_whole
 from gemel.errors import FolderInUse, InvalidDocument, InvalidInput, Problem
 from gemel.twin import FOREVER, Retention, parse_duration
 from gemel.twin.structure import build
@@ -118,8 +119,9 @@ class Folder:
         """Make the folder if it is new, and hold it. Raises FolderInUse with the process that has it."""
         folder = Path(path)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)  # password hashes, quarantined payloads: for this user alone
+            with refusals(f"the folder {folder}"):
+                make_folder(folder)
+                folder.chmod(0o700)  # password hashes, quarantined payloads: for this user alone
         except OSError as error:
             raise InvalidInput(f"{folder} cannot be used as a folder: {error.strerror}") from error
         lock = filelock.FileLock(folder / LOCK)
@@ -131,7 +133,11 @@ class Folder:
             way = f"connect to it with gemel.connect({owner.url!r})" if owner and owner.url else "stop it first"
             raise FolderInUse(f"{folder} is open in {who}; {way}") from None
         taken = cls(folder, lock)
-        taken.announce()
+        try:
+            taken.announce()
+        except BaseException:
+            taken.release()
+            raise
         return taken
 
     @staticmethod
@@ -163,11 +169,8 @@ class Folder:
     def announce(self, *, url: str = "", token: str = "") -> None:
         """Say who holds the folder, and where it is served; readable by this user alone."""
         owner = Owner(process=os.getpid(), url=url, token=token)
-        target, fresh = self.path / OWNER, self.path / f"{OWNER}.new"
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(owner))
-        fresh.replace(target)
+        with refusals(f"{self.path / OWNER}"):
+            write_whole(self.path / OWNER, msgspec.json.encode(owner), mode=0o600)
 
     def settings(self) -> Settings:
         """Raises InvalidDocument with line and column."""

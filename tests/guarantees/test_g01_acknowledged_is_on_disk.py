@@ -1,8 +1,8 @@
 """G1: what was acknowledged is on stable storage. The power is cut at every step of what was written.
 
 Each operation on files is recorded below the product, with each acknowledgement in its place. Then, for each step, the
-disk is laid out as a power cut could leave it: only what was synced, everything, or each unsynced part by the throw of a
-coin, torn into sectors. The product opens it, and every number that was ever sent is ok, lost or unknown (sent, and not
+disk is laid out as a power cut could leave it: only what was synced, everything, or each unsynced part by the throw of
+a coin, torn into sectors. The product opens it; every number that was ever sent is ok, lost or unknown (sent, and not
 acknowledged: it may be there or not). GEMEL_SEED repeats a run.
 """
 
@@ -88,7 +88,9 @@ def check(name: str, tmp_path: Path, *, sample: int | None) -> None:
         try:
             good, open_ = cut.check(name, place)
         except BaseException as error:
-            error.add_note(f"GEMEL_SEED={number}: {name}, power cut after step {cut.step}, {cut.how}; it lies in {place}")
+            shutil.rmtree(place)
+            lay_out(cut.tree, place)
+            error.add_note(f"GEMEL_SEED={number}: {name}, cut after step {cut.step}, {cut.how}; it lies in {place}")
             raise
         points, ok, unknown = points + 1, ok + good, unknown + open_
         shutil.rmtree(place)

@@ -6,6 +6,7 @@ at all, and whether it still holds is seen by comparing its name with the publis
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gemel.disk import make_folder, write_whole
 from gemel.twin import Form
 
 __all__ = ["DAY", "Derived", "Grain", "Keyframe", "Rollup", "write"]
@@ -111,18 +113,10 @@ class Derived:
 def write(folder: Path, path: str, table: pa.Table) -> None:
     """Write one derived file so that it is there whole or not at all, also after a power cut."""
     target = folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_suffix(".new")
-    with aside.open("wb") as out:
-        pq.write_table(table, out, compression="zstd", row_group_size=122_880, version="2.6")
-        out.flush()
-        os.fsync(out.fileno())
-    aside.replace(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_folder(target.parent)
+    body = io.BytesIO()
+    pq.write_table(table, body, compression="zstd", row_group_size=122_880, version="2.6")
+    write_whole(target, body.getbuffer())
 
 
 def _keyframes(folder: Path) -> Iterator[Keyframe]:

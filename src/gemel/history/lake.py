@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gemel.disk import make_folder, sync
 from gemel.errors import Corrupt
 from gemel.history import extensions
 from gemel.history.derived import DAY
@@ -52,7 +53,7 @@ class Lake:
         """`folder` is made when missing. `catalogue_url`: postgresql://…; None is SQLite inside `folder`."""
         self.folder = folder.absolute()
         self.data = self.folder / "data"
-        self.data.mkdir(parents=True, exist_ok=True)
+        make_folder(self.data)
         # One thread: a second one makes a commit hardly faster, costs half as much again, and others need it.
         self._connection = extensions.connect(memory_mb=memory_mb, threads=1)
         try:
@@ -213,17 +214,17 @@ class Lake:
         return found
 
     def _unknown(self, table: str) -> list[Path]:
-        listed = self._connection.execute(f"FROM ducklake_list_files('lake', '{table}')").fetchall()
-        return [Path(name) for name, *_ in listed if name not in self._known]
+        """What lies in a table's folder and was not there before; DuckLake does not list what a merge wrote."""
+        return [path for path in (self.data / "main" / table).rglob("*.parquet") if str(path) not in self._known]
 
     def _sync(self, files: Iterable[Path]) -> None:
         """fsync what this transaction wrote, and the folders that name it: DuckLake does not."""
         folders: set[Path] = set()
         for path in files:
-            _fsync(path)
+            sync(path)
             folders.update(path.parents[: len(path.relative_to(self.data).parts)])
         for folder in folders:
-            _fsync(folder)
+            sync(folder)
 
     def refresh(self) -> list[File]:
         """Read the list of live files from the catalogue; returns those that were not known before."""
@@ -407,14 +408,6 @@ def _partitions(folder: Path, table: str, rows: pa.Table) -> list[Path]:
     else:
         named = {f"year={day.year}/month={day.month}/day={day.day}" for day in dates}
     return [folder / name for name in sorted(named)]
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _bound(column: str, side: str, how: str) -> str:

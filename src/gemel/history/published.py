@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.disk import write_whole
 from gemel.errors import Corrupt
 from gemel.history.derived import DAY, Derived
 from gemel.history.forgotten import Forgotten
@@ -184,18 +184,7 @@ def file_tables(files: Iterable[File], forgotten: Mapping[str, Forgotten]) -> di
 
 def write_index(folder: Path, position: int, files: Iterable[File]) -> None:
     """Replace `files.json` in one step that survives a power cut."""
-    body = msgspec.json.encode(Index(1, position, tuple(files)))
-    target, fresh = folder / "files.json", folder / "files.json.new"
-    with fresh.open("wb") as out:
-        out.write(body)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(target)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_whole(folder / "files.json", msgspec.json.encode(Index(1, position, tuple(files))))
 
 
 def read_index(folder: Path) -> Index:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gemel.clock import MAX_TIME, MIN_TIME
+from gemel.disk import make_folder, sync
 from gemel.errors import InvalidInput, Problem
 from gemel.history import extensions
 from gemel.history.load import Progress, Staged, file_digest, load_hash, staged_folder, text
@@ -38,7 +38,7 @@ def stage(
     told(0.1)
     target = staged_folder(folder, digest)
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    make_folder(target)
     try:
         with extensions.connect() as connection:
             held = _Staging(connection, mapping, directory, target).run(source, digest, told)
@@ -50,11 +50,7 @@ def stage(
         raise
     (target / "staged.json").write_bytes(msgspec.json.encode(held))
     for path in (*target.iterdir(), target, target.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)
     return held
 
 

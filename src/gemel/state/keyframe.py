@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from array import array
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gemel.disk import make_folder, sync
 from gemel.errors import Corrupt
 from gemel.state.cells import CHUNK_BITS, CHUNK_ROWS, Cells
 from gemel.state.condition import Conditions
@@ -58,9 +58,23 @@ class Keyframe:
 
     def save(self, folder: Path) -> Path:
         """Write it durably below `folder`, in place of older ones; returns where."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         draft, target = folder / "draft", folder / f"{self.position:020d}"
         shutil.rmtree(draft, ignore_errors=True)
+        try:
+            self._write(draft)
+            shutil.rmtree(target, ignore_errors=True)
+            draft.rename(target)
+        except BaseException:  # a full disk: half a keyframe must not fill it further
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        sync(folder)
+        for old in _saved(folder)[:-1]:
+            shutil.rmtree(old)
+        return target
+
+    def _write(self, draft: Path) -> None:
+        """Write it into a new folder, and sync all of it."""
         draft.mkdir()
         listed = []
         for i, ((type_id, number), table) in enumerate(self.tables.items()):
@@ -71,13 +85,7 @@ class Keyframe:
         about = msgspec.json.encode(_About(_VERSION, self.position, listed, dict(self.sources), self.retired))
         (draft / "about.json").write_bytes(b"%08x" % crc32(about) + about)
         for path in (*draft.iterdir(), draft):
-            _fsync(path)
-        shutil.rmtree(target, ignore_errors=True)
-        draft.rename(target)
-        _fsync(folder)
-        for old in _saved(folder)[:-1]:
-            shutil.rmtree(old)
-        return target
+            sync(path)
 
     @classmethod
     def load(cls, folder: Path) -> Keyframe | None:
@@ -206,11 +214,3 @@ def _checksum(path: Path) -> int:
 def _saved(folder: Path) -> list[Path]:
     """Whole keyframes below a folder, the newest one last."""
     return sorted(path for path in folder.glob("[0-9]*") if path.is_dir())
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

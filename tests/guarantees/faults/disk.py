@@ -185,7 +185,8 @@ def digest(tree: Tree) -> bytes:
     """Equal trees have equal ones."""
     found = blake2b(digest_size=16)
     for path, content in sorted(tree.items()):
-        found.update(b"%d %d " % (len(path), -1 if content is None else len(content)) + path.encode() + (content or b""))
+        found.update(b"%d %d " % (len(path), -1 if content is None else len(content)))
+        found.update(path.encode() + (content or b""))
     return found.digest()
 
 

@@ -48,7 +48,7 @@ def shim() -> Path:
 
 
 def environment(disk: Path, log: Path | None) -> dict[str, str]:
-    told = os.environ | {"LD_PRELOAD": str(shim()), "FAULT_ROOT": str(disk), "PYTHONPATH": str(ROOT)}
+    told = os.environ | {"LD_PRELOAD": str(shim()), "FAULT_ROOT": str(disk), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     return told | ({"FAULT_LOG": str(log)} if log else {})
 
 
@@ -63,7 +63,8 @@ def run(module: str, *arguments: object, disk: Path, log: Path | None = None) ->
         check=False,
         timeout=600,
     )
-    assert done.returncode == 0, f"{module} {arguments}: {done.returncode}\n{done.stdout[-1500:]}\n{done.stderr[-4000:]}"
+    told = f"{done.stdout[-1500:]}\n{done.stderr[-4000:]}"
+    assert done.returncode == 0, f"{module} {arguments}: {done.returncode}\n{told}"
     return done.stdout
 
 

@@ -1,4 +1,4 @@
-"""What runs on the recorded disk, and what is found on it afterwards. `python -m tests.guarantees.faults.work NAME FOLDER SEED`.
+"""What runs on the recorded disk, and what is found on it afterwards: `python -m …faults.work NAME FOLDER SEED`.
 
 Each workload says what it sends (`sent N`) and what was acknowledged (`ok N`), in the order of the disk's operations;
 its checker opens the folder with the product and counts what is there.
