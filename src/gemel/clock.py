@@ -6,6 +6,7 @@ At the edges it is RFC 3339. This module is the only caller of the system clock.
 
 from __future__ import annotations
 
+import re
 import threading
 import time as _time
 from datetime import UTC, datetime
@@ -84,12 +85,17 @@ class SteppedClock:
             self._now = now
 
 
+_LEAP = re.compile(r"^(.{10}[Tt ]\d\d:\d\d:)60(?:\.\d*)?([Zz+-].*)$")
+
+
 def parse_time(text: str) -> int:
     """Microseconds since the epoch of an RFC 3339 moment (an offset or Z is required).
 
     Digits beyond the microsecond are cut off. Raises InvalidTime.
     """
     try:
+        if isinstance(text, str) and ":60" in text:  # a leap second: POSIX has none, the last microsecond before stands
+            text = _LEAP.sub(r"\g<1>59.999999\g<2>", text)
         moment = datetime.fromisoformat(text)
     except (ValueError, TypeError) as error:
         raise InvalidTime(f"{text!r:.80} is not an RFC 3339 time; write it like 2017-03-20T08:34:14.784Z") from error

@@ -6,6 +6,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from gemel.clock import SteppedClock
 from gemel.errors import Overloaded, StorageFailed, StorageFull
 from gemel.intake import Intake, Message
 from gemel.intake.queue import Answer, FairQueue, Item
@@ -76,7 +77,7 @@ def test_a_change_waits_for_its_turn_only(gated):
 
 
 def test_sources_take_turns():
-    queue = FairQueue(10**9, 10**6)
+    queue = FairQueue(10**9, 10**6, SteppedClock().monotonic)
     for source, count in (("a", 100), ("b", 3), ("c", 40)):
         for number in range(count):
             item = Item(source, 10, Answer())
@@ -91,7 +92,7 @@ def test_sources_take_turns():
 
 
 def test_work_alone_is_taken_alone_and_is_never_starved():
-    queue = FairQueue(10**9, 10**6)
+    queue = FairQueue(10**9, 10**6, SteppedClock().monotonic)
     for source, work in (("a", False), ("w", True), ("a", False), ("a", True), ("a", False), ("b", False)):
         item = Item(source, 10, Answer())
         item.work = (lambda _: None) if work else None

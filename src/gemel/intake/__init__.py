@@ -1,12 +1,24 @@
 """The one way in: validation, units, time, identity of messages, quarantine, group commit."""
 
-from gemel.intake.base import Happened, Message, Quarantined, Receipt, Refusal, ReplayRule, Reported, SourceRule
+from gemel.intake.base import (
+    Happened,
+    Message,
+    Missed,
+    Quarantined,
+    Receipt,
+    Refusal,
+    ReplayRule,
+    Reported,
+    SourceRule,
+    summed,
+)
 from gemel.intake.intake import Intake, SourceFollower
 
 __all__ = [
     "Happened",
     "Intake",
     "Message",
+    "Missed",
     "Quarantined",
     "Receipt",
     "Refusal",
@@ -14,4 +26,5 @@ __all__ = [
     "Reported",
     "SourceFollower",
     "SourceRule",
+    "summed",
 ]

@@ -9,7 +9,18 @@ import msgspec
 
 from gemel.twin import Position, Quality
 
-__all__ = ["Happened", "Message", "Quarantined", "Receipt", "Refusal", "ReplayRule", "Reported", "SourceRule", "summed"]
+__all__ = [
+    "Happened",
+    "Message",
+    "Missed",
+    "Quarantined",
+    "Receipt",
+    "Refusal",
+    "ReplayRule",
+    "Reported",
+    "SourceRule",
+    "summed",
+]
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -51,6 +62,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Of sources that number their messages 0, 1, 2 … within an epoch; needs no id."""
     epoch: str = ""
     """Changes when the source begins to count anew."""
+    sparse: bool = False
+    """The numbers also count what is not for us: one that is missing was not lost."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +104,15 @@ def summed(receipts: Sequence[Receipt]) -> Receipt:
         quarantined=sum(receipt.quarantined for receipt in receipts),
         problems=[problem for receipt in receipts for problem in receipt.problems][:100],
     )
+
+
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers of a source's messages that have not come (yet): first … last of an epoch."""
+
+    source: str
+    epoch: str
+    first: int
+    last: int
 
 
 class SourceRule(msgspec.Struct, frozen=True, kw_only=True):

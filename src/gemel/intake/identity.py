@@ -10,14 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from gemel.database import Database
-from gemel.intake.base import Happened, Message
+from gemel.intake.base import Happened, Message, Missed
 from gemel.intake.tables import identity_table, watermark_table
 
-__all__ = ["Identities", "Key", "Watermark", "Watermarks", "digest_of", "key_of", "reached"]
+__all__ = ["Identities", "Key", "Watermark", "Watermarks", "digest_of", "key_of", "missed", "reached"]
 
 MAX_GAPS = 1_024
 MAX_IN_MEMORY = 10_000
 CHUNK = 400
+CONTENT = ("readings", "events", "id", "sequence", "epoch")
 Key = tuple[str, str]
 _encoder = msgspec.msgpack.Encoder(enc_hook=repr)
 
@@ -25,7 +26,12 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=repr)
 def digest_of(thing: Message | Happened) -> bytes:
     """16 bytes that stand for the content; equal content gives equal bytes."""
     try:
-        data = _encoder.encode(thing)
+        if isinstance(
+            thing, Message
+        ):  # only what has been its content since the first version, or old ids would differ
+            data = _encoder.encode({name: getattr(thing, name) for name in CONTENT})
+        else:
+            data = _encoder.encode(thing)
     except (UnicodeEncodeError, OverflowError, RecursionError, ValueError):
         data = repr(thing).encode(errors="backslashreplace")
     return blake2b(data, digest_size=16).digest()
@@ -106,6 +112,10 @@ class Watermark:
         self.gaps = gaps or []  # closed intervals, ascending
         self.stored = stored
 
+    def skipped(self, number: int) -> tuple[int, int] | None:
+        """The numbers (first, last) that are found missing when `number` comes now."""
+        return (self.sequence + 1, number - 1) if number > self.sequence + 1 else None
+
     def take(self, number: int) -> bool:
         """Whether `number` is new; it is not the next time."""
         if number > self.sequence:
@@ -146,12 +156,25 @@ class Watermarks:
         for key, (sequence, gaps) in self._before.items():
             self._of[key].sequence, self._of[key].gaps = sequence, gaps
 
-    def take(self, source: str, epoch: str, number: int) -> bool:
-        """Whether this number of this epoch is new."""
+    def skipped(self, source: str, epoch: str, number: int) -> tuple[int, int] | None:
+        """The numbers (first, last) of this epoch that are found missing when `number` comes now."""
+        return self._mark(source, epoch).skipped(number)
+
+    def is_late(self, source: str, epoch: str, number: int) -> bool:
+        """Whether higher numbers of this epoch came before."""
+        return number < self._mark(source, epoch).sequence
+
+    def _mark(self, source: str, epoch: str) -> Watermark:
         key = (source, _short(epoch))
         mark = self._of.get(key)
         if mark is None:
             mark = self._of[key] = self._read(key)
+        return mark
+
+    def take(self, source: str, epoch: str, number: int) -> bool:
+        """Whether this number of this epoch is new."""
+        key = (source, _short(epoch))
+        mark = self._mark(source, epoch)
         self._changed.add(key)
         if key not in self._before:
             self._before[key] = (mark.sequence, list(mark.gaps))
@@ -193,6 +216,20 @@ class Watermarks:
         for key in self._changed:
             self._of.pop(key, None)
         self._changed.clear()
+
+
+def missed(database: Database, source: str) -> list[Missed]:
+    """What has not come of a source, or of all of them; the last thousand gaps of each epoch."""
+    c = watermark_table.c
+    query = sa.select(c.source, c.epoch, c.gaps).order_by(c.source, c.epoch)
+    if source:
+        query = query.where(c.source == source)
+    with database.read() as connection:
+        return [
+            Missed(source=row.source, epoch=row.epoch, first=first, last=last)
+            for row in connection.execute(query)
+            for first, last in msgspec.msgpack.decode(row.gaps, type=list[tuple[int, int]])
+        ]
 
 
 def reached(database: Database, source: str, epoch: str) -> int | None:

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from gemel.clock import Clock
 from gemel.errors import GemelError, InvalidId, InvalidInput, Overloaded
-from gemel.intake.base import Message, Quarantined, Receipt, Refusal, ReplayRule, SourceRule, summed
+from gemel.intake.base import Message, Missed, Quarantined, Receipt, Refusal, ReplayRule, SourceRule, summed
 from gemel.intake.frames import check_batch
-from gemel.intake.identity import Identities, Watermarks, reached
+from gemel.intake.identity import Identities, Watermarks, missed, reached
 from gemel.intake.plans import Plans
 from gemel.intake.quarantine import Held, Quarantine
 from gemel.intake.queue import Answer, FairQueue, Item, size_of_messages
@@ -70,7 +70,7 @@ class Intake:
         self._journal = journal
         self._clock = clock
         self._sources = sources
-        self._queue = FairQueue(queue_bytes, QUEUE_COUNT)
+        self._queue = FairQueue(queue_bytes, QUEUE_COUNT, clock.monotonic)
         self._quarantine = Quarantine(journal.database)
         start = journal.head().position
         self._taker = Taker(
@@ -166,6 +166,10 @@ class Intake:
         """The highest sequence of this epoch on stable storage: where a source that was restarted goes on."""
         return reached(self._journal.database, source, epoch)
 
+    def missed(self, source: str = "") -> list[Missed]:
+        """Numbers that sources which number their messages have left out, and that have not come late either."""
+        return missed(self._journal.database, source)
+
     def reject(self, source: str, payload: bytes, reason: str) -> Future[Receipt]:
         """Keep bytes that `source` sent and nobody understands in quarantine, with the reason."""
         refusal = Refusal(code="malformed", detail=reason)
@@ -241,6 +245,10 @@ class Intake:
         if cursor is not None and not cursor.isdecimal():
             raise InvalidInput(f"{cursor!r:.40} is not a cursor of this list; use `next` of the page before")
         return self._quarantine.page(limit=limit, cursor=cursor, where=_where(source, code, twin, state))
+
+    def held(self, sources: Sequence[str]) -> dict[str, int]:
+        """How much of each of these sources is in quarantine; a source of which nothing is, is left out."""
+        return self._quarantine.held(sources)
 
     def replay(
         self,

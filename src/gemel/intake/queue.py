@@ -18,6 +18,8 @@ from gemel.intake.base import Message
 __all__ = ["Answer", "FairQueue", "Item", "size_of_messages"]
 
 READING_BYTES = 64
+RETRY_S = (0.2, 30.0)
+"""Shortest and longest that a refused source is asked to wait."""
 AT_ONCE = 32
 """Submissions of one source that are taken in its turn."""
 
@@ -84,10 +86,19 @@ class Item:
         return self.work is not None or self.replays is not None
 
 
-class FairQueue:
-    """Sources take turns. One source may fill half of it, so that others always find room. Thread-safe."""
+def share_of(source: str) -> str:
+    """Whose room a source takes: all names that one caller gives over HTTP (`http:<caller>/<name>`) share one."""
+    return source.partition("/")[0]
 
-    def __init__(self, max_bytes: int, max_count: int) -> None:
+
+class FairQueue:
+    """Sources take turns, and none may take more room than is left free: one alone fills half of it, two a third each,
+    and whoever comes next always finds some. Thread-safe."""
+
+    def __init__(self, max_bytes: int, max_count: int, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._rate = 0.0  # bytes that were made durable in a second, lately
+        self._handed: tuple[float, int] | None = None
         self._max_bytes = max_bytes
         self._max_count = max_count
         self._bytes = 0
@@ -101,22 +112,18 @@ class FairQueue:
 
     def put(self, item: Item) -> None:
         """Raises Overloaded when there is no room, or why the intake has closed."""
-        source, size = item.source, item.size
+        source, size = share_of(item.source), item.size
         with self._lock:
             if self._closed is not None:
                 raise self._closed
             waiting = self._of.get(source)
             own = self._bytes_of.get(source, 0) + size
-            if self._bytes and (
-                self._bytes + size > self._max_bytes
-                or self._count >= self._max_count
-                or (own > self._max_bytes // 2 and own > size)
-                or (waiting is not None and len(waiting) >= self._max_count // 2)
-            ):
+            count = 1 if waiting is None else len(waiting) + 1
+            if self._bytes and (own > self._max_bytes - self._bytes or count > self._max_count - self._count):
                 raise Overloaded(
-                    f"{self._count} submissions ({self._bytes >> 10} KiB) wait to be made durable; "
-                    f"{source or 'this'} must wait a moment and send again",
-                    retry_after_s=1.0,
+                    f"{self._count} submissions ({self._bytes >> 10} KiB) wait to be made durable, "
+                    f"{count - 1} of them of {source or 'this'}, which must wait a moment and send again",
+                    retry_after_s=self._retry_after(own),
                 )
             if waiting is None:
                 waiting = self._of[source] = deque()
@@ -131,6 +138,7 @@ class FairQueue:
     def take(self, max_bytes: int) -> list[Item]:
         """Wait for something; up to `max_bytes` of it, or one piece of work alone. Empty: closed and drained."""
         with self._lock:
+            self._measure()
             while not self._count:
                 if self._closed is not None:
                     return []
@@ -158,7 +166,24 @@ class FairQueue:
                     del of[source], self._bytes_of[source]
             self._bytes -= size
             self._count -= len(taken)
+            self._handed = self._monotonic(), size
             return taken
+
+    def _measure(self) -> None:
+        """What was handed out last is durable now: how fast was that?"""
+        if self._handed is None:
+            return
+        seconds = self._monotonic() - self._handed[0]
+        if seconds > 0:
+            self._rate += 0.2 * (self._handed[1] / seconds - self._rate)
+        self._handed = None
+
+    def _retry_after(self, own: int) -> float:
+        """Seconds until half of what waits of a source will be durable, if all who wait get equal turns."""
+        if not self._rate:
+            return 1.0
+        seconds = own / 2 * max(1, len(self._turn)) / self._rate
+        return min(max(seconds, RETRY_S[0]), RETRY_S[1])
 
     def close(self, why: GemelError) -> None:
         """Take no more; what waits is still handed out."""

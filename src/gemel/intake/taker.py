@@ -184,9 +184,8 @@ class Taker:
         if message.sequence is not None:
             if not isinstance(message.sequence, int) or message.sequence < 0 or message.sequence >= 2**63:
                 raise Refused("malformed", "the sequence number of a message must be from 0 to 2^63 - 1")
-            if not self.watermarks.take(
-                self._source, check_text("the epoch of a message", message.epoch), message.sequence
-            ):
+            epoch = check_text("the epoch of a message", message.epoch)
+            if not self.number(epoch, message.sequence, sparse=message.sparse):
                 outcome.repeated += len(message.readings) + len(message.events)
                 return
             repeats = None
@@ -206,6 +205,19 @@ class Taker:
                 self._refuse(outcome, refused, event)
             except Exception as error:  # as with readings
                 self._refuse(outcome, Refused("malformed", f"the event cannot be read: {error!s:.200}"), event)
+
+    def number(self, epoch: str, number: int, *, sparse: bool) -> bool:
+        """Whether a number of the source is new. What it shows to be missing, or brings late, is journaled."""
+        marks, source = self.watermarks, self._source
+        skipped, late = marks.skipped(source, epoch, number), marks.is_late(source, epoch, number)
+        if not marks.take(source, epoch, number):
+            return False
+        if not sparse and (skipped is not None or late):
+            first, last = skipped or (number, number)
+            kind = "source.missed" if skipped else "source.came_late"
+            body = {"epoch": epoch, "first": first, "last": last}
+            self.builder.change(Change(kind=kind, subject=source, time=self.now, source=source, body=body))
+        return True
 
     def _came_before(self, key: tuple[str, str], digest: bytes, what: str) -> bool:
         before = self.identities.seen(key)

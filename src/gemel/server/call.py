@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from litestar.connection import ASGIConnection
 
 from gemel.access import Principal
@@ -12,13 +13,34 @@ from gemel.errors import Unauthenticated
 if TYPE_CHECKING:
     from gemel.server.services import Services
 
-__all__ = ["Call", "call_of"]
+__all__ = ["Call", "Once", "call_of"]
+
+
+class Once(msgspec.Struct, frozen=True):
+    """A write that may be told several times and has one effect."""
+
+    who: str
+    key: str
+    fingerprint: bytes
+    carried_out: bool
+    """Its change is on stable storage already; only its answer was lost, with the process that was to send it."""
 
 
 class Call:
     """Kept in the ASGI scope under `gemel`; one for each request or socket."""
 
-    __slots__ = ("address", "cookie", "cookies", "position", "principal", "secure", "services", "session", "status")
+    __slots__ = (
+        "address",
+        "cookie",
+        "cookies",
+        "once",
+        "position",
+        "principal",
+        "secure",
+        "services",
+        "session",
+        "status",
+    )
 
     def __init__(self, services: Services, *, address: str = "", secure: bool = False) -> None:
         self.services = services
@@ -31,6 +53,8 @@ class Call:
         """Of a socket: the session's id."""
         self.cookies: list[bytes] = []
         """Set-Cookie headers of the answer."""
+        self.once: Once | None = None
+        """Of a write with an Idempotency-Key."""
         self.position = 0
         self.status = 0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +16,7 @@ from gemel.server.call import Call
 from gemel.server.cookies import cookie_name, read_cookie, set_cookie
 from gemel.server.hot import hot
 from gemel.server.idempotency import Remembered
+from gemel.server.options import API
 from gemel.server.problems import told
 from gemel.server.services import Services
 
@@ -22,6 +26,9 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SLOW_S = 1.0
+SMALL_BODY = 65_536
+"""Bytes; what is smaller needs no room of its own."""
+STREAM = f"{API}/stream"
 SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -85,13 +92,14 @@ class Edge:
                 _ = call.who  # nobody else may wait here, or learn the position
                 await services.wait_for(parse_qs(scope["query_string"].decode("latin-1"))["at_position"][-1])
                 call.position = services.platform.state.position
-            key = headers.get(b"idempotency-key")
-            if key is None and (lean := hot(scope)) is not None:
-                await lean(call, scope, receive, answer)
-            elif key is not None and scope["method"] not in SAFE and call.principal is not None:
-                await self._remembered.answer(self._app, scope, receive, answer, key.decode("latin-1"))
-            else:
-                await self._app(scope, receive, answer)
+            with self._room(call, scope, headers):
+                key = headers.get(b"idempotency-key")
+                if key is None and (lean := hot(scope)) is not None:
+                    await lean(call, scope, receive, answer)
+                elif key is not None and scope["method"] not in SAFE and call.principal is not None:
+                    await self._remembered.answer(self._app, scope, receive, answer, key.decode("latin-1"))
+                else:
+                    await self._app(scope, receive, answer)
         except Exception as error:
             if call.status:
                 _log.error("an answer broke off", path=scope["path"], error=repr(error))
@@ -100,20 +108,37 @@ class Edge:
         finally:
             self._count(scope, call, self._clock.monotonic() - started)
 
+    def _room(self, call: Call, scope: Any, headers: dict[bytes, bytes]) -> AbstractContextManager[None]:
+        """Room for the body of a write while it is answered, or for a stream. Raises Overloaded."""
+        who = call.principal.id if call.principal is not None else ""
+        if scope["path"] == STREAM:
+            return self._services.readers.hold(who, 1)
+        if scope["method"] in SAFE:
+            return nullcontext()
+        length = headers.get(b"content-length", b"")
+        most = self._services.options.body_bytes
+        known = int(length) if length.isdigit() and len(length) < 18 else 0
+        size = most if b"transfer-encoding" in headers else min(known, most)
+        return self._services.bodies.hold(who, size) if size > SMALL_BODY else nullcontext()
+
     async def _websocket(self, scope: Any, receive: Any, send: Any) -> None:
         call = scope["gemel"] = self._call(scope)
         headers = dict(scope["headers"])
         try:
             self._identify(call, scope, headers)
             self._check_origin(call, scope, headers)
-            _ = call.who
+            room = self._services.readers.hold(call.who.id, 1)
+            room.__enter__()
         except GemelError as error:
             status, problem_headers, body = told(error, scope["path"])
             await receive()
             await send({"type": "websocket.http.response.start", "status": status, "headers": problem_headers})
             await send({"type": "websocket.http.response.body", "body": body})
             return
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            room.__exit__(None, None, None)
 
     def _call(self, scope: Any) -> Call:
         client = scope.get("client")

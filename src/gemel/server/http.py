@@ -17,7 +17,8 @@ from gemel.clock import parse_time
 from gemel.errors import InvalidInput, WrongMediaType
 from gemel.server.call import Call, call_of
 from gemel.server.encode import dumps
-from gemel.twin import Page, Position
+from gemel.server.tables import carried_out
+from gemel.twin import Page, Position, check_id
 
 __all__ = [
     "ARROW",
@@ -121,10 +122,23 @@ async def done(request: Req, future: Future[T]) -> T:
 
 
 async def change(request: Req, work: Callable[[Any], Sequence[Any]]) -> Position:
-    """Carry out a change in the writer's transaction; the answer is at the position it got."""
+    """Carry out a change in the writer's transaction; the answer is at the position it got.
+
+    With an Idempotency-Key the transaction also remembers that it was carried out: told again after a crash, it is not.
+    """
     call: Call = call_of(request)
-    intake = call.services.platform.intake
-    future = intake.transact(lambda tx: (None, work(tx)), actor=call.who.id)
+    intake, once = call.services.platform.intake, call.once
+
+    def whole(tx: Any) -> tuple[None, Sequence[Any]]:
+        if once is None:
+            return None, work(tx)
+        if once.carried_out:
+            return None, ()
+        changes = work(tx)
+        carried_out(tx, once, call.services.platform.clock.now())
+        return None, changes
+
+    future = intake.transact(whole, actor=call.who.id)
     _, position = await call.services.bridge.result(future)
     call.position = max(call.position, position)
     return int(position)

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, delete, insert, select
 
 from gemel.clock import SECOND
 from gemel.errors import InvalidInput, KeyReused, TooLarge
-from gemel.server.call import Call
+from gemel.server.call import Call, Once
 from gemel.server.options import API
 from gemel.server.services import Services
-from gemel.server.tables import remembered_answer
+from gemel.server.tables import CARRIED_OUT, forget, remembered_answer
 from gemel.twin import Change
 
 __all__ = ["Remembered"]
@@ -22,7 +22,7 @@ __all__ = ["Remembered"]
 KEPT_S = 24 * 3600
 LONGEST_KEY = 200
 LARGEST_ANSWER = 1024 * 1024
-SECRETS = frozenset({f"{API}/tokens", f"{API}/session", f"{API}/setup"})
+SECRETS = (f"{API}/tokens", f"{API}/session", f"{API}/setup", f"{API}/devices")
 """Their answers hold secrets, which are stored nowhere."""
 _KEPT_HEADERS = {b"content-type", b"etag", b"location"}
 
@@ -30,8 +30,9 @@ _KEPT_HEADERS = {b"content-type", b"etag", b"location"}
 class Remembered:
     """Answers of a day, by principal and key, in the database: they survive a restart.
 
-    The answer is stored right after the write it belongs to: when the process dies between the two, the same request
-    is carried out again, which the write's own identity (message id, If-Match, the twin's id) then catches.
+    That a change was carried out is noted in its own transaction (http.change), and the answer right after it: when
+    the process dies between the two, the same request gets its answer without a second effect. Messages without an id
+    of their own get one from the key.
     """
 
     def __init__(self, services: Services) -> None:
@@ -42,7 +43,7 @@ class Remembered:
         """Replay the answer of an equal request, or let `app` answer and remember it. Raises KeyReused."""
         if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
             raise InvalidInput(f"an Idempotency-Key has 1 to {LONGEST_KEY} printable characters")
-        if scope["path"] in SECRETS:
+        if scope["path"].startswith(SECRETS):
             raise InvalidInput(f"{scope['path']} answers with a secret, which is not kept; leave Idempotency-Key out")
         call: Call = scope["gemel"]
         who = call.who.id
@@ -54,7 +55,7 @@ class Remembered:
         self._under_way.add((who, key))
         try:
             found = await self._services.reads.run(self._find, who, key)
-            if found is not None:
+            if found is not None and (found.status != CARRIED_OUT or found.fingerprint != fingerprint):
                 if found.fingerprint != fingerprint:
                     raise KeyReused("this Idempotency-Key was used for another request; use a new one for each")
                 headers = [(name.encode(), value.encode()) for name, value in msgspec.json.decode(found.headers)]
@@ -62,11 +63,12 @@ class Remembered:
                 await send({"type": "http.response.start", "status": found.status, "headers": headers})
                 await send({"type": "http.response.body", "body": found.body})
                 return
-            await self._carry_out(app, scope, body, send, (who, key, fingerprint))
+            call.once = Once(who, key, fingerprint, carried_out=found is not None)
+            await self._carry_out(app, scope, body, send, call.once)
         finally:
             self._under_way.discard((who, key))
 
-    async def _carry_out(self, app: Any, scope: Any, body: bytes, send: Any, identity: tuple[str, str, bytes]) -> None:
+    async def _carry_out(self, app: Any, scope: Any, body: bytes, send: Any, once: Once) -> None:
         kept: list[Any] = []
         given = False
 
@@ -85,7 +87,7 @@ class Remembered:
         answer = b"".join(message.get("body", b"") for message in kept if message["type"] == "http.response.body")
         if status < 500 and status not in {401, 403, 409, 412, 429} and len(answer) <= LARGEST_ANSWER:
             headers = [pair for pair in kept[0]["headers"] if pair[0].lower() in _KEPT_HEADERS]
-            await self._store(identity, status, headers, answer)
+            await self._store(once, status, headers, answer)
         for message in kept:
             await send(message)
 
@@ -111,13 +113,12 @@ class Remembered:
         with self._services.platform.database.read() as connection:
             return connection.execute(query).one_or_none()
 
-    async def _store(self, identity: tuple[str, str, bytes], status: int, headers: Any, body: bytes) -> None:
-        who, key, fingerprint = identity
+    async def _store(self, once: Once, status: int, headers: Any, body: bytes) -> None:
         now = self._services.platform.clock.now()
         row = {
-            "principal": who,
-            "key": key,
-            "fingerprint": fingerprint,
+            "principal": once.who,
+            "key": once.key,
+            "fingerprint": once.fingerprint,
             "status": status,
             "headers": msgspec.json.encode([(name.decode(), value.decode()) for name, value in headers]).decode(),
             "body": body,
@@ -126,6 +127,7 @@ class Remembered:
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
             tx.execute(delete(remembered_answer).where(remembered_answer.c.created <= now - KEPT_S * SECOND))
+            forget(tx, once)
             tx.execute(insert(remembered_answer).values(**row))
             return None, ()
 

@@ -203,7 +203,7 @@ class Live:
                 number = message.get("s")
                 await self._handle(message)
             except GemelError as error:
-                await self._send({"t": "error", "s": number, "code": error.code, "detail": error.detail})
+                await self._send(_problem(number, error))
 
     async def _handle(self, message: dict[str, Any]) -> None:
         kind = message.get("t")
@@ -249,7 +249,7 @@ class Live:
                 for message in messages_of(delta, s, keys):
                     await self._send(message)
         except GemelError as error:
-            await self._send({"t": "error", "s": s, "code": error.code, "detail": error.detail})
+            await self._send(_problem(s, error))
         finally:
             subscription.close()
 
@@ -287,6 +287,11 @@ class Live:
             self._call.principal = gate.sessions.alive(self._call.session)
         elif who.kind == "Token":
             self._call.principal = gate.tokens.alive(who.id)
+
+
+def _problem(s: Any, error: GemelError) -> dict[str, Any]:
+    told = {"t": "error", "s": s, "code": error.code, "detail": error.detail}
+    return told | {"retry_after_s": error.retry_after_s} if isinstance(error, Overloaded) else told
 
 
 def _read(frame: Any) -> dict[str, Any]:

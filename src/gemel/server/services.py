@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gemel.errors import GemelError, InvalidInput, NotYet
 from gemel.server.bridge import Bridge, Threads
+from gemel.server.budget import Budget
 from gemel.server.call import Call
 from gemel.server.metrics import Metrics
 from gemel.server.options import Options
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Services"]
 
 WAIT_S = 10.0
+MAX_READERS = 4_096
 FOLLOW_S = 2.0
 LOOK_EVERY_S = 1.0
 T = TypeVar("T")
@@ -41,6 +43,9 @@ class Services:
         """For downloads, which take as long as their reader."""
         self.reads = Threads(8, limit=512)
         """For reads of the registry, which take a millisecond or two."""
+        self.bodies = Budget(8 * options.body_bytes, "bytes of bodies")
+        """Of requests that are being answered."""
+        self.readers = Budget(MAX_READERS, "live sockets and streams")
         self.waiting = Threads(32, limit=64)
         """Threads that only wait: for a position, for a password's hash."""
         self.pages = Pages(options.web or Path(str(resources.files("gemel.server") / "web")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,6 +18,8 @@ __all__ = ["MAX_BODY_BYTES", "Ingest", "MessageBody", "check_size", "decode_json
 MAX_BODY_BYTES = 32 << 20
 """Larger bodies are refused; send several, or Arrow."""
 
+LEAP = re.compile(rb'("time"\s*:\s*"[^"]{1,20}:)60(?:\.\d*)?([Zz+-][^"]{0,6}")')
+"""A leap second, 23:59:60Z, which POSIX time does not have: the last microsecond before it stands for it."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUALITIES = {quality.name.lower(): quality for quality in Quality}
 
@@ -82,6 +85,8 @@ def typed(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
+        if LEAP.search(body):
+            return typed(LEAP.sub(rb"\g<1>59.999999\g<2>", body), shape)
         raise InvalidInput(f"the body is not as documented: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the body is not JSON: {error}") from None

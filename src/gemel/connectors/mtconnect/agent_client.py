@@ -147,7 +147,7 @@ class AgentClient:
                 port.unbound(observation.name or observation.id)
             else:
                 epoch = self._instance or ""
-                messages.append(Message(readings=[reported], sequence=observation.sequence, epoch=epoch))
+                messages.append(Message(readings=[reported], sequence=observation.sequence, epoch=epoch, sparse=True))
         if messages:
             await port.deliver(messages)
 

@@ -174,7 +174,7 @@ class _Flow:
             message = msgspec.structs.replace(message, readings=readings)
         if message.id or message.sequence is not None:
             return message
-        return msgspec.structs.replace(message, sequence=came.metadata.sequence.stream, epoch=self.epoch)
+        return msgspec.structs.replace(message, sequence=came.metadata.sequence.stream, epoch=self.epoch, sparse=True)
 
 
 async def _taken(port: Port, messages: Sequence[Message]) -> Receipt:

@@ -1,0 +1,42 @@
+"""What is shared by all callers and cannot be had without end: bodies in memory, open streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gemel.errors import Overloaded
+
+__all__ = ["Budget"]
+
+
+class Budget:
+    """Nobody may hold more than is left free: one caller alone gets half, two a third each, and whoever comes next
+    always finds some. Used on the event loop alone."""
+
+    def __init__(self, most: int, what: str) -> None:
+        """`what`: for the refusal, as in "bytes of bodies"."""
+        self._most = most
+        self._what = what
+        self._held = 0
+        self._by: dict[str, int] = {}
+
+    @contextmanager
+    def hold(self, who: str, amount: int) -> Iterator[None]:
+        """Raises Overloaded when `who` must wait until others, or itself, are done."""
+        own = self._by.get(who, 0)
+        if self._held and own + amount > self._most - self._held:
+            raise Overloaded(
+                f"{self._held} of {self._most} {self._what} are in use, {own} of them by this caller; "
+                "wait for earlier requests to end, then send again",
+                retry_after_s=1.0,
+            )
+        self._by[who] = own + amount
+        self._held += amount
+        try:
+            yield
+        finally:
+            self._held -= amount
+            self._by[who] -= amount
+            if not self._by[who]:
+                del self._by[who]
