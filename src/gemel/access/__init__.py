@@ -6,9 +6,11 @@ from gemel.access.authority import Authority
 from gemel.access.certificates import Certificates, Issued
 from gemel.access.credentials import SECRET_PREFIX, Credential, Device
 from gemel.access.devices import Claimed, Devices
+from gemel.access.enrolment import Row, codes_csv
 from gemel.access.gate import Gate
 from gemel.access.policy import Decision, Policies
 from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind, Role
+from gemel.access.sealed import ERASED_TEXT, seal, unseal
 from gemel.access.sessions import Sessions
 from gemel.access.store import Writer
 from gemel.access.throttle import Throttle
@@ -16,6 +18,7 @@ from gemel.access.tokens import Token, Tokens
 
 __all__ = [
     "AUDITED",
+    "ERASED_TEXT",
     "SECRET_PREFIX",
     "Account",
     "Accounts",
@@ -36,9 +39,13 @@ __all__ = [
     "Resource",
     "ResourceKind",
     "Role",
+    "Row",
     "Sessions",
     "Throttle",
     "Token",
     "Tokens",
     "Writer",
+    "codes_csv",
+    "seal",
+    "unseal",
 ]

@@ -16,6 +16,7 @@ __all__ = ["SECRET_PREFIX", "Credential", "Device", "check_device", "claim_hash"
 SECRET_PREFIX = "gemel_device"
 LONGEST_ID = 64
 """What a certificate's common name may have (RFC 5280, ub-common-name)."""
+RESERVED = frozenset({"claim", "renew", "enrol"})
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
 _READ_AS = str.maketrans("OIL", "011")
 _CODE = re.compile(f"[{_ALPHABET}]{{12}}")
@@ -87,6 +88,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 def check_device(id: object) -> str:
     """`id` if a device can be called so. Raises InvalidId."""
     checked = check_id(id, "the id of a device")
+    if checked in RESERVED:
+        raise InvalidId(f"a device cannot be called {checked!r}, as an address has this name; choose another id")
     if len(checked) > LONGEST_ID:
         raise InvalidId(f"device {checked!r:.80} is too long a name; use at most {LONGEST_ID} characters")
     return checked

@@ -34,7 +34,7 @@ def make(tx: Connection, id: str, twins: Sequence[str], *, code: tuple[bytes, in
 
 
 def changed(
-    tx: Connection, id: str, now: int, kind: str, *, also: Mapping[str, object] | None = None, **body: object
+    tx: Connection, id: str, now: int, kind: str, /, *, also: Mapping[str, object] | None = None, **body: object
 ) -> Change:
     """Count a change of the device, and what else changes in its row. Raises NotFound if it has gone meanwhile."""
     values = {**(also or {}), "changed": now, "revision": device.c.revision + 1}

@@ -17,6 +17,7 @@ from gemel.access.authority import Authority, Request
 from gemel.access.certificates import LIFE_DAYS, Certificates, Issued
 from gemel.access.credentials import SECRET_PREFIX, Credential, Device, check_device, claim_hash, new_claim
 from gemel.access.device_rows import add_credential, changed, make
+from gemel.access.enrolment import Enrolment, Row
 from gemel.access.principal import Principal
 from gemel.access.roster import Roster
 from gemel.access.store import Store, Writer, hash_secret, new_secret, same
@@ -73,6 +74,7 @@ class Devices:
         """Called with the id of a device when something it could show has ended: close its connections, and let it
         come again with what is still good. From any thread; must be quick."""
         self._roster = Roster(self._store, self._tell)
+        self._enrolment = Enrolment(self._store, registry, find=self._roster.find, reload=self._reload)
         self.certificates = Certificates(
             self._store, Authority(secrets, clock), get=self._roster.get, reload=self._reload
         )
@@ -237,6 +239,15 @@ class Devices:
         self._store.write(work, actor=actor)
         self._reload([known.id])
         return self.get(known.id)
+
+    def preview(self, table: bytes) -> list[Row]:
+        """What `enrol` would do with a table (CSV), row by row. Raises InvalidInput, TooLarge."""
+        return self._enrolment.preview(table)
+
+    def enrol(self, table: bytes, *, claim_s: float = CLAIM_S, leave_out: bool = False, actor: str = "") -> list[Row]:
+        """Make the devices of a table in one step, each with a claim code. Raises InvalidDocument with each faulty row;
+        with `leave_out` those are left out instead. See `Enrolment.enrol`."""
+        return self._enrolment.enrol(table, claim_s=_claim_s(claim_s), leave_out=leave_out, actor=actor)
 
     def claim_code(self, id: str, *, claim_s: float = CLAIM_S, actor: str = "") -> tuple[Device, str]:
         """A new claim code; an earlier one is void. A revoked device is let in again once it has claimed with it."""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
-from gemel.access import Principal, Role
+from gemel.access import SECRET_PREFIX, Gate, Principal, Role
 from gemel.errors import Denied, GemelError, Unauthenticated
 from gemel.server.call import Call
 from gemel.server.cookies import cookie_name, read_cookie, set_cookie
@@ -149,10 +149,9 @@ class Edge:
         gate = self._services.platform.gate
         given = headers.get(b"authorization")
         if given is not None:
-            scheme, _, secret = given.decode("latin-1").partition(" ")
-            if scheme.lower() != "bearer" or not secret:
-                raise Unauthenticated("this way to sign in is not known; send Authorization: Bearer <token>")
-            call.principal = gate.tokens.principal(secret.strip())
+            call.principal = identified(gate, given.decode("latin-1"), call.address)
+            if call.principal.kind == "Device":
+                gate.devices.seen(call.principal, self._clock.now())
             return
         cookie = headers.get(b"cookie")
         if cookie is not None:
@@ -209,6 +208,29 @@ class Edge:
             _log.warning(
                 "request", method=scope["method"], path=scope["path"], status=call.status, ms=round(seconds * 1000, 1)
             )
+
+
+def identified(gate: Gate, header: str, address: str) -> Principal:
+    """Whose Authorization header this is: a token, a device's secret, or a device's id and secret.
+
+    Raises Unauthenticated, and Overloaded after repeated failures of devices from one address.
+    """
+    scheme, _, given = header.partition(" ")
+    given = given.strip()
+    if scheme.lower() == "bearer" and given:
+        return (gate.devices.bearer if given.startswith(SECRET_PREFIX) else gate.tokens.principal)(given)
+    if scheme.lower() == "basic":
+        try:
+            name, _, secret = base64.b64decode(given, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            raise Unauthenticated("the Basic header cannot be read; it is the base64 of <device>:<secret>") from None
+        found = gate.devices.authenticate(name, secret, address=address)
+        if found is None:
+            raise Unauthenticated("there is no device of this name with this secret; claim it again")
+        return found
+    raise Unauthenticated(
+        "this way to sign in is not known; send Authorization: Bearer <token>, or Basic with a device's id and secret"
+    )
 
 
 async def send_problem(error: BaseException, scope: Any, send: Any) -> None:

@@ -13,6 +13,7 @@ from litestar import Request
 from litestar.params import QueryParameter
 from litestar.response import Response
 
+from gemel.access import Principal
 from gemel.clock import parse_time
 from gemel.errors import InvalidInput, WrongMediaType
 from gemel.server.call import Call, call_of
@@ -33,6 +34,7 @@ __all__ = [
     "json",
     "media_type",
     "page_of",
+    "source_of",
     "time_or",
 ]
 
@@ -104,6 +106,19 @@ def if_match(request: Req) -> int | None:
     if not text.isascii() or not text.isdecimal() or len(text) > 18:
         raise InvalidInput(f'If-Match: {given:.40} is not a revision; send the ETag that was read, like "12"')
     return int(text)
+
+
+def source_of(who: Principal, given: str = "") -> str:
+    """What the intake knows a caller by. A device is itself, whatever it comes by; others may name what they speak for,
+    and names belong to the caller who gives them, so nobody takes another's ids.
+
+    Raises InvalidId, and InvalidInput when a device names another source.
+    """
+    if who.kind == "Device":
+        if given and given != who.id:
+            raise InvalidInput(f"a device speaks for itself; leave source={given:.60} out")
+        return who.id
+    return f"http:{who.id}/{check_id(given, 'source')}" if given else f"http:{who.id}"
 
 
 def unchanged(request: Req, revision: int) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from gemel.server.routes import (
     access,
     connectors,
+    devices,
     events,
     export,
     history,
@@ -26,6 +27,7 @@ __all__ = ["ROUTES"]
 ROUTES: list[Any] = [
     *site.ROUTES,
     *access.ROUTES,
+    *devices.ROUTES,
     *types.ROUTES,
     *twins.ROUTES,
     *now.ROUTES,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
+from hashlib import blake2b
 from typing import Annotated, Any
 
 import msgspec
@@ -22,24 +24,25 @@ from gemel.connectors.http import (
 )
 from gemel.connectors.http.bodies import IngestBody
 from gemel.errors import InvalidInput, WrongMediaType
-from gemel.intake import Message, Quarantined, Receipt, ReplayRule
+from gemel.intake import Message, Quarantined, Receipt, ReplayRule, summed
 from gemel.server.call import Call, call_of
 from gemel.server.encode import pure, rfc3339
 from gemel.server.guard import needs, speaks
-from gemel.server.http import Cursor, Limit, Req, decoded, done, json, media_type
+from gemel.server.http import Cursor, Limit, Req, decoded, done, json, media_type, source_of
 from gemel.server.options import API
-from gemel.twin import Page, check_id
+from gemel.twin import Page
 
 __all__ = ["ROUTES"]
 
 DISCARDED_AT_ONCE = 10_000
+LONGEST_SOURCE = 128
 Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 SOURCE = Annotated[str, QueryParameter(max_length=128, description="Who measured it; default: the caller.")]
 
 
 @post(
     f"{API}/ingest",
-    opt=needs("write") | speaks(IngestBody, Receipt),
+    opt=needs("write", "Intake") | speaks(IngestBody, Receipt),
     status_code=200,
     tags=["ingest"],
     summary="Report many values and events",
@@ -69,51 +72,66 @@ async def ingest(request: Req, source: SOURCE = "") -> Response[bytes]:
     return json(receipt)
 
 
-def _source(request: Req, given: str) -> str:
-    who = call_of(request).who.id
-    return f"http:{check_id(given, 'source') if given else who}"
+def _scope(call: Call) -> Callable[[str], bool] | None:
+    """Which twins a device speaks for; None for others, who may write of all."""
+    return call.services.platform.gate.devices.scope(call.who) if call.who.kind == "Device" else None
+
+
+def _keyed(call: Call, messages: list[Message]) -> list[Message]:
+    """Messages that are told from their repeats, if not by themselves then by the Idempotency-Key."""
+    if call.once is None:
+        return messages
+    return [
+        one
+        if one.id or one.sequence is not None
+        else msgspec.structs.replace(one, id=f"key:{call.once.who}:{call.once.key}:{place}")
+        for place, one in enumerate(messages)
+    ]
 
 
 async def _messages(request: Req, source: str, messages: list[Message]) -> Receipt:
     call = call_of(request)
     platform = call.services.platform
-    posted = platform.supervisor.deliver(source, messages) if source else None
+    messages = _keyed(call, messages)
+    name = source_of(call.who, source)
+    posted = platform.supervisor.deliver(source, messages) if source and call.who.kind != "Device" else None
     if posted is None:
-        posted = platform.intake.submit(_source(request, source), messages, actor=call.who.id)
+        posted = platform.intake.submit(name, messages, actor=call.who.id, scope=_scope(call))
     return await done(request, posted)
 
 
 async def _events(request: Req, events: list[tuple[str, Message]]) -> Receipt:
-    """CloudEvents name their sources freely (URIs): they are kept apart from those of `source=`."""
+    """CloudEvents name their sources freely (URIs): those of a caller are kept apart from its `source=`."""
     call = call_of(request)
     groups: dict[str, list[Message]] = {}
     for source, message in events:
-        groups.setdefault(f"cloudevents:{source}"[:500], []).append(message)
-    intake = call.services.platform.intake
-    futures = [intake.submit(source, messages, actor=call.who.id) for source, messages in groups.items()]
-    return _sum([await done(request, future) for future in futures])
+        if call.who.kind == "Device":  # it is one source, so the ids of what it calls its sources are kept apart
+            named = msgspec.structs.replace(message, id=f"{source} {message.id}"[:250] if message.id else "")
+            groups.setdefault(call.who.id, []).append(named)
+        else:
+            groups.setdefault(_short(f"http:{call.who.id}/cloudevents:{source}"), []).append(message)
+    intake, scope = call.services.platform.intake, _scope(call)
+    futures = [intake.submit(source, messages, actor=call.who.id, scope=scope) for source, messages in groups.items()]
+    return summed([await done(request, future) for future in futures])
+
+
+def _short(name: str) -> str:
+    """`name`, or what stands for it if it is longer than the intake takes; equal names give equal ones."""
+    if len(name) <= LONGEST_SOURCE and name.isprintable():
+        return name
+    return f"{ascii(name)[1:61]}#{blake2b(name.encode(errors='backslashreplace'), digest_size=16).hexdigest()}"
 
 
 async def _frames(request: Req, source: str, body: bytes) -> Receipt:
     call = call_of(request)
     batches = await call.services.reads.run(decode_arrow, body)
-    intake, name = call.services.platform.intake, _source(request, source)
-    futures = [intake.submit_frame(name, batch, actor=call.who.id) for batch in batches]
-    return _sum([await done(request, future) for future in futures])
-
-
-def _sum(receipts: list[Receipt]) -> Receipt:
-    if len(receipts) == 1:
-        return receipts[0]
-    taken = [receipt for receipt in receipts if receipt.first]
-    return Receipt(
-        first=min((receipt.first for receipt in taken), default=0),
-        last=max((receipt.last for receipt in taken), default=0),
-        accepted=sum(receipt.accepted for receipt in receipts),
-        repeated=sum(receipt.repeated for receipt in receipts),
-        quarantined=sum(receipt.quarantined for receipt in receipts),
-        problems=[problem for receipt in receipts for problem in receipt.problems][:100],
-    )
+    intake, name, scope = call.services.platform.intake, source_of(call.who, source), _scope(call)
+    key = f"key:{call.once.who}:{call.once.key}" if call.once is not None else ""
+    futures = [
+        intake.submit_frame(name, batch, actor=call.who.id, scope=scope, identity=(key, place) if key else None)
+        for place, batch in enumerate(batches)
+    ]
+    return summed([await done(request, future) for future in futures])
 
 
 class Chosen(msgspec.Struct, forbid_unknown_fields=True):

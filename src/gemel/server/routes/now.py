@@ -15,7 +15,7 @@ from gemel.registry import Entry
 from gemel.server.call import Call, call_of
 from gemel.server.encode import Value, quality_of, value_of
 from gemel.server.guard import needs, require_twin, speaks
-from gemel.server.http import Req, decoded
+from gemel.server.http import Req, decoded, source_of
 from gemel.server.options import API
 from gemel.twin import Quality
 
@@ -129,8 +129,9 @@ async def write_value(call: Call, twin: str, name: str, given: Write) -> Written
         unit=given.unit,
         quality=Quality.GOOD if given.quality == "good" else quality_of(given.quality),
     )
-    who, intake = call.who.id, call.services.platform.intake
-    receipt = await intake.deliver(f"http:{who}", [Message(readings=[reported])], strict=True, actor=who)
+    who, intake = call.who, call.services.platform.intake
+    key = "" if call.once is None else f"key:{call.once.who}:{call.once.key}"
+    receipt = await intake.deliver(source_of(who), [Message(readings=[reported], id=key)], strict=True, actor=who.id)
     call.position = receipt.last
     return Written(receipt.last, receipt.accepted, receipt.repeated)
 
