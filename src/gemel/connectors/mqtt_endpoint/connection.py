@@ -48,7 +48,11 @@ class Host(Protocol):
     def opened(self, connection: Connection) -> None:
         """It has a session; an older connection of the same session is to end."""
 
-    def closed(self, connection: Connection) -> None: ...
+    def left(self, connection: Connection) -> None:
+        """Its session goes on without it, or ends. Safe to call again."""
+
+    def closed(self, connection: Connection) -> None:
+        """Its transport is gone."""
 
 
 class Connection(asyncio.Protocol):
@@ -71,6 +75,7 @@ class Connection(asyncio.Protocol):
         self.will: mqtt5.Will | None = None
         self.closing = ""
         """Why it ends, once it does."""
+        self.closed_at = 0.0
         self.polite = False
         """The client said goodbye."""
         self._paused = False
@@ -81,6 +86,8 @@ class Connection(asyncio.Protocol):
         self._aliases_out: dict[str, int] = {}
         self._most_aliases = 0
         self._unanswered = 0
+        self._ended = False
+        """Nothing more can be written."""
 
     @property
     def session(self) -> Session:
@@ -101,9 +108,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.last = self._host.now()
+        if self.closing:
+            return  # see `end`
         try:
             for packet in self._wire.feed(data):
-                if self.closing:
+                if self._ended:
                     return
                 _HANDLERS.get(type(packet), Connection._unexpected)(self, packet)
         except Refused as error:
@@ -122,26 +131,35 @@ class Connection(asyncio.Protocol):
             self._session.push(self._host.now())
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._ended = True
         self.closing = self.closing or (f"{error}" if error else "the connection was lost")
         self._host.closed(self)
 
     # ending
 
     def end(self, reason: Reason, detail: str) -> None:
-        """Tell an MQTT 5 client why, and close."""
+        """Tell an MQTT 5 client why, and close our side; what it still sends is not read.
+
+        Closing both sides while more comes would reset the connection, and the reason would be lost with it.
+        """
         if self.closing:
             return
-        self.closing = detail
+        self.closing, self.closed_at = detail, self._host.now()
         if self._session is None:
             if not self._wire.version or reason is Reason.PACKET_TOO_LARGE:
                 self._transport.abort()
                 return
             self._write(mqtt5.ConnAckPacket(reason_code=mqtt5.ConnAckReasonCode(reason)))
         elif self._wire.five:
-            self._write(
-                mqtt5.DisconnectPacket(reason_code=mqtt5.DisconnectReasonCode(reason), reason_str=self._reason(detail))
-            )
-        self._transport.close()
+            code, told = mqtt5.DisconnectReasonCode(reason), self._reason(detail)
+            self._write(mqtt5.DisconnectPacket(reason_code=code, reason_str=told))
+        self._ended = True
+        self._host.left(self)
+        self._go_on()
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
 
     def abort(self, detail: str) -> None:
         self.closing = self.closing or detail
@@ -150,7 +168,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, reason: Reason, detail: str) -> None:
         told = detail[:_MAX_REASON] if self._wire.five else None
         self._write(mqtt5.ConnAckPacket(reason_code=mqtt5.ConnAckReasonCode(reason), reason_str=told))
-        self.closing = detail
+        self.closing, self._ended, self.closed_at = detail, True, self._host.now()
         self._transport.close()
 
     # packets of the client
@@ -271,7 +289,7 @@ class Connection(asyncio.Protocol):
                 self._unanswered -= 1
                 self.session.incoming.discard(packet_id)
             written.append(self._answer(quality, packet_id, code, reason))
-        if written and not self._transport.is_closing():
+        if written and not self._ended:
             self._transport.write(b"".join(written))
         if self._paused and self.waiting <= self._host.settings.in_flight // 2 and not self._host.desk.full:
             self._go_on()
@@ -330,14 +348,15 @@ class Connection(asyncio.Protocol):
             if packet.session_expiry_interval and not self.session.expiry_s:
                 raise Refused("a session that was to end cannot be kept after all", Reason.PROTOCOL_ERROR)
             self.session.expiry_s = min(packet.session_expiry_interval, self._host.settings.session_s)
-        self.closing = "it said goodbye"
+        self.closing, self._ended, self.closed_at = "it said goodbye", True, self._host.now()
+        self._host.left(self)
         self._transport.close()
 
     # packets to the client
 
     def _send(self, outgoing: Outgoing) -> bool:
         """False when it is larger than the client takes, or of quality 0 and the client is slow."""
-        if not outgoing.qos and not self._writable:
+        if self._ended or (not outgoing.qos and not self._writable):
             return False
         publication = outgoing.publication
         topic, more = publication.topic, {}
@@ -377,7 +396,7 @@ class Connection(asyncio.Protocol):
         return topic, alias
 
     def _write(self, packet: mqtt5.Packet) -> None:
-        if (data := self._wire.bytes_of(packet)) and not self._transport.is_closing():
+        if (data := self._wire.bytes_of(packet)) and not self._ended:
             self._transport.write(data)
 
     def _reason(self, detail: str) -> str | None:

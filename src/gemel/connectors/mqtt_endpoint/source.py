@@ -32,6 +32,8 @@ _CONNECT_S = 10.0
 """From opening to signing in; also for the TLS handshake."""
 _PACKET_S = 60.0
 """For one packet, however slow the line."""
+_LINGER_S = 3.0
+"""For a client to take our last words."""
 _GRACE = 1.5
 """A client is lost after one and a half times its keep-alive (MQTT 5, 3.1.2.10)."""
 _RESUMED_S = 60.0
@@ -128,10 +130,8 @@ class _Running:
 
     def opened(self, connection: Connection) -> None:
         key = (connection.guest.id, connection.client)
-        earlier = self._by_client.pop(key, None)
-        if earlier is not None:
+        if (earlier := self._by_client.get(key)) is not None:
             earlier.end(Reason.SESSION_TAKEN_OVER, "another connection has taken this session over")
-            self._detach(earlier)
         self._wills.cancel(key)
         connection.resumed = key in self._known
         self._known.pop(key, None)
@@ -143,6 +143,9 @@ class _Running:
 
     def closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self.left(connection)
+
+    def left(self, connection: Connection) -> None:
         key = (connection.guest.id, connection.client)
         if connection.ready and self._by_client.get(key) is connection:
             del self._by_client[key]
@@ -206,8 +209,8 @@ class _Running:
     def _look_at(self, connection: Connection, now: float) -> None:
         silent = now - connection.last
         if connection.closing:
-            if silent > _CONNECT_S:
-                connection.abort(connection.closing)  # it does not take our last words
+            if now - connection.closed_at > _LINGER_S:
+                connection.abort(connection.closing)
         elif not connection.ready:
             if now - connection.opened_at > _CONNECT_S:
                 connection.abort(f"it did not sign in within {_CONNECT_S:g} s")
