@@ -8,6 +8,7 @@ from gemel.history.load import Loaded
 from gemel.history.maintenance import Dropped, Upkeep
 from gemel.history.mapping import Column, Mapping
 from gemel.history.published import File
+from gemel.history.rebuild import rebuild, tables_of
 from gemel.history.series import Method, Series
 from gemel.history.status import Pace, Settings, Stage, Status
 from gemel.history.tail import Fact
@@ -31,4 +32,6 @@ __all__ = [
     "Stage",
     "Status",
     "Upkeep",
+    "rebuild",
+    "tables_of",
 ]

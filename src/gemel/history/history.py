@@ -28,7 +28,7 @@ from gemel.history.points import Past
 from gemel.history.published import File, View, Views
 from gemel.history.ranges import Ask, range_of
 from gemel.history.reader import Reader
-from gemel.history.relations import relations
+from gemel.history.relations import relations, series_table
 from gemel.history.series import Method, Series
 from gemel.history.staging import stage
 from gemel.history.status import Settings, Status
@@ -238,6 +238,14 @@ class History:
     def changed_since(self, position: Position) -> dict[int, int]:
         """Series → the earliest time of what came after a position."""
         return changed_since(self.relations(), position)
+
+    def all_files(self) -> list[str]:
+        """Every file that the catalogue holds, relative to `folder`: also of tables that are not published."""
+        return self._historian.between_commits(lambda lake: lake.all_files()).result()
+
+    def series(self) -> pa.Table:
+        """series, twin, property, unit, table: which series is which property, earlier generations included."""
+        return series_table(self._directory)
 
     # out and in
 
