@@ -29,7 +29,13 @@ __all__ = ["Folded", "Subscription", "Swept"]
 
 MAX_PENDING = 100_000
 """Readings and changes of folded blocks that may wait for a reader before it gets only the latest values."""
+MAX_BYTES = 64 << 20
+"""What these may weigh, values of text and arrays included."""
 MAX_BLOCKS = 1_000
+
+
+ROW_BYTES, CHANGE_BYTES = 50, 1_000
+"""Of a reading without what its text or array weighs, and of a change."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,9 +50,26 @@ class Folded:
     seeded: frozenset[int] = frozenset()
     """Numbers of retyped properties that began with the values of an earlier generation."""
 
+    _bytes: int = -1
+
     @property
     def count(self) -> int:
         return sum(len(part) for part in self.accepted) + len(self.changes)
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory that it holds; looked at once, whoever asks."""
+        if self._bytes < 0:
+            self._bytes = sum(_weight(part) for part in self.accepted) + CHANGE_BYTES * len(self.changes)
+        return self._bytes
+
+
+def _weight(part: Accepted) -> int:
+    values = part.value
+    inside = (
+        sum(len(v) * (1 if isinstance(v, str) else 8) for v in values if v is not None) if values.dtype == object else 0
+    )
+    return ROW_BYTES * len(part) + inside
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +114,7 @@ class Subscription:
         self._signalled = True
         self._queue: deque[Folded] = deque()
         self._pending = 0
+        self._pending_bytes = 0
         self._swept: deque[Swept] = deque()
         self._overflowed = False
         self._snapshot = after is None
@@ -118,13 +142,25 @@ class Subscription:
                 )
                 self._queue.append(kept)
                 self._pending += kept.count
-            if self._pending > MAX_PENDING or len(self._queue) > MAX_BLOCKS or len(self._swept) > MAX_BLOCKS:
+                self._pending_bytes += kept.nbytes
+            if (
+                self._pending > MAX_PENDING
+                or self._pending_bytes > MAX_BYTES
+                or len(self._queue) > MAX_BLOCKS
+                or len(self._swept) > MAX_BLOCKS
+            ):
                 self._queue.clear()
                 self._swept.clear()
-                self._pending = 0
+                self._pending = self._pending_bytes = 0
                 self._overflowed = True
             self._signalled = True
             self._ready.notify_all()
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """(readings and changes, bytes) that wait for the reader; never more than MAX_PENDING and MAX_BYTES."""
+        with self._ready:
+            return self._pending, self._pending_bytes
 
     def _take_waiter(self) -> Waiter | None:
         with self._ready:
@@ -258,7 +294,7 @@ class Subscription:
             queue, swept, overflowed = list(self._queue), list(self._swept), self._overflowed
             self._queue.clear()
             self._swept.clear()
-            self._pending = 0
+            self._pending = self._pending_bytes = 0
             self._overflowed = False
             return queue, swept, overflowed
 
