@@ -141,7 +141,7 @@ async def test_rows_of_one_time_are_told_apart_by_their_id_and_late_ones_are_fou
     [
         ("SELECT * FROM log WHERE id > :after ORDER BY id DESC", "ORDER BY"),
         ("SELECT id, ts, machine FROM log WHERE id > :after ORDER BY id", "no column 'load'"),
-        ("SELECT * FROM nothing WHERE id > :after", "no such table"),
+        ("SELECT * FROM nowhere WHERE id > :after", "no such table"),
         ("DELETE FROM log WHERE id > :after RETURNING *", "readonly"),
         (
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
