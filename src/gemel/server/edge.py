@@ -211,7 +211,8 @@ class Edge:
 
 
 def identified(gate: Gate, header: str, address: str) -> Principal:
-    """Whose Authorization header this is: a token, a device's secret, or a device's id and secret.
+    """Whose Authorization header this is: a token (also as `token` and its secret), a device's secret, or its id and
+    secret.
 
     Raises Unauthenticated, and Overloaded after repeated failures of devices from one address.
     """
@@ -224,6 +225,8 @@ def identified(gate: Gate, header: str, address: str) -> Principal:
             name, _, secret = base64.b64decode(given, validate=True).decode().partition(":")
         except (binascii.Error, ValueError):
             raise Unauthenticated("the Basic header cannot be read; it is the base64 of <device>:<secret>") from None
+        if name == "token" and not secret.startswith(SECRET_PREFIX):
+            return gate.tokens.principal(secret)  # Excel and other tools know no bearer tokens
         found = gate.devices.authenticate(name, secret, address=address)
         if found is None:
             raise Unauthenticated("there is no device of this name with this secret; claim it again")

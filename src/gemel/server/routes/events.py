@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -19,7 +20,7 @@ from gemel.server.options import API
 from gemel.server.routes.now import entry_for
 from gemel.twin import Change, Page
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "told_to"]
 
 KIND = Annotated[
     list[str] | None,
@@ -115,14 +116,19 @@ async def _answer(call: Call, twins: tuple[str, ...], asked: Asked) -> Page[Even
         cursor=asked.cursor,
     )
     page = await call.services.past(call, call.services.platform.history.events, query)
-    identities = call.services.platform.gate.allows(call.who, "administer", Resource(ResourceKind.IDENTITY))
-    whole = call.services.platform.gate.allows(call.who, "configure", Resource(ResourceKind.CONNECTOR))
-    told = [fact for fact in page.items if identities or not fact.change.kind.startswith("access.")]
-    shown = [_view(fact, settings=whole) for fact in told]
-    return Page(shown, page.next)
+    return Page([_view(fact, body) for fact, body in told_to(call, page.items)], page.next)
 
 
-def _view(fact: Fact, *, settings: bool) -> EventView:
+def told_to(call: Call, facts: Iterable[Fact]) -> list[tuple[Fact, dict[str, Any]]]:
+    """What of these may be told to who asks, each with its body as it may be told."""
+    allows = call.services.platform.gate.allows
+    identities = allows(call.who, "administer", Resource(ResourceKind.IDENTITY))
+    whole = allows(call.who, "configure", Resource(ResourceKind.CONNECTOR))
+    told = [fact for fact in facts if identities or not fact.change.kind.startswith("access.")]
+    return [(fact, _body(fact.change, settings=whole)) for fact in told]
+
+
+def _view(fact: Fact, body: dict[str, Any]) -> EventView:
     change = fact.change
     return EventView(
         fact.position,
@@ -133,7 +139,7 @@ def _view(fact: Fact, *, settings: bool) -> EventView:
         change.actor,
         change.source,
         change.id,
-        _body(change, settings=settings),
+        body,
     )
 
 
