@@ -2,7 +2,7 @@
 
 from gemel.access.accounts import Account, Accounts
 from gemel.access.audit import Audit, AuditEntry
-from gemel.access.authority import Authority
+from gemel.access.authority import Authority, write_private
 from gemel.access.certificates import Certificates, Issued
 from gemel.access.credentials import SECRET_PREFIX, Credential, Device
 from gemel.access.devices import Claimed, Devices
@@ -48,4 +48,5 @@ __all__ = [
     "codes_csv",
     "seal",
     "unseal",
+    "write_private",
 ]

@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gemel.clock import SECOND, Clock
 from gemel.errors import Conflict, Corrupt, InvalidInput, Unauthenticated
 
-__all__ = ["Authority", "Request", "check_certificate", "check_proof", "pem_of"]
+__all__ = ["Authority", "Request", "check_certificate", "check_proof", "end_of", "pem_of", "write_private"]
 
 FOLDER = "authority"
 DAY = 86_400 * SECOND

@@ -2,6 +2,7 @@
 
 from gemel.client.access import Access
 from gemel.client.client import Client
+from gemel.client.devices import Devices
 from gemel.client.live import Delta, Subscription, Update
 from gemel.client.values import Average, Head, Me, Now, Plan, Receipt, Series, Site
 
@@ -10,6 +11,7 @@ __all__ = [
     "Average",
     "Client",
     "Delta",
+    "Devices",
     "Head",
     "Me",
     "Now",
