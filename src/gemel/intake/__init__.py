@@ -13,6 +13,7 @@ from gemel.intake.base import (
     summed,
 )
 from gemel.intake.intake import Intake, SourceFollower
+from gemel.intake.tables import quarantine_table
 
 __all__ = [
     "Happened",
@@ -26,5 +27,6 @@ __all__ = [
     "Reported",
     "SourceFollower",
     "SourceRule",
+    "quarantine_table",
     "summed",
 ]

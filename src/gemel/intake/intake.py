@@ -19,6 +19,7 @@ from gemel.intake.plans import Plans
 from gemel.intake.quarantine import Held, Quarantine
 from gemel.intake.queue import Answer, FairQueue, Item, size_of_messages
 from gemel.intake.replaying import check_rule
+from gemel.intake.steady import SteadyClock
 from gemel.intake.tail import Tails
 from gemel.intake.taker import Taker
 from gemel.intake.validate import check_text
@@ -72,13 +73,14 @@ class Intake:
         self._sources = sources
         self._queue = FairQueue(queue_bytes, QUEUE_COUNT, clock.monotonic)
         self._quarantine = Quarantine(journal.database)
-        start = journal.head().position
+        head = journal.head()
+        start, steady = head.position, SteadyClock(clock, head.recorded)
         self._taker = Taker(
             Plans(registry.directory),
             Identities(journal.database),
             Watermarks(journal.database),
             Tails(lambda: journal.blocks(max(0, start - TAIL_POSITIONS), start)),
-            clock,
+            steady,
         )
 
         def follow(block: Block) -> None:
@@ -86,7 +88,7 @@ class Intake:
                 registry.committed(block.changes)
 
         followers = [follow, *after_commit]
-        self._writer = Writer(journal, self._queue, self._taker, self._quarantine, clock, followers)
+        self._writer = Writer(journal, self._queue, self._taker, self._quarantine, steady, followers)
 
     # telling
 

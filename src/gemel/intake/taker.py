@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from gemel.clock import MAX_TIME, MIN_TIME, SECOND, Clock, to_rfc3339
+from gemel.clock import MAX_TIME, MIN_TIME, SECOND, to_rfc3339
 from gemel.intake.base import Happened, Message, Quarantined, Receipt, Refusal, Reported, SourceRule
 from gemel.intake.builder import BlockBuilder, Mark
 from gemel.intake.identity import Identities, Key, Watermarks, digest_of, key_of
@@ -14,6 +14,7 @@ from gemel.intake.plans import Plans
 from gemel.intake.quarantine import Held
 from gemel.intake.queue import Item
 from gemel.intake.refusal import Refused, error_of
+from gemel.intake.steady import SteadyClock
 from gemel.intake.tail import Repeats, Tails, event_key, reading_key
 from gemel.intake.validate import INTEGERS, MAX_INTEGER, MAX_TEXT_BYTES, NUMBERS, TEXTS, Plan, check_text, event_fields
 from gemel.twin import Change, Form, Kind, Quality
@@ -98,7 +99,7 @@ class Taker:
     """Fills a builder from items. Used by the writer thread alone."""
 
     def __init__(
-        self, plans: Plans, identities: Identities, watermarks: Watermarks, tails: Tails, clock: Clock
+        self, plans: Plans, identities: Identities, watermarks: Watermarks, tails: Tails, clock: SteadyClock
     ) -> None:
         self.plans = plans
         self.identities = identities
@@ -123,6 +124,9 @@ class Taker:
         self.builder = BlockBuilder()
         self._adders = _adders(self.builder)
         self.now = self._clock.now()
+        if (step := self._clock.stepped()) is not None:
+            body = {"from": to_rfc3339(step[0]), "to": to_rfc3339(step[1])}
+            self.builder.change(Change(kind="clock.stepped_back", subject="", time=self.now, body=body))
         self._windows.clear()
         self.plans.refresh()
         self.tails.begin()

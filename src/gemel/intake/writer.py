@@ -12,13 +12,13 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
-from gemel.clock import Clock
 from gemel.errors import StorageFailed
 from gemel.intake.frames import Resolver, take_frame
 from gemel.intake.payloads import FRAME, READINGS
 from gemel.intake.quarantine import Quarantine
 from gemel.intake.queue import Answer, FairQueue, Item
 from gemel.intake.replaying import event_keys, take_again
+from gemel.intake.steady import SteadyClock
 from gemel.intake.taker import Outcome, Taker
 from gemel.journal import Journal
 from gemel.twin import Block, Change
@@ -39,7 +39,7 @@ class Writer:
         queue: FairQueue,
         taker: Taker,
         quarantine: Quarantine,
-        clock: Clock,
+        clock: SteadyClock,
         followers: Sequence[Callable[[Block], None]],
     ) -> None:
         self._journal = journal
