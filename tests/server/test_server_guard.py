@@ -17,6 +17,8 @@ PUBLIC = {
     "/healthz",
     "/readyz",
     "/api/v1/session",
+    "/api/v1/devices/claim",
+    "/api/v1/devices/renew",
     "/api/v1/setup",
     "/api/v1/docs",
     "/api/v1/openapi.json",

@@ -146,6 +146,16 @@ class CertificateView(msgspec.Struct):
     ends: str
 
 
+class Renewed(msgspec.Struct, omit_defaults=True):
+    """What a device got anew: a certificate (PEM) with its authority, or a secret; shown this once."""
+
+    id: str
+    secret: str = ""
+    certificate: str = ""
+    authority: str = ""
+    ends: str = ""
+
+
 class Endpoint(msgspec.Struct):
     """Where a device can connect by MQTT."""
 
@@ -485,7 +495,7 @@ def _endpoints(call: Call, host: str) -> list[Endpoint]:
 
 @post(
     f"{API}/devices/renew",
-    opt=PUBLIC | speaks(Renewal, CertificateView | Secret),
+    opt=PUBLIC | speaks(Renewal, Renewed),
     status_code=200,
     tags=["devices"],
     summary="A device renews its certificate or its secret",
@@ -515,9 +525,9 @@ async def renew(request: Req) -> Response[bytes]:
     device = known.of(who)
     if given.csr:
         issued = await call.services.waiting.run(known.certificates.issue, device.id, given.csr, actor=who.id)
-        answer: Any = CertificateView(issued.certificate, issued.authority, rfc3339(issued.ends))
+        answer = Renewed(device.id, "", issued.certificate, issued.authority, rfc3339(issued.ends))
     else:
-        answer = Secret(device.id, await call.services.waiting.run(known.rotate, device.id, actor=who.id))
+        answer = Renewed(device.id, await call.services.waiting.run(known.rotate, device.id, actor=who.id))
     _noted(call, "renew", who.id, allowed=True)
     return json(answer, headers={"Cache-Control": "no-store"})
 
