@@ -24,6 +24,7 @@ LEVELS = [
     ["intake"],
     ["connectors"],
     ["folder"],
+    ["storage", "erasure"],
     ["backup"],
     ["platform"],
     ["server"],

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 from sqlalchemy import Connection
 
@@ -28,6 +29,7 @@ from gemel.connectors.base import check
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
+from gemel.erasure import Erasures
 from gemel.errors import Corrupt, GemelError, InvalidDocument, UnknownTwin
 from gemel.folder import DATABASE, Folder
 from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Pace, Series
@@ -36,6 +38,7 @@ from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
 from gemel.journal import SqlJournal, Verification
 from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
 from gemel.state import Keyframe, Now, Selection, State, Subscription
+from gemel.storage import Holds, Keeping
 from gemel.twin import (
     Block,
     Change,
@@ -86,6 +89,7 @@ class Platform:
                 self.state.bind(spec)
             opened.callback(self.state.close)
             self._keyframes = folder.path / "state"
+            self._saving, self._erased = threading.Lock(), set[int]()
             self._restore()
             opened.callback(self._save)
             self.history = History(
@@ -105,6 +109,21 @@ class Platform:
             )
             self.gate = Gate(self.database, self.intake, clock, position=lambda: self.state.position, devices=devices)
             opened.callback(self.gate.close)
+            self.holds = Holds(
+                self.database, self.registry.directory, clock, lambda work, actor: self.change(work, actor=actor)
+            )
+            rooms = (self.journal, self.history, self.registry.directory)
+            self.storage = Keeping(folder.path, rooms, self.holds, clock, settings=settings, run=self.change)
+            self.erasures = Erasures(
+                folder.path,
+                self.database,
+                (self.registry, self.journal, self.history, self.gate),
+                clock,
+                held=self.holds,
+                run=self.change,
+                forget=self._forget_twin,
+            )
+            self.erasures.resume()
             self.supervisor = Supervisor(
                 self.intake,
                 clock,
@@ -322,15 +341,38 @@ class Platform:
         if keyframe is not None and keyframe.position <= self.journal.head().position:
             self.state.restore(keyframe)
         self._saved = self.state.position
+        if not self.journal.whole_after(self.state.position):
+            raise Corrupt(
+                f"the state's keyframe in {self._keyframes} is missing or damaged, and the journal has dropped readings "
+                "that it held; restore the folder `state` from a backup"
+            )
         for block in self.journal.blocks(after=self.state.position):
             self.state.fold(block)
 
-    def _save(self) -> None:
-        """Write the state down, so that a restart need not read the journal from its start."""
-        if self.state.position > self._saved:
+    def _save(self, *, anew: bool = False) -> None:
+        """Write the state down, so that a restart need not read the journal from its start.
+
+        `anew`: something was erased, which neither the new keyframe nor one that is there may hold.
+        """
+        with self._saving:
+            if self.state.position <= self._saved and not anew:
+                return
             keyframe = self.state.snapshot()
+            if self._erased:
+                gone = pa.array(sorted(self._erased), pa.int64())
+                keyframe = replace(
+                    keyframe,
+                    tables={
+                        key: table.filter(pc.invert(pc.is_in(table.column("twin"), gone)))
+                        for key, table in keyframe.tables.items()
+                    },
+                )
             keyframe.save(self._keyframes)
             self._saved = keyframe.position
+
+    def _forget_twin(self, number: int) -> None:
+        self._erased.add(number)
+        self._save(anew=True)
 
     def _follow(self, block: Block) -> None:
         self.gate.devices.follow(block)
@@ -352,10 +394,18 @@ class Platform:
             if turned := self.state.sweep(self.clock.now()):
                 self.intake.transact(partial(_journaled, turned))
             self._sweep_devices()
+            self._keep_room()
             if self.clock.monotonic() >= due:
                 due = self.clock.monotonic() + self._settings.keyframe_every_s
                 self._save()
 
+    def _keep_room(self) -> None:
+        try:
+            self.storage.step(self._saved)
+            self.storage.error = ""
+        except GemelError as error:  # a full disk, a closing writer: it looks again in ten seconds
+            self.storage.error = error.detail
+            _log.warning("the room on the disk was not looked after", error=error.detail)
 
     def _sweep_devices(self) -> None:
         try:

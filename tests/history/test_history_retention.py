@@ -144,7 +144,7 @@ def test_an_erased_twin_is_in_no_file_any_more(world: World) -> None:
     entry = world.directory.twin("mill-1")
     assert entry is not None
     kept = world.history.range("mill-2", "temperature", T0, T0 + 3 * DAY, points=72, method="mean").columns
-    counts = world.history.erase("mill-1")
+    counts = world.history.erase(entry.number, entry.id)
     assert counts == {"reading": 2 * 144, "reading_integer": 3 * 144 + 1, "happened": 1}
     for path in world.history.folder.rglob("*.parquet"):
         table = pq.read_table(path)

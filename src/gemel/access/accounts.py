@@ -12,9 +12,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
 from gemel.access.principal import Role
+from gemel.access.sealed import destroy_key
 from gemel.access.store import Store, hash_secret, new_id, new_secret, same
 from gemel.access.tables import account, person, session, setup, token
 from gemel.access.throttle import Throttle
+from gemel.database import overwrite
 from gemel.errors import Conflict, InvalidInput, NotFound, RevisionConflict, Unauthenticated
 from gemel.twin import Change
 
@@ -193,16 +195,19 @@ class Accounts:
         return self.get(before.id)
 
     def erase(self, id_or_name: str, *, actor: str = "") -> None:
-        """Erase the person: name, password, tokens and sessions go; the random id stays in journal and audit."""
+        """Erase the person: name, password, tokens, sessions and the key of all they wrote; the random id stays."""
         before, now = self.get(id_or_name), self._store.clock.now()
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
             _keep_an_administrator(tx, before.id)
+            overwrite(tx, True)
             tx.execute(delete(person).where(person.c.id == before.id))
+            destroy_key(tx, before.id)
             tx.execute(delete(session).where(session.c.account == before.id))
             tx.execute(delete(token).where(token.c.owner == before.id))
             values = {"password": "", "disabled": True, "changed": now, "revision": before.revision + 1}
             tx.execute(update(account).where(account.c.id == before.id).values(**values))
+            overwrite(tx, False)
             return None, [_change("access.user_erased", before.id, now, actor)]
 
         self._store.write(work, actor=actor)

@@ -6,13 +6,31 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 
 from gemel.database import metadata
 
-__all__ = ["account", "audit", "device", "device_credential", "device_twin", "person", "session", "setup", "token"]
+__all__ = [
+    "account",
+    "audit",
+    "device",
+    "device_credential",
+    "device_twin",
+    "person",
+    "person_key",
+    "session",
+    "setup",
+    "token",
+]
 
 person = Table(
     "person",
     metadata,
     Column("id", String(40), primary_key=True),
     Column("name", String(128), nullable=False, unique=True),
+)
+
+person_key = Table(
+    "person_key",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("key", LargeBinary(32), nullable=False),
 )
 
 account = Table(

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, 
 
 from gemel.errors import Corrupt, MissingExtra, StorageFailed, StorageFull
 
-__all__ = ["Database", "metadata"]
+__all__ = ["Database", "metadata", "overwrite"]
 
 _MIGRATING = 0x67656D656C  # any number that no other program locks
 
@@ -26,6 +26,12 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def overwrite(connection: Connection, on: bool) -> None:
+    """Within a write transaction: have SQLite overwrite what is deleted, instead of only letting its page go."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA secure_delete = {'ON' if on else 'OFF'}")
 
 
 class Database:
@@ -106,6 +112,15 @@ class Database:
         """No write transaction of this process is under way while this is held; keep it short."""
         with self._write_lock:
             yield
+
+    def checkpoint(self) -> bool:
+        """Bring all of SQLite's write-ahead log into the file and empty the log; whether nobody was in the way."""
+        if not self.is_sqlite:
+            return True
+        with self._write_lock, self.engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            return not raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
     def migrate(self) -> None:
         """Bring the tables to this version's shape; safe to call again and after a crash in the middle."""

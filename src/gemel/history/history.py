@@ -33,10 +33,11 @@ from gemel.history.series import Method, Series
 from gemel.history.staging import stage
 from gemel.history.status import Settings, Status
 from gemel.history.subject import Subject, entry_of, sources_of, subject, subject_of_series
+from gemel.history.tables import READINGS
 from gemel.journal import Journal
 from gemel.registry import Directory
 from gemel.state import Relation
-from gemel.twin import Change, Position, Reading
+from gemel.twin import PROPERTY_BITS, Change, Form, Position, Reading
 
 __all__ = ["History"]
 
@@ -113,11 +114,17 @@ class History:
         """What was dropped since the last call."""
         return self._historian.taken_dropped()
 
-    def erase(self, twin: str, timeout_s: float = 3600.0) -> dict[str, int]:
-        """Write every file anew that holds something of the twin; table -> rows that went. Raises UnknownTwin."""
-        entry = entry_of(self._directory, twin)
+    def count(self, number: int) -> int:
+        """How many readings the twin of this number has in files."""
+        low, high = number << PROPERTY_BITS, ((number + 1) << PROPERTY_BITS) - 1
+        with self._views.hold() as view:
+            tables = [view.table(READINGS[form]).select(series=(low, high)) for form in Form]
+            return sum(self._reader.count(files, f"series BETWEEN {low} AND {high}") for files in tables)
+
+    def erase(self, number: int, twin: str, timeout_s: float = 3600.0) -> dict[str, int]:
+        """Write every file anew that holds something of the twin of this number and id; table -> rows that went."""
         self.flush()
-        return self._historian.erase(entry.number, entry.id).result(timeout_s)
+        return self._historian.erase(number, twin).result(timeout_s)
 
     def status(self) -> Status:
         return self._historian.status()

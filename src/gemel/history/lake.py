@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ __all__ = ["Commit", "Lake"]
 _log = logging.getLogger(__name__)
 
 EPOCH = date(1970, 1, 1)
+SCRUB = "scrub"
+"""A file that says that the catalogue is to be written anew: something was erased."""
 _META = "__ducklake_metadata_lake"
 _OPTIONS = {
     "parquet_compression": "zstd",
@@ -57,6 +60,7 @@ class Lake:
         # One thread: a second one makes a commit hardly faster, costs half as much again, and others need it.
         self._connection = extensions.connect(memory_mb=memory_mb, threads=1)
         try:
+            self._scrub()
             self._attach(catalogue_url)
             self._create()
             self._files: dict[int, File] = {}
@@ -328,6 +332,19 @@ class Lake:
             self._say(self.position)
         self.refresh()
 
+    def forget_bounds(self) -> None:
+        """Leave no bound of a text in the catalogue that was of an erased row; it only serves to skip files.
+
+        What SQLite keeps of deleted rows in free pages goes with the next closing, or opening.
+        """
+        texts = f"SELECT column_id FROM {_META}.ducklake_column WHERE column_type = 'varchar'"
+        with self._transaction():
+            self._connection.execute(
+                f"UPDATE {_META}.ducklake_table_column_stats SET min_value = NULL, max_value = NULL "
+                f"WHERE column_id IN ({texts})"
+            )
+        (self.folder / SCRUB).touch()
+
     def merge(self, table: str, *, below_bytes: int, at_most: int) -> bool:
         """Merge small adjacent files of one table; the merged-away files stay until `clean`. True if any was merged."""
         with self._transaction():
@@ -378,6 +395,18 @@ class Lake:
         with suppress(duckdb.Error):
             self._connection.execute("DETACH lake")
         self._connection.close()
+        self._scrub()
+
+    def _scrub(self) -> None:
+        """Write a SQLite catalogue anew without its free pages, if something was erased; never while it is attached."""
+        path = self.folder / "catalogue.sqlite"
+        if not (self.folder / SCRUB).exists():
+            return
+        if path.exists():
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (self.folder / SCRUB).unlink()
 
 
 class _Transaction:

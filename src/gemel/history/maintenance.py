@@ -183,10 +183,7 @@ class Maintenance:
         return self._drop_minutes(view, limits)
 
     def _count(self, view: View, form: Form, day: int, terms: str) -> int:
-        files = view.table(READINGS[form]).select(start=day, end=day + DAY)
-        with self._reader.cursor() as cursor:
-            row = cursor.execute(f"SELECT count(*) FROM {self._reader.source(files)} WHERE {terms}").fetchone()
-        return int(row[0]) if row else 0
+        return self._reader.count(view.table(READINGS[form]).select(start=day, end=day + DAY), terms)
 
     def _told_of(self, view: View, form: Form, day: int) -> bool:
         """Make the day's sums, also per minute, and a keyframe after it, where they are missing; whether any was."""
@@ -246,6 +243,7 @@ class Maintenance:
         self._republish(self._views.current.derived)
         self._erase_derived(number)
         self._lake.clean(self._lake.moment())
+        self._lake.forget_bounds()
         return {table: rows for table, rows in counts.items() if rows}
 
     def _erase_dropped(self, number: int) -> None:

@@ -117,6 +117,14 @@ class Reader:
                 if many:
                     cursor.unregister("wanted")
 
+    def count(self, files: Sequence[File], terms: str) -> int:
+        """How many rows of these files the SQL terms tell."""
+        if not files:
+            return 0
+        with self.cursor() as cursor:
+            row = cursor.execute(f"SELECT count(*) FROM {self.source(files)} WHERE {terms}").fetchone()
+        return int(row[0]) if row else 0
+
     def source(self, files: Sequence[File]) -> str:
         """An SQL relation over these files."""
         return scan([str(self.folder / file.path) for file in files], files[0].table)

@@ -96,5 +96,11 @@ class Journal(Protocol):
         own transaction (a second writer would hold it up); without it, in one of ours. About `at_most` blocks.
         """
 
+    def erase(self, number: int, twin: str, *, run: Run | None = None, progress: Progress | None = None) -> int:
+        """Leave nothing of a twin but the hashes of what there was; how many leaves went. `verify` still passes.
+
+        Goes through the whole journal, block by block, each in a small transaction of `run`.
+        """
+
     def whole_after(self, position: Position) -> bool:
         """Whether nothing of what came after `position` has expired: who reads on from there misses nothing."""

@@ -13,9 +13,9 @@ import msgspec
 import pyarrow as pa
 
 from gemel.errors import Corrupt
-from gemel.journal.leaves import hash_leaves
-from gemel.journal.merkle import levels_after, levels_of, peaks_of, root_of
-from gemel.twin import Block, Change, Form, Frame
+from gemel.journal.leaves import SALT_BYTES, hash_leaves, leaf_datas, leaf_series, salts_of
+from gemel.journal.merkle import leaf_hash, levels_after, levels_of, peaks_of, root_of
+from gemel.twin import PROPERTY_BITS, Block, Change, Form, Frame
 
 __all__ = [
     "GENESIS",
@@ -23,16 +23,19 @@ __all__ = [
     "block_hash",
     "check_row",
     "contents",
-    "levels_of_row",
     "open_row",
+    "opened",
     "seal",
     "without_telemetry",
+    "without_twin",
 ]
 
 GENESIS = bytes(32)
 """The previous hash of a partition's first block."""
 
-VERSION = 1
+VERSION, ERASED_VERSION = 1, 2
+NO_SEED = bytes(32)
+ERASED_KIND = "twin.erased"
 _CHAIN = struct.Struct(">QQQq")
 SMALL_BYTES = 65_536
 _READ, _READ_SMALL = pa.ipc.IpcReadOptions(), pa.ipc.IpcReadOptions(use_threads=False)
@@ -42,12 +45,20 @@ _changes = msgspec.json.Encoder(order="sorted")
 _change = msgspec.json.Decoder(Change)
 
 
-class Envelope(msgspec.Struct, frozen=True):
-    """The body of a block. `frames`: form → Arrow IPC stream of one record batch; `changes`: JSON, one each."""
+class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of a block. `frames`: form → Arrow IPC stream of one record batch; `changes`: JSON, one each.
+
+    Version 2 is of a block of which something was erased. The hashes of its erased leaves are left, but not their
+    salts: a value that can be guessed could be tried against them. So the row's seed of all salts is gone, too.
+    """
 
     v: int
     frames: dict[str, bytes]
     changes: list[bytes]
+    salts: bytes = b""
+    """Version 2: 16 bytes for each leaf there was; zeros for those whose salt is gone."""
+    erased: list[tuple[int, bytes]] = []
+    """Version 2: (place, hash) of each erased leaf, by rising place."""
 
 
 _pack = msgspec.msgpack.Encoder()
@@ -124,8 +135,10 @@ def _envelope(row: Row) -> Envelope:
         envelope = _unpack.decode(row.body)
     except msgspec.DecodeError as error:
         raise Corrupt(f"block {row.sequence} of the journal cannot be decoded: {error!s:.200}") from error
-    if envelope.v != VERSION:
-        raise Corrupt(f"block {row.sequence} has version {envelope.v}; this Gemel reads {VERSION}: use a newer one")
+    if envelope.v not in (VERSION, ERASED_VERSION):
+        raise Corrupt(
+            f"block {row.sequence} has version {envelope.v}; this Gemel reads up to {ERASED_VERSION}: use a newer one"
+        )
     return envelope
 
 
@@ -157,8 +170,8 @@ def check_row(row: Row, previous: bytes) -> None:
         raise Corrupt(f"block {row.sequence} does not follow the block before it: its previous hash is another's")
     envelope = _envelope(row)
     frames: Mapping[Form, Frame] = _frames(row, envelope)
-    root = root_of(levels_of_row(row, frames, envelope.changes))
-    if not row.expired:
+    root = root_of(_levels(row, frames, envelope))
+    if not row.expired and not envelope.erased:
         count = sum(len(frame) for frame in frames.values()) + len(envelope.changes)
         if count != row.count:
             raise Corrupt(f"block {row.sequence} says it holds {row.count} entries, but holds {count}")
@@ -174,19 +187,91 @@ def contents(row: Row) -> tuple[dict[Form, Frame], list[bytes]]:
     return _frames(row, envelope), envelope.changes
 
 
-def levels_of_row(row: Row, frames: Mapping[Form, Frame], changes: list[bytes]) -> list[list[bytes]]:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is left of a row: frames, changes as the bytes that were hashed, the tree, and where each leaf stands."""
+
+    frames: dict[Form, Frame]
+    changes: list[bytes]
+    levels: list[list[bytes]]
+    salts: bytes
+    """16 bytes for each leaf there was."""
+    places: list[int]
+    """The place in the tree of each leaf that is left, in order."""
+
+
+def opened(row: Row) -> Opened:
+    """Raises Corrupt."""
+    envelope = _envelope(row)
+    frames = _frames(row, envelope)
+    levels = _levels(row, frames, envelope)
+    count, first = len(levels[0]), row.telemetry if row.expired else 0
+    gone = {place for place, _ in envelope.erased}
+    salts = envelope.salts or salts_of(row.salts, count)
+    return Opened(frames, envelope.changes, levels, salts, [at for at in range(first, count) if at not in gone])
+
+
+def _levels(row: Row, frames: Mapping[Form, Frame], envelope: Envelope) -> list[list[bytes]]:
     """The Merkle tree of a row; of an expired one, what is left of it. Raises Corrupt."""
+    skip = row.telemetry if row.expired else 0
+    if envelope.v == VERSION:
+        leaves, _ = hash_leaves(frames, envelope.changes, row.salts, skip=skip)
+    else:
+        leaves = _leaves_left(row, leaf_datas(frames, envelope.changes)[0], envelope, skip)
     if not row.expired:
-        return levels_of(hash_leaves(frames, changes, row.salts)[0])
+        return levels_of(leaves)
     peaks = [row.peaks[at : at + 32] for at in range(0, len(row.peaks), 32)]
     if len(peaks) != row.telemetry.bit_count():
         raise Corrupt(f"block {row.sequence} keeps {len(peaks)} subtree hashes, not {row.telemetry.bit_count()}")
-    leaves, _ = hash_leaves({}, changes, row.salts, skip=row.telemetry)
     return levels_after(peaks, row.telemetry, leaves)
+
+
+def _leaves_left(row: Row, datas: list[bytes], envelope: Envelope, skip: int) -> list[bytes]:
+    """Hashes of all leaves from `skip` on: those that were erased as they were noted, the others of their data."""
+    erased, leaves, left = dict(envelope.erased), [], iter(datas)
+    for place in range(skip, len(envelope.salts) // SALT_BYTES):
+        if (hashed := erased.get(place)) is None:
+            salt = envelope.salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
+            hashed = leaf_hash(salt + next(left, b""))
+        leaves.append(hashed)
+    if next(left, None) is not None:
+        raise Corrupt(f"block {row.sequence} holds more than its hashes stand for")
+    return leaves
+
+
+def without_twin(row: Row, number: int, twin: str) -> tuple[dict[str, Any], int] | None:
+    """(what to write in the row, how many leaves go) to leave nothing of a twin but hashes; None if nothing is there.
+
+    `number`, `twin`: its number and id. What says that it was erased stays.
+    """
+    envelope = _envelope(row)
+    changes = [_change.decode(change) for change in envelope.changes]
+    named = [change.subject == twin and change.kind != ERASED_KIND for change in changes]
+    if not any(named) and not envelope.frames:
+        return None
+    found = opened(row)
+    mine = [series >> PROPERTY_BITS == number for series in leaf_series(found.frames)] + named
+    if not any(mine):
+        return None
+    hashes = found.levels[0]
+    erased = {place: hashes[place] for place, gone in zip(found.places, mine, strict=True) if gone}
+    erased |= dict(envelope.erased)
+    salts = bytearray(found.salts)
+    for place in [*erased, *(range(row.telemetry) if row.expired else ())]:
+        salts[place * SALT_BYTES : (place + 1) * SALT_BYTES] = bytes(SALT_BYTES)
+    frames = {}
+    for form, frame in found.frames.items():
+        batch = frame.to_arrow().filter(pa.array(frame.series >> PROPERTY_BITS != number))
+        if batch.num_rows:
+            frames[str(form)] = _to_ipc(Frame.from_arrow(form, batch))
+    left = [change for change, gone in zip(found.changes, named, strict=True) if not gone]
+    body = _pack.encode(Envelope(ERASED_VERSION, frames, left, bytes(salts), sorted(erased.items())))
+    return {"body": body, "checksum": sha256(body).digest(), "salts": NO_SEED}, sum(mine)
 
 
 def without_telemetry(row: Row) -> tuple[bytes, bytes]:
     """(body, checksum) of a row without its frames; changes, salts and hashes stay, so it still verifies."""
     envelope = _envelope(row)
-    body = _pack.encode(Envelope(VERSION, {}, envelope.changes))
+    erased = [one for one in envelope.erased if one[0] >= row.telemetry]
+    body = _pack.encode(Envelope(envelope.v, {}, envelope.changes, envelope.salts, erased))
     return body, sha256(body).digest()

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from gemel.twin import Form, Frame
 
-__all__ = ["FORM_CODES", "SALT_BYTES", "change_leaf", "frame_leaves", "hash_leaves", "salts_of"]
+__all__ = [
+    "FORM_CODES",
+    "SALT_BYTES",
+    "change_leaf",
+    "frame_leaves",
+    "hash_leaves",
+    "leaf_datas",
+    "leaf_series",
+    "salts_of",
+]
 
 SALT_BYTES = 16
 FORM_CODES: dict[Form, int] = {Form.NUMBER: 0, Form.INTEGER: 1, Form.TEXT: 2, Form.ARRAY: 3}
@@ -107,6 +116,21 @@ def _without_nulls(value: pa.Array, zero: float) -> NDArray[np.generic]:
     return (pc.fill_null(value, zero) if value.null_count else value).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
+def leaf_series(frames: Mapping[Form, Frame]) -> list[int]:
+    """The series of each leaf of telemetry, in tree order."""
+    return [series for form in sorted(frames, key=FORM_CODES.__getitem__) for series in frame_leaves(frames[form])[0]]
+
+
+def leaf_datas(frames: Mapping[Form, Frame], changes: Sequence[bytes]) -> tuple[list[bytes], int]:
+    """The canonical bytes of all leaves in tree order, and how many are of telemetry."""
+    datas: list[bytes] = []
+    for form in sorted(frames, key=FORM_CODES.__getitem__):
+        datas.extend(frame_leaves(frames[form])[1])
+    telemetry = len(datas)
+    datas.extend(change_leaf(change) for change in changes)
+    return datas, telemetry
+
+
 def hash_leaves(
     frames: Mapping[Form, Frame], changes: Sequence[bytes], seed: bytes, *, skip: int = 0
 ) -> tuple[list[bytes], int]:
@@ -115,11 +139,7 @@ def hash_leaves(
     `skip`: how many leaves before these are no longer here; their salts are passed over.
     """
     sha = sha256
-    datas: list[bytes] = []
-    for form in sorted(frames, key=FORM_CODES.__getitem__):
-        datas.extend(frame_leaves(frames[form])[1])
-    telemetry = len(datas)
-    datas.extend(change_leaf(change) for change in changes)
+    datas, telemetry = leaf_datas(frames, changes)
     salts = salts_of(seed, skip + len(datas))[skip * SALT_BYTES :]
     return [
         sha(b"\x00" + salts[at : at + 16] + data).digest()

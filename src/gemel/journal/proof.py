@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from gemel.errors import Corrupt
-from gemel.journal.codec import Row, block_hash, contents, levels_of_row
-from gemel.journal.leaves import FORM_CODES, SALT_BYTES, change_leaf, frame_leaves, salts_of
+from gemel.journal.codec import Row, block_hash, opened
+from gemel.journal.leaves import FORM_CODES, SALT_BYTES, change_leaf, frame_leaves
 from gemel.journal.merkle import inclusion_path, leaf_hash, verify_path
 from gemel.twin import Form, Frame, Position
 
@@ -43,28 +43,28 @@ class Proof:
 
 def prove(row: Row, position: Position) -> Proof:
     """The proof of the leaf that holds `position` in the block of `row`. Raises Corrupt if it is not there."""
-    frames, changes = contents(row)
-    levels = levels_of_row(row, frames, changes)
-    ordinal = position - row.first
-    frame, series, index = _of_reading(frames, ordinal)
+    held = opened(row)
+    ordinal, telemetry = position - row.first, sum(len(np.unique(f.series)) for f in held.frames.values())
+    frame, series, index = _of_reading(held.frames, ordinal)
     if frame is not None:
         found, datas = frame_leaves(frame)
         place = found.index(series)
         index, data = index + place, datas[place]
     else:
-        at = _of_change(changes, ordinal)
+        at = _of_change(held.changes, ordinal)
         if at is None:
             raise Corrupt(
-                f"the telemetry of block {row.sequence} has expired; prove position {position} from the history"
+                f"what stood at position {position} is no longer in block {row.sequence}: its telemetry has expired, "
+                "or it was erased; prove telemetry that expired from the history"
             )
-        index, data = row.telemetry + at, change_leaf(changes[at])
-    salts = salts_of(row.salts, len(levels[0]))
+        index, data = telemetry + at, change_leaf(held.changes[at])
+    index = held.places[index]
     return Proof(
         data=data,
-        salt=salts[index * SALT_BYTES : (index + 1) * SALT_BYTES],
+        salt=held.salts[index * SALT_BYTES : (index + 1) * SALT_BYTES],
         index=index,
-        leaves=len(levels[0]),
-        path=tuple(inclusion_path(levels, index)),
+        leaves=len(held.levels[0]),
+        path=tuple(inclusion_path(held.levels, index)),
         root=row.root,
         previous=row.previous,
         sequence=row.sequence,

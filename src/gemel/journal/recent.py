@@ -33,6 +33,12 @@ class Recent:
             while self._bytes > self._max_bytes and len(self._blocks) > 1:
                 self._bytes -= self._blocks.popleft()[1]
 
+    def clear(self) -> None:
+        """Forget them all: what was erased is not to be read from memory. Followers read the database instead."""
+        with self._lock:
+            self._blocks.clear()
+            self._bytes = 0
+
     def after(self, position: Position) -> list[Block] | None:
         """All blocks that hold something after `position`, or None if memory does not reach back that far."""
         with self._lock:

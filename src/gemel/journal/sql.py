@@ -6,16 +6,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
-from gemel.database import Database
+from gemel.database import Database, overwrite
 from gemel.errors import Corrupt, SequenceConflict, StorageFailed
 from gemel.journal.acknowledged import Acknowledged
 from gemel.journal.base import Head, Progress, Run, Verification, Witness
-from gemel.journal.codec import GENESIS, Row, check_row, open_row, seal, without_telemetry
+from gemel.journal.codec import GENESIS, Row, check_row, open_row, seal, without_telemetry, without_twin
 from gemel.journal.proof import Proof, prove
 from gemel.journal.recent import Recent
 from gemel.journal.tables import block_table, witness_table
@@ -203,6 +204,23 @@ class SqlJournal:
     def _run_here(self, work: Callable[[Connection], None]) -> None:
         with self.database.write() as connection:
             work(connection)
+
+    def erase(self, number: int, twin: str, *, run: Run | None = None, progress: Progress | None = None) -> int:
+        head, done = self._head, 0
+        for row in self._all_rows(head.sequence):
+            blanked = without_twin(row, number, twin)
+            if blanked is not None:
+                (run or self._run_here)(partial(self._blank, row.sequence, blanked[0]))
+                done += blanked[1]
+            if progress is not None:
+                progress(row.sequence, head.sequence)
+        self._recent.clear()
+        return done
+
+    def _blank(self, sequence: int, values: dict[str, Any], connection: Connection) -> None:
+        overwrite(connection, True)
+        connection.execute(block_table.update().where(self._mine, block_table.c.sequence == sequence).values(**values))
+        overwrite(connection, False)
 
     def whole_after(self, position: Position) -> bool:
         c = block_table.c

@@ -67,6 +67,12 @@ class Registry:
         row = twins.twin_row(tx, id)
         return twins.retire_twin(tx, id, now=now, if_revision=if_revision) + links.end_all(tx, row.number, now=now)
 
+    def empty_twin(self, tx: Connection, id: str) -> list[Change]:
+        """Leave a tombstone of a twin: its id and number, without types, names, links or facts. Raises UnknownTwin."""
+        now = self._clock.now()
+        row = twins.twin_row(tx, id)
+        return links.end_all(tx, row.number, now=now) + twins.empty_twin(tx, id, now=now)
+
     def set_stage(self, tx: Connection, id: str, stage: LifeStage, *, if_revision: int | None = None) -> list[Change]:
         """Raises UnknownTwin, RevisionConflict, InvalidValue (a step of life that is not allowed)."""
         return twins.set_stage(tx, id, stage, now=self._clock.now(), if_revision=if_revision)

@@ -278,3 +278,39 @@ def retire_twin(tx: Connection, id: str, *, now: int, if_revision: int | None = 
         return []
     tx.execute(update(tables.twin).where(tables.twin.c.number == row.number).values(declared=False))
     return [_stage(tx, row, LifeStage.RETIRED, now=now)]
+
+
+def empty_twin(tx: Connection, id: str, *, now: int) -> list[Change]:
+    """Leave the id and the number of a twin, so that nobody gets them again, and nothing else: a tombstone.
+
+    It has no type any more, so what is still told of it is refused. No effect on a tombstone.
+    """
+    row = twin_row(tx, id)
+    shape = tx.scalar(select(tables.shape.c.number).where(tables.shape.c.types == "[]"))
+    if shape is None:
+        shape = int(tx.scalar(select(func.max(tables.shape.c.number))) or 0) + 1
+        tx.execute(insert(tables.shape).values(number=shape, types="[]"))
+    if row.shape == shape:
+        return []
+    for table in (tables.alias, tables.attribute):
+        tx.execute(delete(table).where(table.c.twin == row.number))
+    tx.execute(
+        update(tables.twin)
+        .where(tables.twin.c.number == row.number)
+        .values(
+            shape=shape,
+            name="",
+            description="",
+            serial="",
+            aliases="[]",
+            attributes="{}",
+            stage=LifeStage.RETIRED.value,
+            declared=False,
+            revision=row.revision + 1,
+            changed=now,
+        )
+    )
+    body = _body(tx, row.id) | {"fields": ["shape", "stage"]}
+    if dropped := msgspec.json.decode(row.aliases):
+        body["dropped_aliases"] = sorted(dropped)
+    return [Change(kind="twin.changed", subject=row.id, time=now, body=body)]
