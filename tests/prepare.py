@@ -10,12 +10,18 @@ import shutil
 import subprocess
 import sys
 
-NEEDED = {"chromium": "chromium", "mosquitto": "mosquitto", "libatomic.so.1": "libatomic1"}
-"""Program or shared library → Debian package. The driver of browser tests is linked against libatomic."""
+NEEDED = {
+    "chromium": ["chromium"],
+    "mosquitto": ["mosquitto"],
+    "libatomic.so.1": ["libatomic1"],
+    "cc": ["gcc", "libc6-dev"],
+}
+"""Program or shared library → Debian packages. The driver of browser tests is linked against libatomic; the faults of a
+disk are injected by a small C library, built when its tests run."""
 
 
 def main() -> None:
-    missing = [package for wanted, package in NEEDED.items() if not found(wanted)]
+    missing = [package for wanted, packages in NEEDED.items() if not found(wanted) for package in packages]
     if not missing:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):

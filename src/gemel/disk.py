@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gemel.errors import StorageFailed, StorageFull
+from gemel.errors import GemelError, StorageFailed, StorageFull
 
-__all__ = ["is_full", "make_folder", "refusals", "sync", "write_whole"]
+__all__ = ["make_folder", "refusal", "refusals", "sync", "write_whole"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_SIGNS_FULL = ("no space left", "disk is full", "disk full", "quota exceeded", "file too large")
+_SIGNS_FAILED = ("input/output error", "disk i/o error", "read-only file system", "readonly database", "unable to open")
 _REFUSED = {errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.ESTALE}
 
 
@@ -57,19 +59,26 @@ def write_whole(path: Path, data: bytes | memoryview, *, mode: int = 0o666) -> N
     sync(path.parent)
 
 
-def is_full(error: OSError) -> bool:
-    """Whether it says that there is no space."""
-    return error.errno in _FULL
+def refusal(text: str, what: str) -> GemelError | None:
+    """What an engine's error text says of the disk below it: StorageFull, StorageFailed, or nothing."""
+    text = text.lower()
+    if any(sign in text for sign in _SIGNS_FULL):
+        return StorageFull(f"the disk that holds {what} is full; free space and try again, nothing was written")
+    if any(sign in text for sign in _SIGNS_FAILED):
+        return StorageFailed(f"the disk that holds {what} refused: {text:.200}; look after the disk")
+    return None
 
 
 @contextmanager
 def refusals(what: str) -> Iterator[None]:
-    """Raise what the disk refuses as StorageFull or StorageFailed; `what` cannot be written."""
+    """Raise what the disk refuses as StorageFull or StorageFailed; `what` is what it was asked for."""
     try:
         yield
     except OSError as error:
-        if is_full(error):
+        if error.errno in _FULL:
             raise StorageFull(f"{what} cannot be written: the disk is full; free space and try again") from error
         if error.errno in _REFUSED:
-            raise StorageFailed(f"{what} cannot be written: {error.strerror}; look after the disk") from error
+            raise StorageFailed(
+                f"{what} cannot be used, the disk refused: {error.strerror}; look after the disk"
+            ) from error
         raise

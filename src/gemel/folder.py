@@ -177,7 +177,9 @@ class Folder:
         path = self.path / SETTINGS
         if not path.exists():
             return Settings()
-        built, problems = build(parse_yaml(path.read_text(), str(path)) or {}, Settings)
+        with refusals(f"{path}"):
+            text = path.read_text()
+        built, problems = build(parse_yaml(text, str(path)) or {}, Settings)
         if built is None or problems:
             raise InvalidDocument(str(path), [problem for problem, _ in problems])
         if wrong := _faults(built):

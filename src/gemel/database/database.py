@@ -11,11 +11,15 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.exc import DatabaseError
 
-from gemel.errors import Corrupt, MissingExtra, StorageFailed, StorageFull
+from gemel.disk import refusal
+from gemel.errors import Corrupt, MissingExtra, StorageFailed
 
 __all__ = ["Database", "metadata", "overwrite"]
 
+_FULL = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN"}
+"""SQLite's names for "no space"; the later ones are of the index beside its write-ahead log, made at opening."""
 _MIGRATING = 0x67656D656C  # any number that no other program locks
 
 metadata = MetaData(
@@ -41,6 +45,8 @@ class Database:
         """`url`: sqlite:///path or postgresql+psycopg://… ; does not touch the database yet."""
         self.url = make_url(url)
         self.read_only = read_only
+        self.failed = ""
+        """Why nothing is written any more: after a failed write or fsync nobody knows what the disk holds."""
         self._write_lock = threading.Lock()
         try:
             self.engine: Engine = create_engine(
@@ -85,8 +91,8 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one snapshot; never write through it."""
-        with self.engine.connect() as connection:
+        """A connection that sees one snapshot; never write through it. Raises StorageFailed, Corrupt."""
+        with _telling(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
@@ -97,15 +103,19 @@ class Database:
         """The one write transaction at a time; commits (and fsyncs) on leaving, rolls back on an exception.
 
         Raises StorageFull when there is no space (nothing was written), StorageFailed for any other refusal of the
-        disk.
+        disk; after that nothing is written any more until the database is opened again.
         """
-        with self._write_lock, self.engine.connect() as connection:
-            connection = connection.execution_options(gemel_writes=True)
+        with self._write_lock:
+            if self.failed:
+                raise StorageFailed(f"nothing is written since {self.failed}; restart when the disk is well")
             try:
-                with connection.begin():
-                    yield connection
-            except Exception as error:
-                raise _told(error) from error
+                with _telling(), self.engine.connect() as connection:
+                    connection = connection.execution_options(gemel_writes=True)
+                    with connection.begin():
+                        yield connection
+            except StorageFailed as error:
+                self.failed = error.detail
+                raise
 
     @contextmanager
     def still(self) -> Iterator[None]:
@@ -136,12 +146,22 @@ class Database:
         self.engine.dispose()
 
 
-def _told(error: Exception) -> Exception:
-    text = str(error).lower()
-    if "database or disk is full" in text or "no space left" in text or "disk full" in text:
-        return StorageFull("the disk that holds the journal is full; free space and try again, nothing was written")
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Raise what the engine says of the disk and of its files as errors of ours."""
+    try:
+        yield
+    except DatabaseError as error:
+        told = _told(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _told(error: DatabaseError) -> Exception | None:
+    text = str(error.orig)
+    if getattr(error.orig, "sqlite_errorname", "") in _FULL:
+        text = "the disk is full"
     if "malformed" in text or "not a database" in text:
-        return Corrupt(f"the database is damaged ({error!s:.120}); restore it from a backup, nothing was changed")
-    if "disk i/o error" in text or "input/output error" in text:
-        return StorageFailed(f"the disk refused: {error!s:.200}")
-    return error
+        return Corrupt(f"the database is damaged ({text:.120}); restore it from a backup, nothing was changed")
+    return refusal(text, "the journal")

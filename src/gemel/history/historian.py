@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from gemel.clock import Clock
+from gemel.disk import refusals
 from gemel.errors import Corrupt
 from gemel.history.derived import Derived
 from gemel.history.forgotten import Forgotten, Limits
@@ -201,7 +202,8 @@ class Historian:
 
     def _run(self) -> None:
         try:
-            self._open()
+            with refusals(f"the history in {self.folder}"):
+                self._open()
         except BaseException as error:
             self._open_error = error
             return

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gemel.disk import make_folder, sync
+from gemel.disk import make_folder, refusal, sync
 from gemel.errors import Corrupt
 from gemel.history import extensions
 from gemel.history.derived import DAY
@@ -71,6 +71,8 @@ class Lake:
         except BaseException as error:
             with suppress(duckdb.Error):
                 self._connection.close()
+            if isinstance(error, duckdb.Error) and (refused := refusal(str(error), "the history")):
+                raise refused from error
             if isinstance(error, duckdb.Error) and catalogue_url is None:
                 raise self._damaged(f"its catalogue cannot be read: {error!s:.200}") from error
             raise

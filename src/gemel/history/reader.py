@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gemel.disk import refusal
 from gemel.errors import Corrupt
 from gemel.history import extensions
 from gemel.history.published import File, View
@@ -63,6 +64,8 @@ class Reader:
         except (duckdb.OutOfMemoryException, duckdb.InterruptException):
             raise
         except duckdb.Error as error:  # the queries are ours: what fails is a file
+            if refused := refusal(str(error), "the history"):
+                raise refused from error
             raise Corrupt(
                 f"a file of the history in {self.folder} cannot be read: {error!s:.300}. Restore it from a backup; or "
                 "remove the folder, and what the journal holds is written anew, but bulk loads must be loaded again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -24,6 +25,8 @@ from gemel.journal.verification import verify_rows
 from gemel.twin import Block, Position
 
 __all__ = ["SqlJournal"]
+
+_log = logging.getLogger(__name__)
 
 RECENT_BYTES = 64_000_000
 PAGE_BYTES = 8_000_000
@@ -152,13 +155,20 @@ class SqlJournal:
 
     def _follow(self, block: Block, row: Row) -> Head:
         head = Head(row.sequence, block.last, row.hash, row.recorded)
-        if self._acknowledged:
-            self._acknowledged.write(head.sequence, head.position, head.hash)
+        self._remember(head)
         self._recent.add(block)
         with self._moved:
             self._head = head
             self._moved.notify_all()
         return head
+
+    def _remember(self, head: Head) -> None:
+        """Tell the file beside the database. The block is durable whatever becomes of that file, so it may fail."""
+        if self._acknowledged:
+            try:
+                self._acknowledged.write(head.sequence, head.position, head.hash)
+            except OSError as error:
+                _log.warning("%s cannot be written: %s", self._acknowledged.path, error.strerror)
 
     def expire(
         self, before: Position, *, recorded: int | None = None, run: Run | None = None, at_most: int | None = None

@@ -104,7 +104,7 @@ static uint64_t inode_at(const char *path) { struct stat64 told; return lstat64(
 
 /* Under the lock: whether this operation is to fail; errno is set then. */
 static int fails(int kind, const char *path) {
-    if (!(armed & kind) || (armed_path[0] && !strstr(path, armed_path))) return 0;
+    if (!(armed & kind) || (armed_path[0] && !strstr(path + root_length, armed_path))) return 0;
     seen++;
     if (armed_skip > 0) { armed_skip--; return 0; }
     if (!armed_times) return 0;
