@@ -26,6 +26,7 @@ LEVELS = [
     ["folder"],
     ["storage", "erasure"],
     ["backup"],
+    ["transfer"],
     ["platform"],
     ["server"],
     ["demo"],

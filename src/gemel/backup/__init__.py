@@ -5,7 +5,7 @@ change; `backups/<id>/`, what is particular to one, with its `manifest.json`, wh
 committed after a backup, for restores to any moment. See docs/concepts/backup.md.
 """
 
-from gemel.backup.compare import Answer, ask, compare
+from gemel.backup.compare import Answer, Asked, ask, compare, draw
 from gemel.backup.create import Running, create
 from gemel.backup.drill import Drill, drill
 from gemel.backup.keeper import Keeper, Standing
@@ -15,6 +15,7 @@ from gemel.backup.vault import Vault
 
 __all__ = [
     "Answer",
+    "Asked",
     "Drill",
     "Goal",
     "Keeper",
@@ -27,6 +28,7 @@ __all__ = [
     "ask",
     "compare",
     "create",
+    "draw",
     "drill",
     "restore",
 ]

@@ -19,7 +19,7 @@ from gemel.registry import Entry, Registry
 from gemel.state import Now
 from gemel.twin import series_of
 
-__all__ = ["Answer", "Asked", "ask", "compare"]
+__all__ = ["Answer", "Asked", "Questions", "Since", "ask", "compare", "draw"]
 
 GROUPS = ("types", "twins", "links", "connectors", "site", "people", "quarantine", "rows", "now", "as of", "ranges")
 SAMPLE = 2000
@@ -64,7 +64,8 @@ def draw(plant: Asked, until: int, recorded: int, *, count: int = 40, seed: int 
     directory = plant.registry.directory
     numbers = [int(number) for number in directory.numbers()]
     entries = [e for n in chance.sample(numbers, min(SAMPLE, len(numbers))) if (e := directory.entry(n)) is not None]
-    start = min((file.min_time for file in plant.history.files()), default=recorded - 3_600_000_000)
+    series = (told for name, told in plant.history.fingerprints(until).items() if name.startswith("series "))
+    start = min((first for _, first, _, _ in series), default=recorded)
     start = min(start, recorded - 1)
     instants = tuple(chance.randrange(start, recorded) for _ in range(count))
     windows = []
@@ -114,8 +115,8 @@ def _people(plant: Asked, _: Questions) -> Iterator[tuple[str, Any]]:
     return _rows(plant, "SELECT a.id, a.role, a.created, p.name FROM account a LEFT JOIN person p ON p.id = a.id", "id")
 
 
-def _quarantine(plant: Asked, questions: Questions) -> Iterator[tuple[str, Any]]:
-    return _rows(plant, f"SELECT * FROM intake_quarantine WHERE position <= {questions.until} AND position > 0", "id")
+def _quarantine(plant: Asked, _: Questions) -> Iterator[tuple[str, Any]]:
+    return _rows(plant, "SELECT * FROM intake_quarantine", "id")
 
 
 def _rows(plant: Asked, query: str, key: str) -> Iterator[tuple[str, Any]]:
@@ -211,7 +212,7 @@ class Since:
         if group == "people":
             return "access" in self.kinds
         if group == "quarantine":
-            return "quarantine" in self.kinds
+            return True  # its entries are no part of the journal
         return bool(self.kinds & {area, "plant"}) and any(word in self.subjects for word in question.split())
 
     def _moved(self, group: str, question: str) -> bool:

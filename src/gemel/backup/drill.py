@@ -58,7 +58,7 @@ def drill(
     found = Drill(backup=manifest.id, position=manifest.position, ok=False, seconds=0.0)
     with tempfile.TemporaryDirectory(prefix="gemel-drill-", dir=scratch) as aside:
         try:
-            restore(vault, Path(aside) / "plant", id=manifest.id, progress=lambda part: told(0.5 * part))
+            restore(vault, Path(aside) / "plant", id=manifest.id, share=True, progress=lambda part: told(0.5 * part))
             with opened(Path(aside) / "plant") as copy:
                 told(0.6)
                 verification = copy.journal.verify()

@@ -27,6 +27,7 @@ __all__ = ["MADE_KIND", "Keeper", "Standing"]
 
 MADE_KIND, FAILED_KIND = "backup.made", "backup.failed"
 LOOK_S = 60.0
+FOLLOW_S = 2.0
 _log = structlog.get_logger("gemel.backup")
 
 Journal = Callable[[Callable[[Connection], Sequence[Change]]], Position]
@@ -69,12 +70,13 @@ class Keeper:
         self._settings = settings
         self._journal = journal
         self._opened = opened
-        self._busy = threading.Lock()
-        self._running, self._part = "", 0.0
+        self._idle = threading.Condition()
+        self._running, self._part, self._made = "", 0.0, 0
         self._error = ""
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._log: Log | None = None
+        self.log: Log | None = None
+        """What follows the database after a backup, where that is set."""
         self._newest: Manifest | None = None
         if settings.follow and not settings.to:
             raise InvalidInput("backup.follow needs backup.to: the folder that backups go to")
@@ -84,13 +86,13 @@ class Keeper:
             self._every_s = parse_duration(settings.every)
             if settings.follow:
                 vault = Vault.make(Path(settings.to))
-                self._log = Log(plant.database, vault.log, every_s=settings.follow_every_s)
+                self.log = Log(plant.database, vault.log, every_s=settings.follow_every_s)
 
     def start(self) -> None:
         """Begin with the schedule, if there is one."""
         if self._settings.to:
-            if self._log is not None:
-                self._log.start()
+            if self.log is not None:
+                self.log.start()
             self._thread = threading.Thread(target=self._keep, name="gemel-backups", daemon=True)
             self._thread.start()
 
@@ -98,13 +100,18 @@ class Keeper:
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
-        if self._log is not None:
-            self._log.close()
+        if self.log is not None:
+            self.log.close()
+
+    def wait_made(self, count: int, timeout_s: float) -> bool:
+        """Whether so many backups were made (or tried) since the opening, and none is under way, within the time."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._made >= count and not self._running, timeout_s)
 
     @property
     def floor(self) -> Position | None:
         """The journal must keep the readings after this position: restores to a moment need them. None: no need."""
-        if self._log is None:
+        if self.log is None:
             return None
         return self._newest.history if self._newest is not None else 0
 
@@ -127,14 +134,14 @@ class Keeper:
                 self._plant,
                 vault,
                 with_secrets=self._settings.secrets if secrets is None else secrets,
-                log=self._log if scheduled else None,
+                log=self.log if scheduled else None,
                 progress=told,
             )
             if scheduled:
                 self._newest = made
                 vault.keep(self._settings.keep)
-                if self._log is not None:
-                    self._log.prune(min(one.log for one in vault.all() if one.log is not None))
+                if self.log is not None:
+                    self.log.prune(min(one.log for one in vault.all() if one.log is not None))
         self._say(
             MADE_KIND, actor, {"id": made.id, "position": made.position, "size": made.size, "to": str(vault.folder)}
         )
@@ -163,11 +170,12 @@ class Keeper:
             last_position=made.body.get("position") if made else None,
             last_drill=drilled.time if drilled else None,
             last_drill_ok=drilled.body.get("ok") if drilled else None,
-            error=self._error or (self._log.error if self._log else ""),
-            logged=self._log.position if self._log and not self._log.broken else None,
+            error=self._error or (self.log.error if self.log else ""),
+            logged=self.log.position if self.log and not self.log.broken else None,
         )
 
     def _last(self, kind: str) -> Change | None:
+        self._plant.history.wait(self._plant.state.position, FOLLOW_S)
         found = self._plant.history.events(EventQuery(kinds=(kind,), limit=1)).items
         return found[0].change if found else None
 
@@ -192,13 +200,13 @@ class Keeper:
     def _due(self) -> bool:
         """Whether the newest backup is too old, the log needs one to go on, or a bulk load came since."""
         folder = Path(self._settings.to)
-        if self._log is not None and self._log.broken:
+        if self.log is not None and self.log.broken:
             return True
         listed = Vault(folder).all() if (folder / "backups").is_dir() else []
         if not listed:
             return True
         last = listed[-1]
-        if self._log is not None and (loaded := self._last("history.loaded")) and loaded.time > last.made:
+        if self.log is not None and (loaded := self._last("history.loaded")) and loaded.time > last.made:
             return True  # rows of bulk loads are in no log
         age_s = (self._plant.clock.now() - last.made) / SECOND
         return self._every_s is not None and not 0 <= age_s < self._every_s
@@ -211,10 +219,14 @@ class _Doing:
         self._keeper, self._what, self._progress = keeper, what, progress
 
     def __enter__(self) -> Progress:
-        if not self._keeper._busy.acquire(blocking=False):
+        with self._keeper._idle:
+            self._begin()
+        return self._told
+
+    def _begin(self) -> None:
+        if self._keeper._running:
             raise Conflict("a backup or a drill is under way; try again when it is done (`gemel backup list` shows it)")
         self._keeper._running, self._keeper._part = self._what, 0.0
-        return self._told
 
     def _told(self, part: float) -> None:
         self._keeper._part = part
@@ -222,8 +234,10 @@ class _Doing:
             self._progress(part)
 
     def __exit__(self, *_: object) -> None:
-        self._keeper._running, self._keeper._part = "", 0.0
-        self._keeper._busy.release()
+        with self._keeper._idle:
+            self._keeper._running, self._keeper._part = "", 0.0
+            self._keeper._made += self._what == "create"
+            self._keeper._idle.notify_all()
 
 
 def _inside(path: Path, folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import sqlite3
@@ -16,7 +17,7 @@ from gemel.backup.create import CATALOGUE, SECRETS
 from gemel.backup.files import Stored, copy, fsync_tree
 from gemel.backup.manifest import Manifest
 from gemel.backup.rows import copy_rows
-from gemel.backup.vault import Progress, Vault
+from gemel.backup.vault import Progress, Vault, check
 from gemel.clock import to_rfc3339
 from gemel.database import Database
 from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound
@@ -65,10 +66,12 @@ def restore(
     id: str = "",
     goal: Goal | None = None,
     database: str = "",
+    share: bool = False,
     progress: Progress | None = None,
 ) -> Restored:
     """Make `folder` a plant again. Every file is checked against its hash on the way, before the folder is there.
 
+    `share`: files of the past are the vault's own where both are on one disk (for a look, not for a life of its own).
     `database`: URL of an empty PostgreSQL database that is to hold registry and journal. Raises Conflict if the folder
     is not empty, Corrupt if the backup is damaged, NotFound if no backup reaches back to `goal`.
     """
@@ -82,7 +85,7 @@ def restore(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     try:
-        _copy_in(vault, manifest, draft, lambda part: told(0.9 * part))
+        _copy_in(vault, manifest, draft, lambda part: told(0.9 * part), share=share)
         if not goal.is_end:
             _go_on(vault, manifest, draft / DATABASE, goal)
         restored = _end_of(draft / DATABASE, manifest)
@@ -113,13 +116,25 @@ def _chosen(vault: Vault, id: str, goal: Goal) -> Manifest:
     return max(listed, key=lambda one: (one.position, one.made))
 
 
-def _copy_in(vault: Vault, manifest: Manifest, draft: Path, told: Progress) -> None:
+def _copy_in(vault: Vault, manifest: Manifest, draft: Path, told: Progress, *, share: bool) -> None:
     done = 0
     for root, files in ((vault.place(manifest.id), manifest.files), (vault.folder, manifest.shared)):
         for file in files:
-            _copy_checked(root, file, draft / _place(file.path))
+            target = draft / _place(file.path)
+            if not (share and root == vault.folder and _linked(root, file, target)):
+                _copy_checked(root, file, target)
             done += file.size
             told(done / max(1, manifest.size))
+
+
+def _linked(root: Path, file: Stored, target: Path) -> bool:
+    check(root, file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(root / file.path, target)
+    except OSError:  # another disk
+        return False
+    return True
 
 
 def _place(path: str) -> str:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, MetaData, Table, func, insert, select, text
 
 from gemel.errors import InvalidInput
 
-__all__ = ["copy_rows"]
+__all__ = ["copy_rows", "go_on_counting"]
 
 _AT_ONCE = 2000
 VERSIONS = "alembic_version"
@@ -33,11 +33,11 @@ def copy_rows(source: Connection, target: Connection) -> int:
         for part in rows.mappings().partitions(_AT_ONCE):
             target.execute(insert(into), [dict(row) for row in part])
             count += len(part)
-        _go_on_counting(target, into)
+        go_on_counting(target, into)
     return count
 
 
-def _go_on_counting(connection: Connection, table: Table) -> None:
+def go_on_counting(connection: Connection, table: Table) -> None:
     """PostgreSQL numbers rows by a sequence, which must begin after the rows that were copied."""
     if connection.dialect.name != "postgresql":
         return

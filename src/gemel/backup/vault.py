@@ -13,7 +13,7 @@ from gemel.backup.files import Stored, digest, fsync
 from gemel.backup.manifest import MANIFEST, Manifest
 from gemel.errors import Corrupt, InvalidInput, NotFound
 
-__all__ = ["DRAFT", "Progress", "Vault"]
+__all__ = ["DRAFT", "Progress", "Vault", "check"]
 
 DRAFT = ".draft"
 _README = """Backups of a Gemel plant.
