@@ -9,6 +9,7 @@ import msgspec
 import typer
 from rich.tree import Tree
 
+from gemel.cli import archives
 from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.cli.values import print_now, units_of
@@ -16,12 +17,13 @@ from gemel.twin import json_schema
 
 __all__ = ["add_to"]
 
-importing = typer.Typer(no_args_is_help=True, help="Make types, twins and bindings from what a machine says of itself.")
+importing = typer.Typer(no_args_is_help=True, help="Twins from what machines say; history from other systems.")
 
 
 def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel="Twins")(apply)
     app.add_typer(importing, name="import", rich_help_panel="Twins")
+    archives.add_to(importing)
     for command in (twins, twin, types, schema):
         app.command(rich_help_panel="Twins")(command)
 
