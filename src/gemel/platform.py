@@ -358,7 +358,6 @@ class Platform:
             if self.state.position <= self._saved and not anew:
                 return
             keyframe = self.state.snapshot()
-<<<<<<< Updated upstream
             if self._erased:
                 gone = pa.array(sorted(self._erased), pa.int64())
                 keyframe = replace(
@@ -368,16 +367,12 @@ class Platform:
                         for key, table in keyframe.tables.items()
                     },
                 )
-            keyframe.save(self._keyframes)
-            self._saved = keyframe.position
-=======
             try:
                 keyframe.save(self._keyframes)
             except OSError as error:  # it only saves time, and is tried again: a full disk must not stop the house
                 _log.warning("the state could not be written down", error=str(error))
             else:
                 self._saved = keyframe.position
->>>>>>> Stashed changes
 
     def _forget_twin(self, number: int) -> None:
         self._erased.add(number)
@@ -408,7 +403,6 @@ class Platform:
                 due = self.clock.monotonic() + self._settings.keyframe_every_s
                 self._save()
 
-<<<<<<< Updated upstream
     def _keep_room(self) -> None:
         try:
             self.storage.step(self._saved)
@@ -416,14 +410,13 @@ class Platform:
         except GemelError as error:  # a full disk, a closing writer: it looks again in ten seconds
             self.storage.error = error.detail
             _log.warning("the room on the disk was not looked after", error=error.detail)
-=======
+
     def _journal(self, changes: Sequence[Change]) -> None:
         """Tell the journal, if its writer takes anything."""
         try:
             self.intake.transact(partial(_journaled, changes))
         except GemelError as error:
             _log.warning("changes could not be journaled", count=len(changes), error=error.detail)
->>>>>>> Stashed changes
 
     def _sweep_devices(self) -> None:
         try:
