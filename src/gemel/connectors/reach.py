@@ -19,6 +19,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 VARIABLES, SERVICES = "GEMEL_SECRET_", "gemel"
 """How the environment variables and the keyring's services that hold our secrets begin."""
+OWN = "authority"
+"""Folder below the secrets with the key that signs certificates of devices (access/authority.py)."""
 
 
 class Reach:
@@ -100,6 +102,9 @@ class Reach:
             raise _unresolved(f"file {name!r:.300}: there is no directory of secrets here", "file")
         if (path := _inside(root, name)) is None:
             raise _unresolved(f"file {name!r:.300} is not below the directory of secrets, {root}", "file")
+        own = root.resolve() / OWN
+        if path == own or (own in path.parents and path != own / "certificate.pem"):
+            raise _unresolved(f"file {name!r:.300} is of the plant's own authority: only its certificate.pem", "file")
         return path
 
     def _of_file(self, name: str) -> str:

@@ -57,6 +57,10 @@ export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promi
 export const post = <T>(path: string, body: unknown): Promise<T> =>
   call<T>(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
+/** A text of another form than JSON, as a file has it. */
+export const postText = <T>(path: string, body: string, type: string, query?: Query): Promise<T> =>
+  call<T>(path, { method: "POST", headers: { "content-type": type }, body }, query);
+
 export const remove = <T>(path: string): Promise<T> => call<T>(path, { method: "DELETE" });
 
 /** A list's items, whether it is paged or plain. */

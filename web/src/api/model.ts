@@ -122,6 +122,43 @@ export interface Connector {
   } | null;
 }
 
+export interface Credential {
+  id: string;
+  kind: "secret" | "certificate" | "pinned";
+  serial: string;
+  created: string;
+  ends: string | null;
+  used: string | null;
+  revoked: string | null;
+  good: boolean;
+}
+
+export interface Device {
+  id: string;
+  twins: string[];
+  state: "waiting" | "active" | "lapsed" | "revoked";
+  last_seen: string | null;
+  claim_ends: string | null;
+  certificate_ends: string | null;
+  certificate_days: number | null;
+  refused: number;
+  source: string;
+  credentials: Credential[] | null;
+}
+
+/** A device and its claim code, which is told once. */
+export interface Invited extends Device {
+  code: string;
+  code_ends: string;
+}
+
+export interface Enrolled {
+  new: number;
+  same: number;
+  refused: number;
+  rows: { line: number; id: string; twins: string[]; outcome: "new" | "same" | "refused"; creates: string; problem: string; code: string }[];
+}
+
 export interface Site {
   name: string;
   time_zone: string;
