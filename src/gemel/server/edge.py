@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import structlog
 
 from gemel.access import SECRET_PREFIX, Gate, Principal, Role
-from gemel.errors import Denied, GemelError, Unauthenticated
+from gemel.errors import Denied, GemelError, Unauthenticated, WrongMediaType
 from gemel.server.call import Call
 from gemel.server.cookies import cookie_name, read_cookie, set_cookie
 from gemel.server.hot import hot
@@ -92,6 +92,11 @@ class Edge:
                 _ = call.who  # nobody else may wait here, or learn the position
                 await services.wait_for(parse_qs(scope["query_string"].decode("latin-1"))["at_position"][-1])
                 call.position = services.platform.state.position
+            if headers.get(b"content-encoding", b"identity").lower() not in {b"identity", b""}:
+                raise WrongMediaType(
+                    f"bodies are taken as they are, not as {headers[b'content-encoding'][:40].decode('latin-1')}; "
+                    "leave Content-Encoding out (Arrow streams may have zstd or lz4 inside)"
+                )
             with self._room(call, scope, headers):
                 key = headers.get(b"idempotency-key")
                 if key is None and (lean := hot(scope)) is not None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import struct
+
 import pyarrow as pa
 
 from gemel.connectors.http.bodies import check_size
+from gemel.connectors.http.declared import check_declared
 from gemel.errors import InvalidInput
 
 __all__ = ["ARROW", "MAX_BATCH_BYTES", "decode_arrow"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 MAX_BATCH_BYTES = 256 << 20
-"""Of one record batch, uncompressed."""
+"""Of one record batch, and of all in a compressed stream, when they are unpacked."""
 
 _KEY = pa.dictionary(pa.int32(), pa.utf8())
 _TIME = pa.timestamp("us", tz="UTC")
@@ -25,6 +28,7 @@ def decode_arrow(body: bytes) -> list[pa.RecordBatch]:
     """
     check_size(body)
     try:
+        check_declared(body, MAX_BATCH_BYTES)
         with pa.ipc.open_stream(body) as stream:
             _check(stream.schema)
             return [_as_taken(batch) for batch in stream if batch.num_rows]
@@ -37,6 +41,7 @@ def decode_arrow(body: bytes) -> list[pa.RecordBatch]:
         OSError,
         TypeError,
         ValueError,
+        struct.error,
     ) as error:  # a damaged schema can surface as any of them
         raise InvalidInput(f"the body is not an Arrow IPC stream: {error}"[:500]) from None
 
