@@ -209,6 +209,8 @@ class Edge:
         route = scope.get("path_template") or ("web" if call.status else "none")
         method = scope["method"] if scope["method"] in METHODS else "other"  # callers must not make up label values
         self._services.metrics.answered(method, route, call.status, seconds)
+        if self._services.telemetry is not None:
+            self._services.telemetry.answered(method, route, call.status, seconds, dict(scope["headers"]))
         if call.status >= 500 or seconds > SLOW_S:
             _log.warning(
                 "request", method=scope["method"], path=scope["path"], status=call.status, ms=round(seconds * 1000, 1)

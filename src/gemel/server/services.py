@@ -16,6 +16,7 @@ from gemel.server.call import Call
 from gemel.server.metrics import Metrics
 from gemel.server.options import Options
 from gemel.server.pages import Pages
+from gemel.server.telemetry import telemetry_of
 from gemel.server.watch import RegistryWatch
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Services:
         self.platform = platform
         self.options = options
         self.metrics = Metrics()
+        self.telemetry = telemetry_of(platform)
+        """None unless the environment asks for it."""
         self.slow = Threads(options.slow_at_once, limit=16 * options.slow_at_once)
         """For reads of the history and queries: few at once, so that they do not starve the rest."""
         self.exports = Threads(2, limit=4)
@@ -120,6 +123,8 @@ class Services:
             return self._looked[1]
 
     def close(self) -> None:
+        if self.telemetry is not None:
+            self.telemetry.close()
         self.slow.close()
         self.reads.close()
         self.exports.close()

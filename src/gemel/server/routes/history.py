@@ -11,13 +11,14 @@ from litestar import get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
-from gemel.errors import InvalidQuery
+from gemel.errors import InvalidInput, InvalidQuery
 from gemel.history import Series
 from gemel.server.arrow import arrow, wants_arrow
 from gemel.server.call import Call, call_of
+from gemel.server.csv import csv_of
 from gemel.server.encode import Value, rfc3339, shown, value_then
 from gemel.server.guard import needs, speaks
-from gemel.server.http import Req, json, time_or
+from gemel.server.http import ARROW, Req, json, time_or
 from gemel.server.options import API
 from gemel.twin import Kind
 
@@ -28,6 +29,7 @@ HOUR = 3_600_000_000
 START = Annotated[str | None, QueryParameter(description="RFC 3339; an hour before the end if left out.")]
 END = Annotated[str | None, QueryParameter(description="RFC 3339, not included; now if left out.")]
 UNIT = Annotated[str, QueryParameter(max_length=64, description="UCUM code; the property's own if left out.")]
+FORMS = ("json", "csv")
 _MICROS = {"time", "start", "end"}
 
 
@@ -114,21 +116,23 @@ async def history_of(
         str | None, QueryParameter(max_length=20, description="minmax, mean, last, lttb, states or raw.")
     ] = None,
     unit: UNIT = "",
+    form: Annotated[str, QueryParameter(name="format", max_length=20, description="json or csv.")] = "json",
 ) -> Response[bytes]:
     """`columns`: `time` in microseconds since the epoch with `value`, or with `min, max, mean, first, last, count`.
 
     Texts, enumerations, booleans and conditions come as `start, end, value`. `gaps`: nothing was known from–to.
+    As CSV the columns alone, times in RFC 3339, safe to open in a spreadsheet.
     """
     call = call_of(request)
     since, until = interval(call, start, end)
-    arrow_wanted = wants_arrow(request)
-    return await call.services.past(
-        call, _range, call, (twin, name), (since, until), (points, method, unit, arrow_wanted)
-    )
+    if form not in FORMS:
+        raise InvalidInput(f"format {form!r:.20} is not known; use {' or '.join(FORMS)}, or Accept: {ARROW}")
+    wanted = "arrow" if wants_arrow(request) else form
+    return await call.services.past(call, _range, call, (twin, name), (since, until), (points, method, unit, wanted))
 
 
 def _range(call: Call, what: tuple[str, str], when: tuple[int, int], how: tuple[Any, ...]) -> Response[bytes]:
-    points, method, unit, arrow_wanted = how
+    points, method, unit, form = how
     found = call.services.platform.history.range(*what, *when, points=points, method=method, unit=unit)
     about = {
         "twin": found.twin,
@@ -143,12 +147,23 @@ def _range(call: Call, what: tuple[str, str], when: tuple[int, int], how: tuple[
         "gaps": found.gaps,
         "before": None if found.before is None else {"time": found.before[0], "value": found.before[1]},
     }
-    if arrow_wanted:
+    if form == "arrow":
         return arrow(_table(found, about))
+    if form == "csv":
+        return Response(csv_of(_plain(found)), media_type="text/csv; charset=utf-8")
     columns = {name: _listed(column) for name, column in found.columns.items()}
     if found.kind is Kind.CONDITION:
         columns["value"] = [shown(value) for value in columns["value"]]
     return json({**about, "columns": columns})
+
+
+def _plain(found: Series) -> dict[str, list[Any]]:
+    """The columns as a spreadsheet takes them."""
+    columns = {name: _listed(column) for name, column in found.columns.items()}
+    return {
+        name: [rfc3339(value) for value in values] if name in _MICROS else [shown(value) for value in values]
+        for name, values in columns.items()
+    }
 
 
 def _listed(column: Any) -> Any:
