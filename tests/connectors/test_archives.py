@@ -185,4 +185,4 @@ class TestCommands:
         past = run(
             "--json", "history", "m1", "load", "--start", "2023-11-14T22:13:20Z", "--end", "2023-11-15T22:13:20Z"
         )
-        assert len(json.loads(past.stdout)["value"]) > 0
+        assert "999.0" in past.stdout
