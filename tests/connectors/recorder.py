@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +20,14 @@ class Recorder:
     """Implements `gemel.connectors.Port`. `hold`: deliveries wait (their fsync "takes long") until `release`d."""
 
     def __init__(
-        self, kind: str = "test", bindings: Sequence[Binding] = (), settings: dict[str, Any] | None = None
+        self,
+        kind: str = "test",
+        bindings: Sequence[Binding] = (),
+        settings: dict[str, Any] | None = None,
+        *,
+        secrets: Path | None = None,
     ) -> None:
+        self._reach = Reach(secrets=secrets)
         self.clock = WallClock()
         self.spec = ConnectorSpec(id=f"{kind}-1", kind=kind, settings=settings or {}, bindings=tuple(bindings))
         self.messages: list[Message] = []
@@ -92,7 +99,13 @@ class Recorder:
         self._soon()
 
     def secret(self, ref: SecretRef) -> str:
-        return Reach().secret(ref)
+        return self._reach.secret(ref)
+
+    def file(self, name: str) -> Path:
+        return self._reach.file(name)
+
+    def place(self, name: str) -> Path:
+        return self._reach.place(name)
 
     def _soon(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._tell())

@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gemel.connectors.base import SecretRef
 from gemel.connectors.mqtt import MqttSettings, MqttSource
 from gemel.connectors.mqtt.settings import Payload, Status, Tls
+from gemel.errors import InvalidDocument
 from gemel.twin import Quality
 from gemel.twin.binding import Binding
 
@@ -295,8 +296,15 @@ class TestMosquitto:
             url = f"mqtts://localhost:{broker.port}"
             with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
                 await MqttSource(MqttSettings(url=url), COUNTER).run(Recorder("mqtt"))
-            port = Recorder("mqtt")
-            async with running(MqttSource(MqttSettings(url=url, tls=Tls(ca=str(authority))), COUNTER), port):
+            source = MqttSource(MqttSettings(url=url, tls=Tls(ca=f"pki/{authority.name}")), COUNTER)
+            with pytest.raises(InvalidDocument, match="no directory of secrets"):
+                await source.run(Recorder("mqtt"))
+            for outside in (str(authority), f"../pki/{authority.name}"):
+                with pytest.raises(InvalidDocument, match="not below the directory of secrets"):
+                    settings = MqttSettings(url=url, tls=Tls(ca=outside))
+                    await MqttSource(settings, COUNTER).run(Recorder("mqtt", secrets=tmp_path / "secrets"))
+            port = Recorder("mqtt", secrets=tmp_path)
+            async with running(source, port):
                 assert len(port.connections) == 1
 
     async def test_websockets_work_too(self, tmp_path: Path) -> None:

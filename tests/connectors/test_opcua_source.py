@@ -18,7 +18,7 @@ from gemel.connectors.base import SecretRef
 from gemel.connectors.opcua import OpcuaSettings, OpcuaSource
 from gemel.connectors.opcua.settings import Item, Security
 from gemel.connectors.opcua.values import overflowed, quality_of
-from gemel.errors import InvalidInput
+from gemel.errors import InvalidDocument, InvalidInput
 from gemel.twin import FreshnessMode, Quality, Scale
 from gemel.twin.binding import Binding
 
@@ -212,14 +212,14 @@ def test_settings_of_a_node_that_is_not_bound_are_refused() -> None:
 
 
 class TestSecurity:
-    def security(self, folder: Path, **more: Any) -> Security:
+    def security(self, **more: Any) -> Security:
         return Security(
             **{
                 "policy": "Basic256Sha256",
-                "certificate": str(folder / "own" / "gemel.der"),
-                "key": str(folder / "own" / "gemel.pem"),
+                "certificate": "own/gemel.der",
+                "key": "own/gemel.pem",
                 "generate": True,
-                "trust": (str(folder / "trusted"),),
+                "trust": ("trusted",),
                 **more,
             }
         )
@@ -229,8 +229,8 @@ class TestSecurity:
         with PressServer(pki=tmp_path / "pki") as server:
             (tmp_path / "trusted").mkdir()
             shutil.copy(tmp_path / "pki" / "server.der", tmp_path / "trusted")
-            port = Recorder("opcua")
-            secured = settings(server, security=self.security(tmp_path, mode=mode))
+            port = Recorder("opcua", secrets=tmp_path)
+            secured = settings(server, security=self.security(mode=mode))
             async with running(OpcuaSource(secured, [bind("Parts")]), port):
                 await port.until(lambda: len(port.readings) == 1)
                 server.write("Parts", 8)
@@ -240,30 +240,37 @@ class TestSecurity:
     async def test_an_unknown_server_is_refused_and_its_thumbprint_told(self, tmp_path: Path) -> None:
         with PressServer(pki=tmp_path / "pki") as server:
             (tmp_path / "trusted").mkdir()
-            secured = settings(server, security=self.security(tmp_path))
+            secured = settings(server, security=self.security())
             with pytest.raises(ConnectionRefusedError, match=r"SHA-256 [0-9a-f:]{95}.*not trusted"):
-                await OpcuaSource(secured, [bind("Parts")]).run(Recorder("opcua"))
+                await OpcuaSource(secured, [bind("Parts")]).run(Recorder("opcua", secrets=tmp_path))
 
     async def test_a_policy_that_is_not_offered_is_told_with_those_that_are(self, tmp_path: Path) -> None:
         with PressServer(pki=tmp_path / "pki") as server:
-            secured = settings(server, security=self.security(tmp_path, policy="Aes256Sha256RsaPss"))
+            secured = settings(server, security=self.security(policy="Aes256Sha256RsaPss"))
             with pytest.raises(ConnectionRefusedError, match="it offers Basic256Sha256 Sign"):
-                await OpcuaSource(secured, [bind("Parts")]).run(Recorder("opcua"))
+                await OpcuaSource(secured, [bind("Parts")]).run(Recorder("opcua", secrets=tmp_path))
 
     async def test_a_wrong_password_is_refused_and_a_right_one_is_not(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with PressServer(pki=tmp_path / "pki", users=True) as server:
-            trusted = self.security(tmp_path, trust=(str(tmp_path / "pki" / "server.der"),))
+            trusted = self.security(trust=("pki/server.der",))
             source = OpcuaSource(
                 settings(server, security=trusted, user="gemel", password=SecretRef(env="GEMEL_SECRET_OPCUA")),
                 [bind("Parts")],
             )
             monkeypatch.setenv("GEMEL_SECRET_OPCUA", "wrong")
             with pytest.raises(ConnectionRefusedError, match="user and password") as refused:
-                await source.run(Recorder("opcua"))
+                await source.run(Recorder("opcua", secrets=tmp_path))
             assert "wrong" not in str(refused.value)
             monkeypatch.setenv("GEMEL_SECRET_OPCUA", "right")
-            port = Recorder("opcua")
+            port = Recorder("opcua", secrets=tmp_path)
             async with running(source, port):
                 await port.until(lambda: len(port.readings) == 1)
+
+    async def test_files_outside_the_secrets_are_neither_opened_nor_made(self, tmp_path: Path) -> None:
+        with PressServer(pki=tmp_path / "pki") as server:
+            secured = settings(server, security=self.security(certificate="../own.der", key="../own.pem"))
+            with pytest.raises(InvalidDocument, match="not below the directory of secrets"):
+                await OpcuaSource(secured, [bind("Parts")]).run(Recorder("opcua", secrets=tmp_path / "secrets"))
+        assert not (tmp_path / "own.pem").exists()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ssl
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -64,6 +67,20 @@ class Guests:
         raise Unauthenticated(
             "sign in with a device's id and secret, with its certificate, or with an API token as the password"
         )
+
+    def identify(self, context: ssl.SSLContext, names: Sequence[str]) -> str:
+        """Give a server's context a certificate for these names that the plant's authority issues; returns the
+        authority's own, as PEM. Blocks. Raises Conflict where there is no folder of secrets."""
+        if self._gate is None:
+            raise Unauthenticated("nobody can sign in here: there is no register of devices")
+        authority = self._gate.devices.certificates.authority
+        with tempfile.TemporaryDirectory(prefix="gemel-") as folder:  # the ssl module reads keys from files alone
+            certificate, key = authority.server(names)
+            path = Path(folder) / "server.pem"
+            path.touch(mode=0o600)
+            path.write_text(key + certificate)
+            context.load_cert_chain(path)
+        return authority.certificate
 
     def remains(self, guest: Guest, now: int) -> bool:
         """Whether what it signed in with is still good."""

@@ -104,10 +104,11 @@ class Link:
 
     def _tls(self) -> ssl.SSLContext:
         tls = self._settings.tls
-        context = ssl.create_default_context(cafile=tls.ca or None)
+        file = self._port.file
+        context = ssl.create_default_context(cafile=file(tls.ca) if tls.ca else None)
         if tls.certificate:
             password = self._port.secret(tls.key_password) if tls.key_password else None
-            context.load_cert_chain(tls.certificate, tls.key or None, password)
+            context.load_cert_chain(file(tls.certificate), file(tls.key) if tls.key else None, password)
         return context
 
     def _expect(self, key: int | str) -> asyncio.Future[Any]:

@@ -17,7 +17,7 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Certificates, as paths to PEM files. The broker's name is always checked."""
+    """Certificates: names of PEM files below the directory of secrets. The broker's name is always checked."""
 
     ca: str = ""
     """Who may have signed the broker's certificate; empty: the authorities the system trusts."""

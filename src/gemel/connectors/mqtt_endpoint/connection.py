@@ -236,8 +236,9 @@ class Connection(asyncio.Protocol):
     def _publish(self, packet: mqtt5.PublishPacket) -> None:
         if packet.topic_alias is not None:
             packet = self._unaliased(packet)
-        if not packet.topic:
-            raise Refused("a message without a topic", Reason.PROTOCOL_ERROR)
+        topic = packet.topic
+        if not topic or "+" in topic or "#" in topic:
+            raise Refused(f"a message has the topic {topic!r:.100}", Reason.TOPIC_NAME_INVALID)
         if qos := int(packet.qos):
             self._unanswered += 1
             if self._wire.five and self._unanswered > self._host.settings.in_flight:

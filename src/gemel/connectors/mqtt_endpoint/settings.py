@@ -17,14 +17,19 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 8080, "wss": 8443}
 
 
 class ServerTls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """PEM files below the directory of secrets, by their names there."""
+    """Who we are to devices: our own certificate, or one that the plant's authority issues at every start.
+
+    Files are PEM, below the directory of secrets, by their names there.
+    """
 
     certificate: str = ""
-    """Ours, with the chain that leads to an authority that the devices trust."""
+    """With the chain to an authority that the devices trust; empty: the plant's own authority issues one."""
     key: str = ""
     key_password: SecretRef | None = None
+    names: tuple[str, ...] = ()
+    """Of a certificate that is issued: what devices call us, names or addresses; empty: the hosts of `listen`."""
     client_ca: str = ""
-    """Who signed the certificates of devices; with it they may sign in with a certificate instead of a secret."""
+    """Who else than the plant's authority signed certificates of devices."""
 
 
 class EndpointSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +65,8 @@ class EndpointSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """The longest that we keep what a client missed."""
     sessions: int = 10_000
     """Clients that are away for which we keep something."""
+    sign_in_s: float = 10.0
+    """From opening a connection to being signed in, the TLS handshake too."""
     retained: int = 20_000
     """Retained messages of topics that are no twin's; their values are the retained messages of twins."""
 
@@ -81,6 +88,10 @@ class EndpointSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
         for name in ("connections", "subscriptions", "queue", "session_s", "sessions", "retained"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if not 0 < self.sign_in_s <= 3_600:
+            raise ValueError(f"sign_in_s is {self.sign_in_s}; it must be above 0 and at most 3600")
+        if bool(self.tls.certificate) != bool(self.tls.key):
+            raise ValueError("tls needs certificate and key, or neither: then the plant's authority issues them")
         for topic in self.relay:
             Template.parse(topic)
 
@@ -90,12 +101,17 @@ class EndpointSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(f"listen {url!r:.120} is not allowed; write it like mqtt://127.0.0.1:1883")
         _port(parts)
         if parts.scheme in ("mqtts", "wss"):
-            if not (self.tls.certificate and self.tls.key):
-                raise ValueError(f"{url} needs tls.certificate and tls.key: names of PEM files in the secrets folder")
+            if not self.tls.certificate and not self.tls.names and parts.hostname in ("0.0.0.0", "::"):
+                raise ValueError(f"{url} needs tls.names, what devices call us, or tls.certificate and tls.key")
         elif not self.plaintext and not _is_loopback(parts.hostname):
             raise ValueError(
                 f"{url} would take secrets of devices in the clear; use mqtts:// with tls, or say plaintext: true"
             )
+
+    @property
+    def names(self) -> list[str]:
+        """What a certificate of ours is for."""
+        return list(self.tls.names) or sorted({urlsplit(url).hostname or "" for url in self.listen})
 
     def places(self) -> list[tuple[str, str, int, str]]:
         """(scheme, host, port, path) of each address."""

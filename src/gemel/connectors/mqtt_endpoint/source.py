@@ -26,10 +26,9 @@ from gemel.twin import Binding, check_id
 
 __all__ = ["MqttEndpoint"]
 
+_SECURE = ("mqtts", "wss")
 _SWEEP_S = 1.0
 _HEARTBEAT_S = 5.0
-_CONNECT_S = 10.0
-"""From opening to signing in; also for the TLS handshake."""
 _PACKET_S = 60.0
 """For one packet, however slow the line."""
 _LINGER_S = 3.0
@@ -212,8 +211,8 @@ class _Running:
             if now - connection.closed_at > _LINGER_S:
                 connection.abort(connection.closing)
         elif not connection.ready:
-            if now - connection.opened_at > _CONNECT_S:
-                connection.abort(f"it did not sign in within {_CONNECT_S:g} s")
+            if now - connection.opened_at > self.settings.sign_in_s:
+                connection.abort(f"it did not sign in within {self.settings.sign_in_s:g} s")
         elif connection.begun_at and now - connection.begun_at > _PACKET_S:
             connection.end(Reason.MALFORMED_PACKET, f"a packet did not end within {_PACKET_S:g} s")
         elif connection.keep_alive_s and silent > _GRACE * connection.keep_alive_s and not connection.paused:
@@ -251,13 +250,13 @@ class _Running:
 
 async def _listen(running: _Running, place: tuple[str, str, int, str], secure: ssl.SSLContext | None) -> asyncio.Server:
     scheme, host, number, _path = place
-    tls = scheme in ("mqtts", "wss")
+    tls = scheme in _SECURE
     return await running._loop.create_server(
         partial(Connection, running),
         host,
         number,
         ssl=secure if tls else None,
-        ssl_handshake_timeout=_CONNECT_S if tls else None,
+        ssl_handshake_timeout=running.settings.sign_in_s if tls else None,
         backlog=_BACKLOG,
     )
 
@@ -271,12 +270,17 @@ async def _closed(server: asyncio.Server) -> None:
 
 def _context(settings: EndpointSettings, port: Port) -> ssl.SSLContext | None:
     tls = settings.tls
-    if not tls.certificate:
+    if not any(scheme in _SECURE for scheme, _, _, _ in settings.places()):
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    password = port.secret(tls.key_password) if tls.key_password else None
-    context.load_cert_chain(port.file(tls.certificate), port.file(tls.key), password)
+    if tls.certificate:
+        password = port.secret(tls.key_password) if tls.key_password else None
+        context.load_cert_chain(port.file(tls.certificate), port.file(tls.key), password)
+    else:
+        authority = port.guests.identify(context, settings.names)
+        context.load_verify_locations(cadata=authority)
+        context.verify_mode = ssl.CERT_OPTIONAL
     if tls.client_ca:
         context.load_verify_locations(port.file(tls.client_ca))
         context.verify_mode = ssl.CERT_OPTIONAL

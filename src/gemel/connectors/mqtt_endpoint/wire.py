@@ -19,6 +19,7 @@ class Refused(Exception):
         self.reason = reason
 
 
+_CONNECT = 0x10
 _MAX_CONNECT = 16_384
 """Bytes of a first packet: from somebody whom we do not know yet."""
 
@@ -50,6 +51,8 @@ class Wire:
                 return []  # a large packet that comes in small pieces is looked at once
             data = bytes(held)
         packets: list[mqtt5.Packet] = []
+        if not self.version and data[0] != _CONNECT:
+            raise Refused("the first packet is not a CONNECT", Reason.PROTOCOL_ERROR)
         at, size, self._needed = 0, len(data), 0
         while at < size:
             length, shift, start = 0, 0, at + 1
@@ -77,7 +80,7 @@ class Wire:
 
     def _read(self, data: bytes, at: int, start: int, end: int) -> mqtt5.Packet:
         if not self.version:
-            self.version = _version(data[at], data[start:end])
+            self.version = _version(data[start:end])
             self.five = self.version == 5
         try:
             if self.five:
@@ -95,10 +98,8 @@ class Wire:
         return packet.write() if self.five else legacy.write(packet)
 
 
-def _version(head: int, body: bytes) -> int:
-    """4 or 5, from the first packet. Raises Refused for another packet or version."""
-    if head != 0x10:
-        raise Refused("the first packet is not a CONNECT", Reason.PROTOCOL_ERROR)
+def _version(body: bytes) -> int:
+    """4 or 5, from a CONNECT. Raises Refused for another version."""
     if body[:6] == b"\x00\x04MQTT" and len(body) > 6 and body[6] in (4, 5):
         return body[6]
     raise Refused("neither MQTT 3.1.1 nor MQTT 5 is spoken", Reason.IMPLEMENTATION_SPECIFIC_ERROR)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from asyncua import Client, ua
 
-from gemel.connectors.base import SecretRef
 from gemel.connectors.opcua.addresses import node_id, portable, resolve_address
 from gemel.connectors.opcua.bulk import children_named, portions, read_attribute
 from gemel.connectors.opcua.connection import connect
@@ -86,14 +85,14 @@ async def browse(
     settings: OpcuaSettings,
     root: str = "",
     *,
-    secret: Callable[[SecretRef], str] | None = None,
+    reach: Reach | None = None,
     most: int = MAX_NODES,
 ) -> BrowsedNode:
     """The tree under `root` (an address; empty: the Objects folder without the server's own object).
 
     Raises ConnectionError, and InvalidInput when there are more than `most` nodes or no such root.
     """
-    async with connect(settings, secret or Reach().secret) as connection:
+    async with connect(settings, reach or Reach()) as connection:
         client = connection.client
         namespaces = await client.get_namespace_array()
         start = resolve_address(root, namespaces) if root else node_id(ua.ObjectIds.ObjectsFolder)

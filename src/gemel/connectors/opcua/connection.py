@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from asyncua import Client, ua
 from asyncua.crypto import security_policies
@@ -19,6 +20,13 @@ from gemel.connectors.opcua.settings import OpcuaSettings, Security
 from gemel.connectors.opcua.trust import check_trusted
 
 __all__ = ["Connection", "connect"]
+
+
+class Lent(Protocol):
+    """What a connection needs of its port, or of a `Reach`."""
+
+    def secret(self, ref: SecretRef) -> str: ...
+    def place(self, name: str) -> Path: ...
 
 
 class Connection:
@@ -34,7 +42,7 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(settings: OpcuaSettings, secret: Callable[[SecretRef], str]) -> AsyncIterator[Connection]:
+async def connect(settings: OpcuaSettings, reach: Lent) -> AsyncIterator[Connection]:
     """A session with the server of `settings`.
 
     Raises ConnectionError when it cannot be reached, refuses us, or is not trusted; the text says what to do.
@@ -46,10 +54,10 @@ async def connect(settings: OpcuaSettings, secret: Callable[[SecretRef], str]) -
     if settings.user:
         client.set_user(settings.user)
         if settings.password is not None:
-            client.set_password(secret(settings.password))
+            client.set_password(reach.secret(settings.password))
     try:
         if settings.security.policy != "none":
-            await _secure(client, settings.security, secret)
+            await _secure(client, settings.security, reach)
         connection = Connection(client)
         client.connection_lost_callback = connection._on_lost
         await client.connect()
@@ -64,12 +72,15 @@ async def connect(settings: OpcuaSettings, secret: Callable[[SecretRef], str]) -
         client.disconnect_socket()
 
 
-async def _secure(client: Client, security: Security, secret: Callable[[SecretRef], str]) -> None:
+async def _secure(client: Client, security: Security, reach: Lent) -> None:
     """Set certificates up, and check the server's before anything is sent to it."""
     policy = getattr(security_policies, f"SecurityPolicy{security.policy}")
     mode = getattr(ua.MessageSecurityMode, security.mode)
-    certificate, key = Path(security.certificate), Path(security.key)
+    certificate, key = reach.place(security.certificate), reach.place(security.key)
+    trust = [reach.place(name) for name in security.trust]
     if security.generate and not certificate.exists():
+        for folder in (certificate.parent, key.parent):
+            folder.mkdir(parents=True, exist_ok=True)
         await client.setup_self_signed_certificate(key, certificate)
         key.chmod(0o600)
     ours = await load_certificate(certificate)
@@ -82,11 +93,11 @@ async def _secure(client: Client, security: Security, secret: Callable[[SecretRe
             f"the server does not offer {security.policy} {security.mode}; it offers {', '.join(others)}"
         )
     theirs = offered[0].ServerCertificate
-    check_trusted(theirs, security.trust)
+    check_trusted(theirs, trust)
     await client.set_security(
         policy,
         CertProperties(certificate),
-        CertProperties(key, password=secret(security.key_password) if security.key_password else None),
+        CertProperties(key, password=reach.secret(security.key_password) if security.key_password else None),
         server_certificate=CertProperties(theirs, "der"),
         mode=mode,
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from gemel.connectors.base import SecretRef
 from gemel.connectors.drafts import document_of, free_of, name_of, slug_of
 from gemel.connectors.opcua.browse import BrowsedNode, browse
 from gemel.connectors.opcua.settings import OpcuaSettings
+from gemel.connectors.reach import Reach
 from gemel.twin import Binding, ConnectorSpec, Kind, PartOf, Plant, PropertyType, Slot, TwinSpec, TwinType
 
 __all__ = ["plant_of", "propose"]
@@ -23,14 +22,14 @@ async def propose(
     root: str = "",
     *,
     connector: str = "opcua-1",
-    secret: Callable[[SecretRef], str] | None = None,
+    reach: Reach | None = None,
 ) -> dict[str, Any]:
     """A plant document (docs/reference/plant.md) for a server, or what is under a node of it, to be edited and applied.
 
     Every object with variables is a twin, every variable a property, objects of one object type share a twin type.
     Raises ConnectionError and InvalidInput.
     """
-    top = await browse(settings, root, secret=secret)
+    top = await browse(settings, root, reach=reach)
     stated = {key: value for key, value in msgspec.to_builtins(settings).items() if value != _DEFAULTS.get(key)}
     return document_of(plant_of(top, connector=connector, settings=stated))
 

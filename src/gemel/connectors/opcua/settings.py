@@ -13,7 +13,10 @@ __all__ = ["Item", "OpcuaSettings", "Security"]
 
 
 class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the connection is protected. `none` sends everything, passwords too, in the clear."""
+    """How the connection is protected. `none` sends everything, passwords too, in the clear.
+
+    Files are named as they lie below the directory of secrets.
+    """
 
     policy: Literal["none", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = "none"
     mode: Literal["Sign", "SignAndEncrypt"] = "SignAndEncrypt"
@@ -22,7 +25,7 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     key: str = ""
     key_password: SecretRef | None = None
     generate: bool = False
-    """Make a self-signed certificate and key at these paths when there are none."""
+    """Make a self-signed certificate and key of these names when there are none."""
     trust: tuple[str, ...] = ()
     """Certificates (files, or folders of them) of servers, or of authorities that issued servers' certificates."""
 

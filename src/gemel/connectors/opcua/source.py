@@ -45,7 +45,7 @@ class OpcuaSource:
             raise InvalidInput(f"settings.items names {min(unknown)!r:.200}, which no binding has as its address")
 
     async def run(self, port: Port) -> None:
-        async with connect(self._settings, port.secret) as connection:
+        async with connect(self._settings, port) as connection:
             watch = _Watch(self._settings, connection, port)
             await watch.subscribe()
             refused = await watch.add(self._bindings)

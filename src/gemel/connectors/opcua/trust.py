@@ -18,7 +18,7 @@ def thumbprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex(":")
 
 
-def check_trusted(der: bytes | None, trust: Sequence[str]) -> None:
+def check_trusted(der: bytes | None, trust: Sequence[Path]) -> None:
     """Raises ConnectionRefusedError unless the certificate is valid now and trusted by `trust` (files or folders)."""
     if not der:
         raise ConnectionRefusedError("the server shows no certificate for this security policy")
@@ -46,8 +46,8 @@ def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     return constraints.ca
 
 
-def _known(trust: Sequence[str]) -> Iterator[x509.Certificate]:
-    for place in map(Path, trust):
+def _known(trust: Sequence[Path]) -> Iterator[x509.Certificate]:
+    for place in trust:
         files = sorted(place.iterdir()) if place.is_dir() else [place]
         for file in files:
             if file.suffix.lower() in (".pem", ".der", ".crt", ".cer"):
