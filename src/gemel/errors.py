@@ -15,6 +15,7 @@ GemelError                      base; has .code (stable), .status (HTTP), .detai
 │   ├── RevisionConflict 412    If-Match failed: "press-7 is at revision 12, not 9; read it again and retry"
 │   ├── SequenceConflict        another writer of the journal was first
 │   ├── MessageConflict         the same (source, id) with other content
+│   ├── NewerFormat             a later version wrote this folder; nothing was touched
 │   └── KeyReused               the same Idempotency-Key with another request
 ├── Denied              403     the gate said no (or 404-like silence where even existence is a secret)
 ├── Unauthenticated     401     no or unknown credentials
@@ -49,6 +50,7 @@ __all__ = [
     "KeyReused",
     "MessageConflict",
     "MissingExtra",
+    "NewerFormat",
     "NotFound",
     "NotYet",
     "Overloaded",
@@ -255,6 +257,13 @@ class FolderInUse(Conflict):
 
     code = "folder-in-use"
     title = "The folder is in use"
+
+
+class NewerFormat(Conflict):
+    """The data was written by a later version; this one leaves it as it is."""
+
+    code = "newer-format"
+    title = "A later version wrote this"
 
 
 class Denied(GemelError):

@@ -23,7 +23,7 @@ import structlog
 from sqlalchemy import Connection
 
 from gemel.access import Devices, Gate
-from gemel.backup import Keeper, Manifest, adopt
+from gemel.backup import Keeper, Manifest, adopt, prepare, written
 from gemel.clock import Clock, Moment, WallClock, moment
 from gemel.connectors.base import check
 from gemel.connectors.reach import Reach
@@ -78,7 +78,9 @@ class Platform:
             settings = self._settings = folder.settings()
             self.database = Database(settings.database or f"sqlite:///{folder.path / DATABASE}")
             opened.callback(self.database.close)
+            prepare(folder.path, self.database, clock.now())
             self.database.migrate()
+            written(folder.path, self.database)
             self.registry = Registry(self.database, clock)
             self.journal = SqlJournal(self.database)
             opened.callback(self.journal.close)

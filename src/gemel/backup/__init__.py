@@ -11,6 +11,7 @@ from gemel.backup.drill import Drill, drill
 from gemel.backup.keeper import Keeper, Standing
 from gemel.backup.manifest import Manifest
 from gemel.backup.restore import Goal, Restored, adopt, restore
+from gemel.backup.upgrade import Kept, prepare, rollback, written
 from gemel.backup.vault import Vault
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Drill",
     "Goal",
     "Keeper",
+    "Kept",
     "Manifest",
     "Restored",
     "Running",
@@ -30,5 +32,8 @@ __all__ = [
     "create",
     "draw",
     "drill",
+    "prepare",
     "restore",
+    "rollback",
+    "written",
 ]

@@ -10,6 +10,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError
 
@@ -132,10 +134,19 @@ class Database:
             assert raw is not None
             return not raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
+    def revision(self) -> str | None:
+        """The last migration that the tables have seen; None of a new database."""
+        with self.read() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    @staticmethod
+    def revisions() -> list[str]:
+        """Every migration that this version knows, the newest first."""
+        return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+
     def migrate(self) -> None:
-        """Bring the tables to this version's shape; safe to call again and after a crash in the middle."""
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        """Bring the tables to this version's shape, all at once; safe to call again and after a crash in the middle."""
+        config = _config()
         with self.write() as connection:
             if not self.is_sqlite:  # SQLite's write transaction keeps others out by itself
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
@@ -144,6 +155,12 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
 
 
 @contextmanager
