@@ -386,6 +386,18 @@ def test_more_unanswered_messages_than_allowed_end_the_connection(site: Site):
         assert b"\x93" in rest
 
 
+def test_mqtt_is_spoken_within_websocket_too(site: Site):
+    site.listen(anonymous=True, scheme="ws")
+    with Device(site.port, transport="websockets") as device:
+        assert device.subscribe("gemel/press-7/pressure", retainHandling=2).value == 1
+        device.publish("gemel/press-7/pressure", "4.5", qos=2)
+        assert json.loads(device.message().payload)["value"] == 4.5
+    with Raw(site.port) as raw:
+        raw.send(b"GET /elsewhere HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+        raw.send(b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        assert raw.rest().startswith(b"HTTP/1.1 404")
+
+
 FAULTS = {
     "no CONNECT": (b"\xc0\x00", b""),
     "HTTP": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b""),

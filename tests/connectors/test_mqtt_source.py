@@ -300,9 +300,9 @@ class TestMosquitto:
             with pytest.raises(InvalidDocument, match="no directory of secrets"):
                 await source.run(Recorder("mqtt"))
             for outside in (str(authority), f"../pki/{authority.name}"):
+                beyond = MqttSource(MqttSettings(url=url, tls=Tls(ca=outside)), COUNTER)
                 with pytest.raises(InvalidDocument, match="not below the directory of secrets"):
-                    settings = MqttSettings(url=url, tls=Tls(ca=outside))
-                    await MqttSource(settings, COUNTER).run(Recorder("mqtt", secrets=tmp_path / "secrets"))
+                    await beyond.run(Recorder("mqtt", secrets=tmp_path / "secrets"))
             port = Recorder("mqtt", secrets=tmp_path)
             async with running(source, port):
                 assert len(port.connections) == 1

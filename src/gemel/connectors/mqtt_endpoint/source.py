@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import mqtt5
@@ -20,6 +19,7 @@ from gemel.connectors.mqtt_endpoint.exchange import Exchange
 from gemel.connectors.mqtt_endpoint.reasons import Reason
 from gemel.connectors.mqtt_endpoint.settings import EndpointSettings
 from gemel.connectors.mqtt_endpoint.topics import Topics
+from gemel.connectors.mqtt_endpoint.websocket import WebSocket
 from gemel.connectors.mqtt_endpoint.wills import Wills
 from gemel.errors import GemelError, Unauthenticated
 from gemel.twin import Binding, check_id
@@ -249,10 +249,17 @@ class _Running:
 
 
 async def _listen(running: _Running, place: tuple[str, str, int, str], secure: ssl.SSLContext | None) -> asyncio.Server:
-    scheme, host, number, _path = place
+    scheme, host, number, path = place
     tls = scheme in _SECURE
-    return await running._loop.create_server(
-        partial(Connection, running),
+
+    def protocol() -> asyncio.Protocol:
+        connection = Connection(running)
+        if scheme in ("ws", "wss"):
+            return WebSocket(connection, path, running.settings.maximum_bytes)
+        return connection
+
+    return await asyncio.get_running_loop().create_server(
+        protocol,
         host,
         number,
         ssl=secure if tls else None,
