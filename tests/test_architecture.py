@@ -27,6 +27,7 @@ LEVELS = [
     ["storage", "erasure"],
     ["backup"],
     ["transfer"],
+    ["diagnosis"],
     ["platform"],
     ["server"],
     ["demo"],

@@ -174,7 +174,30 @@ class Folder:
 
     def settings(self) -> Settings:
         """Raises InvalidDocument with line and column."""
-        path = self.path / SETTINGS
+        return self.settings_of(self.path)
+
+    @classmethod
+    def held(cls, path: str | os.PathLike[str]) -> bool:
+        """Whether some process has the folder open now."""
+        lock = filelock.FileLock(Path(path) / LOCK)
+        if not Path(lock.lock_file).exists():
+            return False
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return True
+        lock.release()
+        return False
+
+    @staticmethod
+    def forget_owner(path: str | os.PathLike[str]) -> None:
+        """Remove the note of a process that is gone."""
+        (Path(path) / OWNER).unlink(missing_ok=True)
+
+    @staticmethod
+    def settings_of(folder: Path) -> Settings:
+        """The settings of a folder that somebody else may have open. Raises InvalidDocument with line and column."""
+        path = folder / SETTINGS
         if not path.exists():
             return Settings()
         with refusals(f"{path}"):

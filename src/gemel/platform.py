@@ -29,6 +29,7 @@ from gemel.connectors.base import check
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
+from gemel.diagnosis import PLATFORM_TWIN, PLATFORM_TYPE, Health, platform_message
 from gemel.erasure import Erasures
 from gemel.errors import Corrupt, GemelError, InvalidDocument, UnknownTwin
 from gemel.folder import DATABASE, Folder
@@ -61,6 +62,7 @@ Document = Plant | collections.abc.Mapping[str, Any] | str | Path | Sequence[Pat
 """A plant: as values, as plain data, as YAML or JSON text, or as files and folders."""
 
 SWEEP_EVERY_S = 1.0
+HEALTH_EVERY_S = 60.0
 _log = structlog.get_logger("gemel.platform")
 
 
@@ -91,6 +93,7 @@ class Platform:
                 self.state.bind(spec)
             opened.callback(self.state.close)
             self._keyframes = folder.path / "state"
+            self._health_due = clock.monotonic() + HEALTH_EVERY_S
             self._saving, self._erased = threading.Lock(), set[int]()
             self._restore()
             opened.callback(self._save)
@@ -149,6 +152,7 @@ class Platform:
             self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
             opened.callback(self.backups.close)
             self.backups.start()
+            self.health = Health(self)
             self._opened = opened.pop_all()
 
     @classmethod
@@ -345,8 +349,8 @@ class Platform:
         self._saved = self.state.position
         if not self.journal.whole_after(self.state.position):
             raise Corrupt(
-                f"the state's keyframe in {self._keyframes} is missing or damaged, and the journal has dropped readings "
-                "that it held; restore the folder `state` from a backup"
+                f"the state's keyframe in {self._keyframes} is missing or damaged, and the journal has dropped "
+                "readings that it held; restore the folder `state` from a backup"
             )
         for block in self.journal.blocks(after=self.state.position):
             self.state.fold(block)
@@ -409,6 +413,9 @@ class Platform:
         try:
             self.storage.step(self._saved)
             self.storage.error = ""
+            if self._run_connectors and self.clock.monotonic() >= self._health_due and hasattr(self, "health"):
+                self._health_due = self.clock.monotonic() + HEALTH_EVERY_S
+                self._tell_health()
         except GemelError as error:  # a full disk, a closing writer: it looks again in ten seconds
             self.storage.error = error.detail
             _log.warning("the room on the disk was not looked after", error=error.detail)
@@ -419,6 +426,14 @@ class Platform:
             self.intake.transact(partial(_journaled, changes))
         except GemelError as error:
             _log.warning("changes could not be journaled", count=len(changes), error=error.detail)
+
+    def _tell_health(self) -> None:
+        """The platform is a twin, too: how it is has a history."""
+        if self.registry.directory.twin(PLATFORM_TWIN.id) is None:
+            self.change(lambda tx: self.registry.put_type(tx, PLATFORM_TYPE))
+            self.change(lambda tx: self.registry.put_twin(tx, PLATFORM_TWIN))
+        told = platform_message(self.health.look(), self.storage.standing(), self.clock.now())
+        self.intake.submit("gemel", [told]).result()
 
     def _sweep_devices(self) -> None:
         try:

@@ -70,6 +70,48 @@ class Client:
     ) -> None:
         self.close()
 
+    # operation
+
+    def diagnosis(self) -> Row:
+        """How every part of the platform is: `level` and `checks` with their way out."""
+        return self._at.get(Row, path_of("diagnosis"))
+
+    def storage(self) -> Row:
+        """What takes room, how fast it grows, for how many days it lasts."""
+        return self._at.get(Row, path_of("storage"))
+
+    def storage_due(self) -> list[Row]:
+        """What retention would drop next."""
+        return self._at.get(list[Row], path_of("storage", "due"))
+
+    def holds(self) -> list[Row]:
+        """Twins of which nothing is dropped or erased."""
+        return self._at.get(list[Row], path_of("storage", "holds"))
+
+    def hold(self, twin: str, reason: str) -> Row:
+        """Raises UnknownTwin, Conflict (it is held already), InvalidInput (no reason)."""
+        return self._at.send(Row, "POST", path_of("storage", "holds"), {"twin": twin, "reason": reason})
+
+    def release(self, twin: str) -> None:
+        """End a hold. Raises NotFound."""
+        self._at.request("DELETE", path_of("storage", "holds", twin))
+
+    def support_bundle(self) -> bytes:
+        """A ZIP for who helps."""
+        return self._at.request("POST", path_of("support-bundle")).content
+
+    def preview_erasure(self, twin: str, *, parts: bool = False) -> Row:
+        """What erasing would take, and the `code` that confirms it."""
+        return self._at.get(Row, path_of("twins", twin, "erasure"), parts=parts)
+
+    def erase_twin(self, twin: str, code: str, *, parts: bool = False) -> Row:
+        """Erase for good. Raises Conflict (held, or not what was previewed)."""
+        return self._at.send(Row, "POST", path_of("twins", twin, "erasure"), {"code": code, "parts": parts})
+
+    def erasures(self) -> list[Row]:
+        """What was erased, and by whom."""
+        return self._at.get(list[Row], path_of("erasures"))
+
     # who and where
 
     @property

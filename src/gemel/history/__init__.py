@@ -7,7 +7,7 @@ from gemel.history.history import History
 from gemel.history.load import Loaded
 from gemel.history.maintenance import Dropped, Upkeep
 from gemel.history.mapping import Column, Mapping
-from gemel.history.published import File
+from gemel.history.published import File, read_index
 from gemel.history.rebuild import rebuild, tables_of
 from gemel.history.series import Method, Series
 from gemel.history.status import Pace, Settings, Stage, Status
@@ -32,6 +32,7 @@ __all__ = [
     "Stage",
     "Status",
     "Upkeep",
+    "read_index",
     "rebuild",
     "tables_of",
 ]

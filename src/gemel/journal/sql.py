@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
+from gemel.clock import WallClock
 from gemel.database import Database, overwrite
 from gemel.errors import Corrupt, SequenceConflict, StorageFailed
 from gemel.journal.acknowledged import Acknowledged
@@ -44,6 +46,9 @@ class SqlJournal:
         self.partition = partition
         self.failed: str = ""
         """Why the writer has stopped; empty while it runs."""
+        self.commit_times: deque[float] = deque(maxlen=1000)
+        """Seconds that the last commits took, fsync included."""
+        self._clock = WallClock()
         self._recent = Recent(recent_bytes)
         self._lock = threading.Lock()
         self._moved = threading.Condition()
@@ -146,9 +151,12 @@ class SqlJournal:
     def _commit(self, write: Callable[[Connection], Block]) -> Block:
         if self.failed:
             raise StorageFailed(f"the journal takes no more since {self.failed}; restart when the disk is well")
+        begun = self._clock.monotonic()
         try:
             with self.database.write() as connection:
-                return write(connection)
+                found = write(connection)
+            self.commit_times.append(self._clock.monotonic() - begun)
+            return found
         except StorageFailed as error:
             self.failed = error.detail
             raise

@@ -1,5 +1,6 @@
 """What is known: twin types and their versions, twins, links and connectors, in SQL; and the directory in memory."""
 
+from gemel.registry.connectors import connector_specs as connectors_in
 from gemel.registry.directory import Directory, Entry, PropertyRef, Shape
 from gemel.registry.files import load_plant
 from gemel.registry.plan import Action, FieldChange, Plan, Step
@@ -21,6 +22,7 @@ __all__ = [
     "Shape",
     "Step",
     "TwinQuery",
+    "connectors_in",
     "load_plant",
     "relations",
 ]

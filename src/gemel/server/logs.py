@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import deque
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
-__all__ = ["configure_logs"]
+__all__ = ["configure_logs", "recent_logs"]
+
+KEPT = 2_000
+_ring: deque[str] = deque(maxlen=KEPT)
 
 SECRET_NAMES = ("password", "secret", "token", "authorization", "cookie")
 
@@ -52,4 +56,28 @@ def configure_logs(*, json: bool, level: int = logging.INFO) -> None:
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(handler)
+    kept = _Ring()
+    kept.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        )
+    )
+    root.addHandler(kept)
     root.setLevel(level)
+
+
+class _Ring(logging.Handler):
+    """Keeps the last lines in memory, for a support bundle."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _ring.append(self.format(record))
+
+
+def recent_logs() -> list[str]:
+    """The last lines of this process, as JSON, the oldest first."""
+    return list(_ring)

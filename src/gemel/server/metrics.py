@@ -29,6 +29,11 @@ class Metrics:
         self.streams = Gauge("gemel_event_streams", "Open server-sent event streams", registry=self.registry)
         self.position = Gauge("gemel_position", "Journal position that was reached", ["room"], registry=self.registry)
         self.twins = Gauge("gemel_twins", "Twins that are known", registry=self.registry)
+        self.health = Gauge("gemel_health", "0 ok, 1 warn, 2 bad; by part", ["part"], registry=self.registry)
+        self.room = Gauge("gemel_disk_bytes", "Room of the plant's folder", ["what"], registry=self.registry)
+        self.days_left = Gauge(
+            "gemel_disk_days_left", "Days until the room is used up; NaN if unknown", registry=self.registry
+        )
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

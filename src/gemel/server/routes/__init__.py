@@ -8,8 +8,10 @@ from gemel.server.routes import (
     access,
     connectors,
     devices,
+    erasure,
     events,
     export,
+    health,
     history,
     ingest,
     journal,
@@ -42,4 +44,6 @@ ROUTES: list[Any] = [
     *ingest.ROUTES,
     *connectors.ROUTES,
     *journal.ROUTES,
+    *health.ROUTES,
+    *erasure.ROUTES,
 ]

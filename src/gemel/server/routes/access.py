@@ -266,7 +266,7 @@ async def change_user(request: Req, user: FromPath[str]) -> Response[bytes]:
 async def erase_user(request: Req, user: FromPath[str]) -> None:
     """The name, the password, the sessions and the tokens go; the random id stays in journal and audit log."""
     call = call_of(request)
-    await call.services.waiting.run(call.services.platform.gate.accounts.erase, user, actor=call.who.id)
+    await call.services.waiting.run(call.services.platform.erasures.erase_person, user, actor=call.who.id)
 
 
 @get(f"{API}/tokens", opt=ADMINISTER, tags=["access"], summary="Tokens of programs")

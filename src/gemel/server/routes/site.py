@@ -13,6 +13,7 @@ from gemel.server.call import call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import PUBLIC, SELF, needs
 from gemel.server.http import Req, json
+from gemel.server.measure import tell_health
 from gemel.server.openapi import docs_page, document
 from gemel.server.options import API
 from gemel.twin import json_schema
@@ -123,6 +124,7 @@ async def metrics(request: Req) -> Response[bytes]:
     gauges.position.labels("history").set(platform.history.position)
     gauges.position.labels("journal").set(platform.journal.head().position)
     gauges.twins.set(len(platform.registry.directory))
+    await services.slow.run(tell_health, services)
     return Response(services.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -1,0 +1,71 @@
+"""Erasing a twin or a person for good."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gemel.cli.show import output
+from gemel.cli.target import target
+
+__all__ = ["add_to"]
+
+erase = typer.Typer(no_args_is_help=True, help="Erase a twin or a person for good.")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(erase, name="erase", rich_help_panel="Operate")
+
+
+@erase.command()
+def twin(
+    id: Annotated[str, typer.Argument(help="Id or alias.")],
+    parts: Annotated[bool, typer.Option("--parts", help="Its parts, too.")] = False,
+    confirm: Annotated[str, typer.Option(help="The code of the preview; without it nothing is done.")] = "",
+) -> None:
+    """Show what erasing a twin would take; with the code of that preview, erase it.
+
+    Readings, events and facts go from history, journal, state and quarantine; hashes and the id stay.
+    """
+    with target.open() as plant:
+        if confirm:
+            done = plant.erase_twin(id, confirm, parts=parts)
+            output.done(f"{', '.join(done['twins'])} erased for good", **done)
+            return
+        seen = plant.preview_erasure(id, parts=parts)
+    if output.json:
+        output.value(seen)
+        return
+    output.console.print(
+        f"Would go: {', '.join(seen['twins'])} with {seen['readings']:,} readings, {seen['events']:,} events and "
+        f"{seen['quarantined']:,} rows in quarantine."
+    )
+    if seen["parts"]:
+        output.console.print(f"Would stay: {', '.join(seen['parts'])}; `--parts` takes them, too.")
+    if seen["held"]:
+        output.console.print(f"[red]✗[/red] {', '.join(seen['held'])} is held; `gemel storage holds` says why.")
+    else:
+        flag = " --parts" if parts else ""
+        output.console.print(f"There is no way back. To do it: gemel erase twin {id}{flag} --confirm {seen['code']}")
+
+
+@erase.command()
+def person(
+    id: Annotated[str, typer.Argument(help="Name or id.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a person: name, password, sessions, tokens and what they wrote; the random id stays."""
+    if not yes:
+        typer.confirm(f"Erase {id} for good?", abort=True)
+    with target.open() as plant:
+        plant.access.erase_user(id)
+    output.done(f"{id} is erased")
+
+
+@erase.command("list")
+def listed() -> None:
+    """What was erased, when and by whom; never what it was."""
+    with target.open() as plant:
+        rows = plant.erasures()
+    output.rows("", rows, ["kind", "subject", "time", "actor", "done", "counts"], empty="Nothing was ever erased.")
