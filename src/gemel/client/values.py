@@ -8,7 +8,7 @@ import msgspec
 
 from gemel.clock import parse_time
 from gemel.errors import GemelError
-from gemel.twin import Link, Quality, Reading, Twin
+from gemel.twin import Link, Quality, Reading, Tabular, Twin
 
 __all__ = ["Average", "Head", "Me", "Now", "Plan", "Receipt", "Series", "Site", "link_of", "now_of", "twin_of"]
 
@@ -95,7 +95,7 @@ class Average(msgspec.Struct, frozen=True):
     position: int
 
 
-class Series(msgspec.Struct, frozen=True, kw_only=True):
+class Series(Tabular, msgspec.Struct, frozen=True, kw_only=True):
     """A property over a range."""
 
     twin: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from gemel.twin import FreshnessMode, Kind, PropertyType
+from gemel.twin import FreshnessMode, Kind, PropertyType, Tabular
 
 __all__ = ["Method", "Series", "within_of"]
 
@@ -29,7 +29,7 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class Series(Tabular):
     """The answer to a range query. Moments are microseconds since the epoch, UTC."""
 
     twin: str

@@ -14,6 +14,7 @@ from gemel.twin.retention import FOREVER, Retention, parse_duration
 from gemel.twin.schema import json_schema
 from gemel.twin.spec import PartOf, Plant, Site, TwinSpec
 from gemel.twin.stages import TRANSITIONS
+from gemel.twin.tabular import Tabular
 from gemel.twin.types import (
     CommandType,
     Conversion,
@@ -60,6 +61,7 @@ __all__ = [
     "Scale",
     "Site",
     "Slot",
+    "Tabular",
     "Twin",
     "TwinSpec",
     "TwinType",
