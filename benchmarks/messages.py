@@ -33,13 +33,13 @@ def _acknowledged(record: Record, count: int) -> None:
     name = "MQTT QoS 1 messages, 50 connections, acknowledged after fsync, through "
     if Mosquitto.program() is not None:
         with Mosquitto() as broker:
-            alone = _drained(broker.url, count)
+            alone = drained(broker.url, count)
         with Mosquitto() as broker, served() as s:
             bind(s, broker.url, qos=1)
             rate = through(s, count, url=broker.url, qos=1, clients=CONNECTIONS)
         record(name + "mosquitto", rate, "messages/s", budget=4000, reference=alone)
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
-        alone = _drained(broker.url, count // 2)
+        alone = drained(broker.url, count // 2)
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker, served() as s:
         bind(s, broker.url, qos=1)
         rate = through(s, count // 2, url=broker.url, qos=1, clients=CONNECTIONS)
@@ -58,7 +58,7 @@ def through(s: Served, count: int, **arguments: object) -> float:
     return arrived / (time.monotonic() - began)
 
 
-def _drained(url: str, count: int) -> float:
+def drained(url: str, count: int) -> float:
     with loading("drain", url=url, messages=count) as drain:
         assert drain.stdout is not None
         drain.stdout.readline()  # subscribed
