@@ -182,6 +182,9 @@ def test_rights_are_those_of_every_other_way_in(as_role: Client) -> None:
     for path in ("", "/$metadata", "/Twins", "/Now", "/Events", "/Twins/$count"):
         assert as_role("").get(ODATA + path).status_code == 401, path
     viewer = as_role("viewer")
+    assert len(rows(viewer, f"Readings?$filter={READINGS}&$top=5")) == 5
+    hidden = viewer.get(f"{ODATA}/Readings?$filter=Twin eq 'no-such' and Property eq 'oil_temperature'")
+    assert (hidden.status_code, hidden.json()["error"]["code"]) == (404, "unknown-twin")
     kinds = {row["Kind"].partition(".")[0] for row in rows(viewer, "Events?$filter=Time ge 2000-01-01T00:00:00Z")}
     assert "access" not in kinds
     assert "access" in {row["Kind"].partition(".")[0] for row in rows(as_role("administrator"), "Events")}

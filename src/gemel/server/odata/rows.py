@@ -154,7 +154,7 @@ def _series(call: Call, span: _Span) -> tuple[str, str, str]:
             "Readings needs a filter: $filter=Twin eq 'press-7' and Property eq 'oil_temperature' and Time ge "
             "2026-03-20T00:00:00Z; Now lists what there is"
         )
-    require_twin(call, call.who, "export", span.twin)
+    require_twin(call, call.who, "read", span.twin)
     entry = call.services.platform.registry.directory.twin(span.twin)
     ref = entry.properties.get(span.property) if entry is not None else None
     if entry is None or ref is None:
