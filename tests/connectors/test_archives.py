@@ -182,7 +182,6 @@ class TestCommands:
         again = run("--json", *words)
         assert json.loads(again.stdout)["repeated"] is True
 
-        past = run(
-            "--json", "history", "m1", "load", "--start", "2023-11-14T22:13:20Z", "--end", "2023-11-15T22:13:20Z"
-        )
+        span = ["--start", "2023-11-14T00:00:00Z", "--end", "2023-11-16T00:00:00Z"]
+        past = run("--json", "history", "m1", "load", *span, "--method", "raw")
         assert "999.0" in past.stdout

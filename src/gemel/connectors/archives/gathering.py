@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,8 +30,7 @@ _SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One value of an export. `kind`: what it was written as."""
 
     group: str
@@ -105,7 +104,8 @@ def gather(values: Iterable[Value | Fault], target: Path | None, *, limit: int |
     try:
         for batch in _batches(values, found, limit):
             if writer is not None:
-                columns = [[getattr(one, name) for one in batch] for name in ("time", "twin", "property", "value")]
+                _, twins, names, times, told, _ = zip(*batch, strict=True)
+                columns = [list(one) for one in (times, twins, names, told)]
                 writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
     finally:
         if writer is not None:
