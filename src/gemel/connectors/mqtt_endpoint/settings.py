@@ -10,6 +10,7 @@ import msgspec
 from gemel.connectors.base import SecretRef, Settings
 from gemel.connectors.mqtt.settings import Payload
 from gemel.connectors.mqtt.topics import Template
+from gemel.errors import InvalidInput
 
 __all__ = ["EndpointSettings", "ServerTls"]
 
@@ -93,7 +94,10 @@ class EndpointSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
         if bool(self.tls.certificate) != bool(self.tls.key):
             raise ValueError("tls needs certificate and key, or neither: then the plant's authority issues them")
         for topic in self.relay:
-            Template.parse(topic)
+            try:
+                Template.parse(topic)
+            except InvalidInput as error:
+                raise ValueError(f"relay: {error.detail}") from None
 
     def _check(self, url: str) -> None:
         parts = urlsplit(url)

@@ -19,7 +19,7 @@ class Refused(Exception):
         self.reason = reason
 
 
-_CONNECT = 0x10
+_CONNECT = b"\x10"
 _MAX_CONNECT = 16_384
 """Bytes of a first packet: from somebody whom we do not know yet."""
 
@@ -51,7 +51,7 @@ class Wire:
                 return []  # a large packet that comes in small pieces is looked at once
             data = bytes(held)
         packets: list[mqtt5.Packet] = []
-        if not self.version and data[0] != _CONNECT:
+        if not self.version and data[:1] not in (b"", _CONNECT):
             raise Refused("the first packet is not a CONNECT", Reason.PROTOCOL_ERROR)
         at, size, self._needed = 0, len(data), 0
         while at < size:
