@@ -138,12 +138,14 @@ class Devices:
 
     def twins(self, principal: Principal) -> frozenset[str]:
         """Ids of the twins that a device speaks for: its own, and at any depth what is part of them."""
+        if principal.kind != KIND:
+            return frozenset()
         id = principal.id.removeprefix("device:")
         found = self._scopes.get(id)
         if found is not None:
             return found
         links, known = self._links, self._roster.find(id)
-        if known is None or self._registry is None or principal.kind != KIND:
+        if known is None or self._registry is None:
             return frozenset()
         scope = frozenset([*known.twins, *self._registry.part_ids(known.twins)])
         with self._lock:
