@@ -20,7 +20,7 @@ from gemel.server.guard import require_twin
 from gemel.server.odata.options import Asked
 from gemel.server.routes.events import told_to
 from gemel.server.search import search
-from gemel.twin import Form, series_of
+from gemel.twin import Form, Twin, series_of
 
 __all__ = ["count_of", "rows_of"]
 
@@ -60,27 +60,37 @@ def count_of(name: str, call: Call, asked: Asked) -> int:
     return sum(1 for _ in rows_of(name, call, asked, []))
 
 
-def _twins(call: Call, _asked: Asked, place: list[Any]) -> Iterator[Placed]:
+def _twins(call: Call, asked: Asked, place: list[Any]) -> Iterator[Placed]:
+    named = next((one.value for one in asked.filter.all_of or () if (one.column, one.operator) == ("Id", "eq")), None)
+    if isinstance(named, str):  # one row, by its key
+        entry = call.services.platform.registry.directory.twin(named)
+        if entry is not None and entry.id == named and not place:
+            require_twin(call, call.who, "read", named)
+            yield _twin(call.services.platform.registry.twin(named)), ["", named]
+        return
     cursor, last = (str(place[0]), str(place[1])) if place else ("", "")
     while True:
         page = search(call.services.platform, call.who, TwinQuery(limit=1000, cursor=cursor))
         for twin in page.items:
             if twin.id > last:
-                row: Row = {
-                    "Id": twin.id,
-                    "Name": twin.name,
-                    "Types": ", ".join(twin.types),
-                    "Description": twin.description,
-                    "Serial": twin.serial,
-                    "Stage": str(twin.stage),
-                    "Revision": twin.revision,
-                    "Created": twin.created,
-                    "Changed": twin.changed,
-                }
-                yield row, [cursor, twin.id]
+                yield _twin(twin), [cursor, twin.id]
         if page.next is None:
             return
         cursor = page.next
+
+
+def _twin(twin: Twin) -> Row:
+    return {
+        "Id": twin.id,
+        "Name": twin.name,
+        "Types": ", ".join(twin.types),
+        "Description": twin.description,
+        "Serial": twin.serial,
+        "Stage": str(twin.stage),
+        "Revision": twin.revision,
+        "Created": twin.created,
+        "Changed": twin.changed,
+    }
 
 
 def _now(call: Call, asked: Asked, place: list[Any]) -> Iterator[Placed]:
