@@ -18,6 +18,8 @@ from gemel.intake.base import Message
 __all__ = ["Answer", "FairQueue", "Item", "size_of_messages"]
 
 READING_BYTES = 64
+GUARANTEED_BYTES, GUARANTEED_COUNT = 65_536, 64
+"""What each source may let wait in any case, for as long as the eighth lasts that is kept for this."""
 RETRY_S = (0.2, 30.0)
 """Shortest and longest that a refused source is asked to wait."""
 AT_ONCE = 32
@@ -119,7 +121,8 @@ class FairQueue:
             waiting = self._of.get(source)
             own = self._bytes_of.get(source, 0) + size
             count = 1 if waiting is None else len(waiting) + 1
-            if self._bytes and (own > self._max_bytes - self._bytes or count > self._max_count - self._count):
+            fits = own <= self._max_bytes - self._bytes and count <= self._max_count - self._count
+            if self._bytes and not fits and not self._has_right(own, size, count):
                 raise Overloaded(
                     f"{self._count} submissions ({self._bytes >> 10} KiB) wait to be made durable, "
                     f"{count - 1} of them of {source or 'this'}, which must wait a moment and send again",
@@ -168,6 +171,11 @@ class FairQueue:
             self._count -= len(taken)
             self._handed = self._monotonic(), size
             return taken
+
+    def _has_right(self, own: int, size: int, count: int) -> bool:
+        """Whether a source that asks for little is let in although others have taken what there is."""
+        little = own <= GUARANTEED_BYTES and count <= GUARANTEED_COUNT
+        return little and self._bytes + size <= self._max_bytes * 9 // 8 and self._count < self._max_count * 9 // 8
 
     def _measure(self) -> None:
         """What was handed out last is durable now: how fast was that?"""
