@@ -2,26 +2,28 @@
 # test   install what is needed and run every test, quick ones first
 # lint   format, lint and type checks           bench  the budget table, measured      web  build the web app
 # soak   the long reliability tests             clean  forget what was installed and built
+# lock   write the exact dependencies anew (LOCK_ARGS=--upgrade: newer ones where allowed)
 
 PYTHON ?= python3
 BIN := .venv/bin
 WEB := src/gemel/server/web/index.html
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: demo test lint bench web soak clean install
+.PHONY: demo test lint bench web soak clean install lock
 .DEFAULT_GOAL := help
 
 help:
 	@sed -n 's/^# //p' Makefile
 
-$(BIN)/gemel: pyproject.toml
+$(BIN)/gemel: pyproject.toml locks/demo.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement locks/demo.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.venv/dev: $(BIN)/gemel
-	$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+.venv/dev: $(BIN)/gemel locks/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement locks/dev.txt
 	@touch $@
 
 $(WEB): $(BIN)/gemel $(WEB_SOURCES) hatch_build.py
@@ -40,9 +42,16 @@ test: install .venv/dev
 	$(BIN)/python -m tests.prepare
 	$(BIN)/python -m pytest -m 'not soak' $(PYTEST_ARGS)
 
+lock: .venv/release
+	$(BIN)/python -m release.lock $(LOCK_ARGS)
+
+.venv/release: $(BIN)/gemel locks/release.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement locks/release.txt
+	@touch $@
+
 lint: .venv/dev
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks release
+	$(BIN)/ruff check src tests benchmarks release
 	$(BIN)/mypy
 
 bench: install .venv/dev

@@ -1,0 +1,1 @@
+"""How a release is made: locked dependencies, licences, bill of materials, signature."""
