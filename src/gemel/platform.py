@@ -40,6 +40,7 @@ from gemel.journal import SqlJournal, Verification
 from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
 from gemel.state import Keyframe, Now, Selection, State, Subscription
 from gemel.storage import Holds, Keeping
+from gemel.transfer import Exported, export_everything
 from gemel.twin import (
     Block,
     Change,
@@ -324,6 +325,10 @@ class Platform:
     def backup(self, to: Path | None = None, *, progress: Callable[[float], None] | None = None) -> Manifest:
         """Back up this moment into a folder (default: as set), while everything goes on; see `gemel.backup`."""
         return self.backups.make(to, progress=progress)
+
+    def export_everything(self, to: Path, *, progress: Callable[[float], None] | None = None) -> Exported:
+        """Write this moment of the whole plant into a new folder, in open formats; see `gemel.transfer`."""
+        return export_everything(self, to, partial(Platform.open, run_connectors=False), progress=progress)
 
     # inside
 

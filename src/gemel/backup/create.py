@@ -22,14 +22,14 @@ from gemel.backup.rows import copy_rows
 from gemel.backup.vault import DRAFT, Progress, Vault
 from gemel.clock import SECOND, Clock
 from gemel.database import Database
-from gemel.errors import Overloaded
+from gemel.errors import Conflict, Overloaded
 from gemel.folder import DATABASE, SETTINGS, Folder
 from gemel.history import History
 from gemel.journal import SqlJournal
 from gemel.journal.tables import block_table
 from gemel.state import State
 
-__all__ = ["CATALOGUE", "SECRETS", "Running", "create"]
+__all__ = ["CATALOGUE", "SECRETS", "Running", "check_same", "create"]
 
 CATALOGUE, SECRETS = "catalogue.sqlite", "secrets"
 PAGES = 4096
@@ -65,7 +65,7 @@ class _Moment:
         self.hash = bytes(row.hash) if row else b""
         self.recorded = int(row.recorded) if row else 0
         self.schema = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
-        self.log: int | None = None
+        self.log: tuple[int, str] | None = None
 
     def whole_after(self, position: int) -> bool:
         """Whether the snapshot holds every reading that came after `position`."""
@@ -84,10 +84,13 @@ def create(
 ) -> Manifest:
     """A backup of one consistent moment; taking in goes on. `log`: what follows the database from that moment on.
 
-    Files of the history that the vault has are not copied again. Raises StorageFull and the like; what was begun then
+    Files of the history that the vault has are not copied again. Raises Conflict if the vault is another plant's,
+    StorageFull and the like; what was begun then
     is left out.
     """
     told = progress or (lambda _: None)
+    for other in vault.all()[-1:]:
+        check_same(plant, other)
     began = plant.clock.monotonic()
     made = plant.clock.now()
     draft = vault.backups / f"{DRAFT}-{os.getpid()}-{made}"
@@ -118,7 +121,8 @@ def create(
             schema=moment.schema,
             database="" if plant.database.is_sqlite else plant.database.url.render_as_string(hide_password=True),
             secrets=with_secrets and (plant.folder.path / SECRETS).is_dir(),
-            log=moment.log,
+            log=moment.log[0] if moment.log else None,
+            log_after=moment.log[1] if moment.log else "",
             pause_s=round(pause_s, 6),
             seconds=round(plant.clock.monotonic() - began, 3),
             files=tuple(stored(draft, path) for path in sorted(draft.rglob("*")) if path.is_file()),
@@ -134,11 +138,25 @@ def create(
     return manifest
 
 
+def check_same(plant: Running, manifest: Manifest) -> None:
+    """Raises Conflict unless the backup is of this plant, in this life."""
+    c = block_table.c
+    with plant.database.read() as connection:
+        known = connection.execute(
+            sa.select(c.hash).where(c.partition == plant.journal.partition, c.sequence == manifest.sequence)
+        ).scalar()
+    if manifest.sequence and (known is None or known.hex() != manifest.head):
+        raise Conflict(
+            f"backup {manifest.id} is not of this plant, or of another life of it: our journal holds another block "
+            f"{manifest.sequence}, or none; name another folder"
+        )
+
+
 class Follows(Protocol):
     """What keeps the log of commits after a backup."""
 
-    def begin(self) -> int:
-        """Log all that is committed, and say from where the log goes on; nothing is committed meanwhile."""
+    def begin(self) -> tuple[int, str]:
+        """Log all that is committed, and say with which segment the log goes on, and what that names before it."""
 
     @contextmanager
     def still(self) -> Iterator[None]:
@@ -166,9 +184,9 @@ def _taken(plant: Running, draft: Path, log: Follows | None) -> Iterator[tuple[_
             moment = _Moment(reading.__enter__(), plant.journal.partition)
         else:
             with log.still():
-                position = log.begin()
+                after = log.begin()
                 moment = _Moment(reading.__enter__(), plant.journal.partition)
-                moment.log = position
+                moment.log = after
         opened.append(moment)
         return moment, stored_to, [path for path in paths if not path.startswith("loads/")]
 
@@ -243,11 +261,12 @@ def _copy_history(folder: Path, vault: Vault, paths: list[str], told: Progress) 
 
 
 def _copy_rest(plant: Running, draft: Path, *, with_secrets: bool) -> None:
-    """Settings without addresses of databases (they may hold passwords; a restored plant has its own), and secrets."""
+    """Settings and secrets; without addresses of databases (they may hold passwords; a restored plant has its own),
+    and without where backups go to: two plants must not write to one vault."""
     settings = plant.folder.path / SETTINGS
     if settings.exists():
         told = yaml.safe_load(settings.read_text()) or {}
-        kept = {name: value for name, value in told.items() if name not in ("database", "catalogue")}
+        kept = {name: value for name, value in told.items() if name not in ("database", "catalogue", "backup")}
         (draft / SETTINGS).write_text(yaml.safe_dump(kept, sort_keys=False) if kept else "")
     secrets = plant.folder.path / SECRETS
     if with_secrets and secrets.is_dir():

@@ -8,14 +8,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import select
 
 from gemel.backup.compare import GROUPS, Answer, Asked, Since, compare, draw
+from gemel.backup.create import check_same
 from gemel.backup.manifest import Manifest
 from gemel.backup.restore import restore
 from gemel.backup.vault import Progress, Vault
-from gemel.errors import Conflict, GemelError
-from gemel.journal.tables import block_table
+from gemel.errors import GemelError
 from gemel.twin import Change
 
 __all__ = ["DRILLED_KIND", "Drill", "drill", "drilled_change"]
@@ -54,7 +53,7 @@ def drill(
     told = progress or (lambda _: None)
     began = plant.clock.monotonic()
     manifest = vault.newest(id)
-    _check_same(plant, manifest)
+    check_same(plant, manifest)
     found = Drill(backup=manifest.id, position=manifest.position, ok=False, seconds=0.0)
     with tempfile.TemporaryDirectory(prefix="gemel-drill-", dir=scratch) as aside:
         try:
@@ -72,18 +71,6 @@ def drill(
             found = msgspec.structs.replace(found, ok=False, reason=error.detail)
     told(1.0)
     return msgspec.structs.replace(found, seconds=round(plant.clock.monotonic() - began, 3))
-
-
-def _check_same(plant: Asked, manifest: Manifest) -> None:
-    c = block_table.c
-    with plant.database.read() as connection:
-        known = connection.execute(
-            select(c.hash).where(c.partition == plant.journal.partition, c.sequence == manifest.sequence)
-        ).scalar()
-    if manifest.sequence and (known is None or known.hex() != manifest.head):
-        raise Conflict(
-            f"backup {manifest.id} is not of this plant: its journal holds another block {manifest.sequence}"
-        )
 
 
 def _ask_both(plant: Asked, copy: Asked, manifest: Manifest, found: Drill) -> Drill:

@@ -43,7 +43,7 @@ class Segment(msgspec.Struct, frozen=True):
 
     index: int
     previous: str
-    """SHA-256 of the segment before it; empty where the log begins anew, after a backup."""
+    """SHA-256 of the head of the segment before it; at random where the log begins anew, after a backup."""
     page_size: int
     frames: int
     position: int
@@ -108,10 +108,13 @@ class Log:
         with self._lock, self._database.still():
             yield
 
-    def begin(self) -> int:
-        """Within `still`: from here on everything is logged, after a backup of this moment; returns the next index."""
+    def begin(self) -> tuple[int, str]:
+        """Within `still`: from here on everything is logged, after a backup of this moment.
+
+        Returns the index of the next segment, and what that will name as the one before it.
+        """
         if self._broken:
-            self._previous = ""
+            self._previous = secrets.token_hex(32)
             self._unpin()
             self._salts, self._done = self._salts_now(), self._checkpoint()
             self._take_pin()
@@ -121,7 +124,7 @@ class Log:
             self._unpin()
             self._take_pin()
             self._write(parts)
-        return self._index
+        return self._index, self._previous
 
     def poll(self) -> None:
         """Log what was committed since the last time."""
@@ -251,9 +254,9 @@ def _place(folder: Path, index: int) -> Path:
     return folder / f"{index:012d}.wal"
 
 
-def segments(folder: Path, first: int) -> Iterator[tuple[Segment, bytes]]:
+def segments(folder: Path, first: int, previous: str) -> Iterator[tuple[Segment, bytes]]:
     """The unbroken run of segments from an index on, each checked. Raises Corrupt at one that is damaged."""
-    previous, index = "", first
+    index = first
     while (path := _place(folder, index)).exists():
         data = path.read_bytes()
         try:
@@ -263,7 +266,7 @@ def segments(folder: Path, first: int) -> Iterator[tuple[Segment, bytes]]:
         except (struct.error, msgspec.MsgspecError) as error:
             raise Corrupt(f"{path} cannot be read ({error!s:.100}); restore to a moment before it") from error
         frames = data[len(_MAGIC) + _LENGTH.size + length :]
-        if index != first and about.previous != previous:
+        if about.previous != previous:
             return  # the log began anew, after a later backup
         if data[: len(_MAGIC)] != _MAGIC or about.index != index or sha256(frames).hexdigest() != about.sha256:
             raise Corrupt(f"{path} is not as it was written; restore to a moment before it")
@@ -285,7 +288,7 @@ def replay(folder: Path, manifest: Manifest, database: Path, goal: Goal) -> None
         )
     reached = manifest.position
     with database.open("r+b") as file:
-        for about, frames in segments(folder, manifest.log):
+        for about, frames in segments(folder, manifest.log, manifest.log_after):
             size = _FRAME + about.page_size
             if goal.allows(about.position, about.recorded):
                 _apply(file, frames, size)

@@ -41,6 +41,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the folder of secrets is in it (keys of its own certificate authority)."""
     log: int | None
     """Where the log goes on from it; None where nothing followed the journal."""
+    log_after: str = ""
+    """What the first segment there must name as the one before it: no other backup's log is taken for this one's."""
     pause_s: float
     """How long the historian stood still for it; taking in does not wait at all."""
     seconds: float

@@ -14,7 +14,7 @@ import yaml
 from sqlalchemy import Connection
 
 from gemel.backup.create import CATALOGUE, SECRETS
-from gemel.backup.files import Stored, copy, fsync_tree
+from gemel.backup.files import Stored, copy, fsync, fsync_tree
 from gemel.backup.manifest import Manifest
 from gemel.backup.rows import copy_rows
 from gemel.backup.vault import Progress, Vault, check
@@ -27,7 +27,7 @@ from gemel.twin import Change
 
 __all__ = ["RESTORED", "RESTORED_KIND", "Goal", "Restored", "adopt", "restore"]
 
-RESTORED = "restored.json"
+RESTORED, EPOCH = "restored.json", "epoch.json"
 RESTORED_KIND = "backup.restored"
 
 
@@ -208,14 +208,16 @@ def _move(draft: Path, url: str) -> None:
     settings.write_text(yaml.safe_dump({"database": url, **told}, sort_keys=False))
 
 
-def adopt(folder: Path, now: int, change: Callable[[Callable[[Connection], Sequence[Change]]], int]) -> Restored | None:
-    """Journal that this plant was restored, once; what follows is a new epoch. None if it was not."""
-    path = folder / RESTORED
-    if not path.exists():
-        return None
-    restored = msgspec.json.decode(path.read_bytes(), type=Restored)
-    body = msgspec.to_builtins(restored)
-    said = Change(kind=RESTORED_KIND, subject="plant", time=now, source="backup", id=restored.epoch, body=body)
-    change(lambda _: [said])
-    path.unlink()
-    return restored
+def adopt(folder: Path, now: int, change: Callable[[Callable[[Connection], Sequence[Change]]], int]) -> str:
+    """Journal, once, that this plant was restored; what follows is a new epoch. Returns the epoch; empty: the first."""
+    path, known = folder / RESTORED, folder / EPOCH
+    if path.exists():
+        restored = msgspec.json.decode(path.read_bytes(), type=Restored)
+        body = msgspec.to_builtins(restored)
+        said = Change(kind=RESTORED_KIND, subject="plant", time=now, source="backup", id=restored.epoch, body=body)
+        change(lambda _: [said])
+        path.replace(known)
+        fsync(folder)
+    if not known.exists():
+        return ""
+    return msgspec.json.decode(known.read_bytes(), type=Restored).epoch

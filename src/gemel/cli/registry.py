@@ -13,6 +13,7 @@ from gemel.cli import archives
 from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.cli.values import print_now, units_of
+from gemel.errors import InvalidInput
 from gemel.twin import json_schema
 
 __all__ = ["add_to"]
@@ -52,6 +53,33 @@ def apply(
     if not plan.empty:
         said = "[dim]Nothing was changed (--dry-run).[/dim]" if dry_run else "[green]✓[/green] Applied."
         output.console.print(said)
+
+
+@importing.command("everything")
+def import_all(
+    source: Annotated[Path, typer.Argument(help="The folder that `gemel export --everything` wrote.")],
+    database: Annotated[str, typer.Option(help="URL of an empty PostgreSQL database for registry and journal.")] = "",
+    catalogue: Annotated[str, typer.Option(help="URL of another one, for the history's catalogue.")] = "",
+) -> None:
+    """Make a new plant (--at FOLDER) with everything that another one exported; every file is checked first.
+
+    Example: gemel --at plant-again import everything leaving
+    """
+    from gemel.transfer import import_everything  # DuckDB: too slow to load for the other commands
+
+    if target.is_url:
+        raise InvalidInput("import everything makes a plant's folder; name it with --at FOLDER")
+    with output.progress(f"Importing {source}") as bars:
+        bar = bars.add_task("", total=1.0)
+        made = import_everything(
+            source,
+            Path(target.at),
+            database=database,
+            catalogue=catalogue,
+            progress=lambda part: bars.update(bar, completed=part),
+        )
+    people = f"; {made.people} people need new passwords: serve it and set up the administrator" if made.people else ""
+    output.done(f"{target.at} is the plant at position {made.position:,}{people}", **msgspec.to_builtins(made))
 
 
 @importing.command("mtconnect")

@@ -212,15 +212,23 @@ def query(sql: str, limit: Annotated[int, typer.Option(min=1)] = 1000) -> None:
 
 def export(
     file: Annotated[Path, typer.Argument(help="Where to write; .csv, .parquet or .arrow decides the format.")],
-    twin: Annotated[list[str], typer.Option("--twin", help="Which twin (may repeat).")],
+    twin: Annotated[list[str] | None, typer.Option("--twin", help="Which twin (may repeat).")] = None,
     property: Annotated[list[str] | None, typer.Option("--property", help="Only these (may repeat).")] = None,
     start: Time = "1d",
     end: Time = "now",
+    everything: Annotated[
+        bool, typer.Option("--everything", help="The whole plant, in open formats, into a new folder.")
+    ] = False,
 ) -> None:
-    """Write history to a file.
+    """Write history to a file; or everything there is into a folder.
 
-    Example: gemel export loads.parquet --twin mazak01.c --property load --start 7d
+    Examples: gemel export loads.parquet --twin mazak01.c --property load --start 7d; gemel export --everything leaving
     """
+    if everything:
+        _export_everything(file, twin, property)
+        return
+    if not twin:
+        raise InvalidInput("name what to export: --twin ID (may repeat), or --everything with a folder")
     form = file.suffix.removeprefix(".")
     if form not in FORMATS:
         raise InvalidInput(f"{file} ends in {file.suffix or 'nothing'!r}; name it .csv, .parquet or .arrow")
@@ -229,6 +237,15 @@ def export(
         bars.add_task("", total=None)
         size = plant.export(file, **chosen, **({"properties": property} if property else {}))
     output.done(f"{file}: {size:,} bytes", file=str(file), bytes=size)
+
+
+def _export_everything(folder: Path, *chosen: list[str] | None) -> None:
+    if any(chosen):
+        raise InvalidInput("--everything leaves nothing out: name no twin and no property beside it")
+    with target.open() as plant, output.progress(f"Exporting everything to {folder}") as bars:
+        bars.add_task("", total=None)
+        made = plant.backups.export_everything(str(folder.absolute()))
+    output.done(f"{folder}: {made['files']} files, {made['size']:,} bytes; README.md there says what is what", **made)
 
 
 def load(

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from gemel.client.access import Access
+from gemel.client.backups import Backups
 from gemel.client.devices import Devices
 from gemel.client.live import Subscription
 from gemel.client.transport import Transport, path_of
@@ -57,6 +58,7 @@ class Client:
         self._at = Transport(url, token, tls=self._tls, timeout_s=timeout_s)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.access = Access(self._at)
+        self.backups = Backups(self._at)
         self.devices = Devices(self._at)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gemel.server.routes import (
     access,
+    backups,
     connectors,
     devices,
     erasure,
@@ -30,6 +31,7 @@ __all__ = ["ROUTES"]
 ROUTES: list[Any] = [
     *site.ROUTES,
     *access.ROUTES,
+    *backups.ROUTES,
     *devices.ROUTES,
     *types.ROUTES,
     *twins.ROUTES,
