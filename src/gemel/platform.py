@@ -149,10 +149,12 @@ class Platform:
             opened.callback(self._closing.set)
             opened.callback(self._rewired.set)
             self._rewire()
-            adopt(folder.path, clock.now(), self.change)
+            self.epoch = adopt(folder.path, clock.now(), self.change)
+            """Which life of the plant this is; empty for the first. Another one may give positions another meaning."""
             self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
             opened.callback(self.backups.close)
-            self.backups.start()
+            if run_connectors:  # a copy that is only looked at keeps still
+                self.backups.start()
             self.health = Health(self)
             self._opened = opened.pop_all()
 

@@ -6,7 +6,7 @@ import pytest
 
 import gemel
 from gemel.backup import Goal, Vault, restore
-from gemel.errors import Corrupt, InvalidInput, NotFound
+from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from gemel.twin import parse_type
 from tests.backup.conftest import PLANT
 
@@ -24,7 +24,7 @@ def followed(tmp_path):
 
 
 def restored(tmp_path, goal):
-    folder = tmp_path / f"at-{goal.position or goal.time}"
+    folder = tmp_path / f"at-{goal.position}-{goal.time}"
     told = restore(Vault(tmp_path / "vault"), folder, goal=goal)
     return told, gemel.open(folder)
 
@@ -112,6 +112,27 @@ def test_after_a_restart_the_log_goes_on_with_a_new_backup(tmp_path, followed):
     with again:
         assert again.now("press-7")["oil_temperature"].value == 77
         assert told.position == position
+
+
+def test_a_restored_plant_does_not_write_to_the_backups_of_the_first(followed, tmp_path):
+    _, again = restored(tmp_path, Goal(position=0))
+    with again:
+        again.apply("{gemel: 1, types: [{id: another}]}")
+        assert again.backups.standing().to == ""
+        with pytest.raises(Conflict, match="another life"):
+            again.backup(tmp_path / "vault")
+
+
+def test_the_log_of_another_backup_is_not_taken_for_its_own(followed, tmp_path):
+    """A plant that dies before its log had a segment, and numbers its next log alike."""
+    followed.close()
+    with gemel.open(tmp_path / "plant") as platform:
+        assert platform.backups.wait_made(1, 60)
+        position = platform.write("press-7", "oil_temperature", 77)
+        platform.backups.log.poll()
+    first = Vault(tmp_path / "vault").all()[0]
+    with pytest.raises(NotFound, match="the log ends"):
+        restore(Vault(tmp_path / "vault"), tmp_path / "again", id=first.id, goal=Goal(position=position))
 
 
 def test_the_log_is_for_sqlite(tmp_path, postgres):

@@ -21,6 +21,8 @@ class HeadView(msgspec.Struct):
     position: int
     hash: str
     recorded: str | None
+    epoch: str
+    """Another one after a restore or an import: positions seen before may then mean something else."""
 
 
 class VerificationView(msgspec.Struct):
@@ -38,9 +40,10 @@ class VerificationView(msgspec.Struct):
 
 @get(f"{API}/journal/head", opt=needs("read", "Journal"), tags=["journal"], summary="Hash and position of the end")
 async def head(request: Req) -> HeadView:
-    found = call_of(request).services.platform.journal.head()
+    platform = call_of(request).services.platform
+    found = platform.journal.head()
     recorded = rfc3339(found.recorded) if found.sequence else None
-    return HeadView(found.sequence, found.position, found.hash.hex(), recorded)
+    return HeadView(found.sequence, found.position, found.hash.hex(), recorded, platform.epoch)
 
 
 @post(
