@@ -14,10 +14,11 @@ import pytest
 from gemel.connectors.sparkplug import SparkplugSettings, SparkplugSource, propose
 from gemel.connectors.sparkplug.values import DataType
 from gemel.testing.connectors import SourceContract
-from gemel.twin import Kind, Quality, parse_plant
-from gemel.twin.binding import Binding, Scale
+from gemel.twin import Kind, Plant, PropertyType, Quality, TwinSpec, TwinType, parse_plant
+from gemel.twin.binding import Binding, ConnectorSpec, Scale
 
 from .brokers import Mosquitto, find_mosquitto
+from .house import House
 from .recorder import Recorder
 from .sparkplug_node import Node, metric
 
@@ -332,3 +333,40 @@ class TestSparkplug(SourceContract):
     plugin = SparkplugSource
     settings = {"url": "mqtt://127.0.0.1:1"}  # noqa: RUF012 - as the suite has it
     bindings = (Binding(address="g/n#m", twin="t", property="p"),)
+
+
+def test_in_a_whole_house_a_death_is_seen_in_state_and_journal_and_a_birth_mends_it(
+    broker: Mosquitto, node: Node, house: House
+) -> None:
+    properties = (
+        PropertyType(name="oil_temperature", unit="Cel"),
+        PropertyType(name="parts", kind=Kind.NUMBER),
+        PropertyType(name="running", kind=Kind.BOOLEAN),
+        PropertyType(name="program", kind=Kind.TEXT),
+    )
+    types = (
+        TwinType(id="press", properties=properties),
+        TwinType(id="edge", properties=(PropertyType(name="pressure", unit="bar"),)),
+    )
+    house.introduce(
+        Plant(types=types, twins=(TwinSpec(id="press-7", types=("press",)), TwinSpec(id="edge-1", types=("edge",))))
+    )
+    spec = ConnectorSpec(
+        id="hall", kind="sparkplug", settings={"url": broker.url, "rebirth_every_s": 0.05}, bindings=tuple(BINDINGS)
+    )
+    house.run([spec])
+    house.until(lambda: "source.lost" in house.kinds_of("hall"))  # until a node is born, nothing is known to be so
+    node.connect()
+    house.until(lambda: house.value("press-7", "program") == "A-12")
+    assert (house.value("press-7", "parts"), house.value("edge-1", "pressure")) == (70.0, 6.5)
+    assert house.kinds_of("hall")[-1] == "source.found"
+    node.die()
+    house.until(lambda: house.kinds_of("hall")[-1] == "source.lost")
+    house.until(lambda: house.value("press-7", "program") is None)
+    assert "no edge node is online" in house.supervisor.health()["hall"].detail
+    node.back()
+    house.until(lambda: house.value("press-7", "oil_temperature") == 60.5)
+    assert house.kinds_of("hall")[-1] == "source.found"
+    assert house.supervisor.health()["hall"].quarantined == 0
+    told = [value for _, value in house.readings("press-7", "program")]
+    assert told == ["A-12", None, "A-12"]

@@ -310,6 +310,9 @@ class Outlet(RecordingPort):
     def __init__(self, reach: Reach) -> None:
         super().__init__(ConnectorSpec(id="hook", kind="webhook"), reach=reach)
 
+    def file(self, name: str) -> Path:
+        return self.reach.file(name)
+
     def permits(self, address: str, *, encrypted: bool) -> bool:
         return self.reach.permits(address, encrypted=encrypted)
 
@@ -352,13 +355,14 @@ async def test_with_tls_the_receivers_name_is_checked(folder: Path) -> None:
     with Receiver(tls=context) as receiver:
         secret = SecretRef(env="GEMEL_SECRET_HOOK")
         url = f"https://localhost:{receiver.port}/hook"
-        await sent(WebhookSettings(url=url, secret=secret, ca=str(certificate)), Reach(networks=["127.0.0.1", "::1"]))
+        reach = Reach(secrets=folder, networks=["127.0.0.1", "::1"])
+        await sent(WebhookSettings(url=url, secret=secret, ca="cert.pem"), reach)
         assert len(receiver.received) == 1
-        other = WebhookSettings(url=url.replace("localhost", "127.0.0.1"), secret=secret, ca=str(certificate))
+        other = WebhookSettings(url=url.replace("localhost", "127.0.0.1"), secret=secret, ca="cert.pem")
         with pytest.raises(Undelivered, match="no answer"):
-            await sent(other, Reach(networks=["127.0.0.1"]))
+            await sent(other, reach)
         with pytest.raises(Undelivered, match="no answer"):
-            await sent(WebhookSettings(url=url, secret=secret), Reach(networks=["127.0.0.1", "::1"]))
+            await sent(WebhookSettings(url=url, secret=secret), reach)
     assert len(receiver.received) == 1
 
 

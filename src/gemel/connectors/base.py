@@ -211,6 +211,9 @@ class Outlet(Protocol):
     def secret(self, ref: SecretRef) -> str:
         """What a reference names. Raises InvalidDocument that names the reference, never the secret."""
 
+    def file(self, name: str) -> Path:
+        """A file below the directory of secrets (a certificate), by its name there. Raises InvalidDocument."""
+
     def permits(self, address: str, *, encrypted: bool) -> bool:
         """Whether this machine may be made to talk to an IP address; ask for the one that is connected to."""
 

@@ -49,7 +49,8 @@ class WebhookSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields
     source: str = ""
     """`source` of the CloudEvents; empty: urn:gemel:<connector id>."""
     ca: str = ""
-    """PEM file of who signed the receiver's certificate; empty: the authorities that the system trusts."""
+    """PEM file, below the directory of secrets, of who signed the receiver's certificate; empty: those that the system
+    trusts."""
     timeout_s: float = 15.0
     """For one whole delivery; Standard Webhooks suggests 15 to 30 s."""
     give_up_h: float = 72.0
@@ -118,7 +119,8 @@ class WebhookSink:
 
     def _connections(self, outlet: Outlet) -> httpcore.AsyncConnectionPool:
         encrypted = self._settings.url.startswith("https:")
-        context = ssl.create_default_context(cafile=self._settings.ca or None) if encrypted else None
+        authority = str(outlet.file(self._settings.ca)) if self._settings.ca else None
+        context = ssl.create_default_context(cafile=authority) if encrypted else None
         return httpcore.AsyncConnectionPool(
             ssl_context=context, max_connections=1, network_backend=Guarded(outlet, encrypted=encrypted)
         )
