@@ -223,11 +223,11 @@ def test_g18_an_upgrade_is_not_taken_back_over_what_was_accepted_since(old):
         platform.apply(
             "gemel: 1\ntypes: [{id: pump, properties: [{name: pressure}]}]\ntwins: [{id: p, types: [pump]}]\n"
         )
-        platform.write("p", "a", 1)
+        platform.write("p", "pressure", 1)
     with pytest.raises(Conflict, match="export --everything"):
         rollback(old)
     with gemel.open(old, run_connectors=False) as platform:
-        assert platform.now("p")["a"].value == 1
+        assert platform.now("p")["pressure"].value == 1
 
 
 def test_g18_without_an_upgrade_there_is_no_way_back(tmp_path):
