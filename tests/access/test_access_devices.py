@@ -239,7 +239,7 @@ def test_a_certificate_that_ends_soon_is_told_once(devices: Devices, platform: P
         change
         for block in platform.journal.blocks()
         for change in block.changes
-        if change.kind == "access.certificate_expiring"
+        if change.kind == "device.certificate_expiring"
     ]
     assert [(change.subject, change.body["days"]) for change in told] == [("gw", 29)]
     devices.certificates.issue("gw", csr(), days=60)
@@ -345,7 +345,7 @@ def test_a_table_of_a_thousand_devices_is_one_step(devices: Devices, platform: P
     rows = devices.enrol(table.encode())
     assert {row.outcome for row in rows} == {"new"}
     blocks = [[change.kind for change in block.changes] for block in platform.journal.blocks()]
-    assert [kinds.count("access.device_added") for kinds in blocks if "access.device_added" in kinds] == [1_000]
+    assert [kinds.count("device.added") for kinds in blocks if "device.added" in kinds] == [1_000]
     assert len({row.code for row in rows}) == 1_000
     claimed: Device = devices.claim(rows[999].code).device
     assert claimed.twins == ("bulk-999",)

@@ -94,7 +94,7 @@ class Certificates:
         add_credential(tx, id, hashed, kind, now=now, serial=serial, ends=ends)
         body: dict[str, Any] = {"kind": kind, "fingerprint": hashed.hex(), "serial": serial, "ends": ends}
         return changed(
-            tx, id, now, "access.certificate_issued" if kind == "certificate" else "access.certificate_pinned", **body
+            tx, id, now, "device.certificate_issued" if kind == "certificate" else "device.certificate_pinned", **body
         )
 
     def proven(self, certificate: str, csr: str, proof: str) -> bytes:
@@ -122,7 +122,7 @@ class Certificates:
         return self.authority.revocations(listed)
 
     def warn(self, devices: Sequence[Device]) -> None:
-        """Journal `access.certificate_expiring` for each device whose last good certificate ends within 30 days."""
+        """Journal `device.certificate_expiring` for each device whose last good certificate ends within 30 days."""
         now = self._store.clock.now()
         near = []
         for known in devices:
@@ -142,10 +142,15 @@ class Certificates:
                 tx.execute(update(device_credential).where(hashed).values(warned=now))
             return None, [
                 Change(
-                    kind="access.certificate_expiring",
+                    kind="device.certificate_expiring",
                     subject=one.device,
                     time=now,
-                    body={"fingerprint": one.id, "ends": one.ends, "days": max(0, ((one.ends or 0) - now) // DAY)},
+                    body={
+                        "severity": "warning",
+                        "fingerprint": one.id,
+                        "ends": one.ends,
+                        "days": max(0, ((one.ends or 0) - now) // DAY),
+                    },
                 )
                 for one in near
             ]

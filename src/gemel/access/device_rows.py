@@ -30,7 +30,7 @@ def make(tx: Connection, id: str, twins: Sequence[str], *, code: tuple[bytes, in
     if twins:
         tx.execute(insert(device_twin), [{"device": id, "twin": twin} for twin in twins])
     body = {"twins": list(twins), "claim_ends": ends}
-    return [Change(kind="access.device_added", subject=id, time=now, body=body)]
+    return [Change(kind="device.added", subject=id, time=now, body=body)]
 
 
 def changed(

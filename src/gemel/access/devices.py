@@ -236,7 +236,7 @@ class Devices:
             tx.execute(delete(device_twin).where(device_twin.c.device == known.id))
             if chosen:
                 tx.execute(insert(device_twin), [{"device": known.id, "twin": twin} for twin in chosen])
-            return None, [changed(tx, known.id, now, "access.device_changed", twins=list(chosen))]
+            return None, [changed(tx, known.id, now, "device.changed", twins=list(chosen))]
 
         self._store.write(work, actor=actor)
         self._reload([known.id])
@@ -261,7 +261,7 @@ class Devices:
                 tx,
                 known.id,
                 now,
-                "access.device_invited",
+                "device.invited",
                 also={"claim": claim_hash(code), "claim_ends": ends, "revoked": None},
                 ends=ends,
             )
@@ -292,7 +292,7 @@ class Devices:
                     "this claim code is not known, was used already, or has expired; ask for a new one"
                 )
             spent = {"claim": None, "claim_ends": None}
-            changes = [changed(tx, id, now, "access.device_claimed", also=spent)]
+            changes = [changed(tx, id, now, "device.claimed", also=spent)]
             add_credential(tx, id, hash_secret(secret), "secret", now=now)
             made = authority.issue(id, request, days=LIFE_DAYS) if request is not None else None
             if made is not None:
@@ -316,7 +316,7 @@ class Devices:
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
             add_credential(tx, known.id, hash_secret(secret), "secret", now=now)
-            return None, [changed(tx, known.id, now, "access.device_rotated")]
+            return None, [changed(tx, known.id, now, "device.secret_renewed")]
 
         self._store.write(work, actor=actor)
         self._reload([known.id])
@@ -340,7 +340,7 @@ class Devices:
             tx.execute(update(device_credential).where(*good).values(revoked=now))
             also = {} if credential else {"revoked": now, "claim": None, "claim_ends": None}
             body = {"credentials": ended, "all": not credential}
-            return None, [changed(tx, known.id, now, "access.device_revoked", also=also, **body)]
+            return None, [changed(tx, known.id, now, "device.revoked", also=also, **body)]
 
         self._store.write(work, actor=actor)
         self._reload([known.id])
@@ -355,7 +355,7 @@ class Devices:
             for table in (device_credential, device_twin):
                 tx.execute(delete(table).where(table.c.device == known.id))
             tx.execute(delete(device).where(device.c.id == known.id))
-            return None, [Change(kind="access.device_removed", subject=known.id, time=now)]
+            return None, [Change(kind="device.removed", subject=known.id, time=now)]
 
         self._store.write(work, actor=actor)
         self._reload([known.id])

@@ -5,7 +5,7 @@ import type { Key } from "../i18n/texts";
 import { toMs } from "../format/time";
 import { humanise } from "../format/words";
 import { t } from "../i18n/index.svelte";
-import { twinHref, typeHref } from "./hrefs";
+import { deviceHref, twinHref, typeHref } from "./hrefs";
 import { conditionTold } from "./told";
 
 export interface Happening {
@@ -22,7 +22,7 @@ export interface Happening {
 }
 
 /** Kinds of change of the plant itself: their title says enough. */
-const KEEPING = /^(twin|link|type|connector|plant|site|access|history)\./;
+const KEEPING = /^(twin|link|type|connector|device|plant|site|access|history)\./;
 const HIDDEN = new Set(["property", "event", "level", "severity", "code", "text", "since", "title", "fields", "twin"]);
 
 export function happening(event: HappenedEvent): Happening {
@@ -75,6 +75,7 @@ function ofCondition(body: Record<string, unknown>): Line {
 function hrefOf({ kind, twin }: HappenedEvent): string {
   if (/^(connector|source)\./.test(kind)) return "/connectors";
   if (kind.startsWith("type.")) return typeHref(twin);
+  if (kind.startsWith("device.")) return kind === "device.removed" ? "" : deviceHref(twin);
   return /^(plant|site|access|history)\./.test(kind) ? "" : twinHref(twin);
 }
 
