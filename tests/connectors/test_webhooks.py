@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def platform(folder: Path) -> Iterator[Platform]:
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("plant")
+    (folder / "gemel.yaml").write_text("webhook_networks: [127.0.0.0/8]\n")
     with gemel.open(folder) as platform:
         platform.apply(PLANT)
         yield platform
+
+
+@pytest.fixture
+def platform(opened: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """One for all tests; none leaves a webhook behind."""
+    monkeypatch.setenv("GEMEL_SECRET_HOOK", SECRET)
+    yield opened
+    for spec in opened.registry.connectors():
+        opened.change(partial(opened.registry.remove_connector, id=spec.id))
+    until(opened, lambda: not opened.supervisor.health())
 
 
 @pytest.fixture
