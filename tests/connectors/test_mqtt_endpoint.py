@@ -288,11 +288,34 @@ def test_values_go_stale_with_their_own_device(site: Site):
         device.cut()
         site.until(lambda: not fresh("press-7"))
         assert fresh("press-8")
-        site.until(lambda: site.kinds(f"{site.id}/box-7") == ["source.lost"])
+        site.until(lambda: site.kinds(f"{site.id}/client:box-7") == ["source.found", "source.lost"])
         site.until(lambda: site.kinds("press-7").count("event.happened") > before)  # its last will
         with Device(site.port, "box-7"):
             site.until(lambda: fresh("press-7"))
-    assert site.kinds(f"{site.id}/box-7") == ["source.lost", "source.found"]
+    assert site.kinds(f"{site.id}/client:box-7") == ["source.found", "source.lost", "source.found"]
+
+
+def test_values_are_fresh_again_when_the_endpoint_was_declared_anew(site: Site):
+    site.listen(anonymous=True)
+    with Device(site.port, "box-9") as device:
+        device.publish("gemel/press-9/door", "CLOSED")
+        site.listen(anonymous=True, queue=7)
+        assert device.ended.get(timeout=WAIT_S).value == 0x8B
+    site.until(lambda: not site.platform.now("press-9")["door"].fresh)
+    with Device(site.port, "box-9") as device:
+        device.publish("gemel/press-9/door", "CLOSED")
+        site.until(lambda: site.platform.now("press-9")["door"].fresh)
+
+
+def test_retained_messages_come_as_fast_as_they_are_taken_and_none_is_left_out(site: Site):
+    site.listen(anonymous=True, relay=["hall/**"], queue=20)
+    with Device(site.port) as one, Device(site.port) as app:
+        for number in range(300):
+            one.publish(f"hall/{number}", "x" * 2_000, qos=0, retain=True)
+        one.publish("hall/last", "x", retain=True)
+        for qos in (0, 1):
+            app.subscribe("hall/#", qos=qos)
+            assert {app.message().topic for _ in range(301)} >= {"hall/0", "hall/last"}
 
 
 def test_a_silent_client_is_lost_after_its_keep_alive(site: Site):

@@ -117,6 +117,11 @@ class Guests:
         """Whether it may read the values of a twin."""
         return self._allows(guest, Action.READ, twin)
 
+    def id_of(self, twin: str) -> str:
+        """The id of a twin that is named by its id or an alias; the name itself when there is none such."""
+        entry = self._directory.twin(twin) if self._directory is not None else None
+        return twin if entry is None else entry.id
+
     def may_pass_on(self, guest: Guest) -> bool:
         """Whether it may send to other clients what is of no twin: devices, and whoever may operate."""
         who, gate = guest.principal, self._gate

@@ -40,7 +40,8 @@ class Member:
         self._spec = spec
         self._intake, self._clock, self._directory, self._state = intake, clock, directory, state
         self._brought: dict[tuple[str, str], Binding] = {}
-        self._lost = False
+        self._lost: bool | None = None
+        """None: an earlier run of the connector may have left it lost."""
         self._by_property = {binding.property: binding for binding in spec.bindings}
 
     def brought(self, messages: Iterable[Message]) -> None:
@@ -54,6 +55,8 @@ class Member:
         if len(self._brought) > known and self._state is not None:
             spec = ConnectorSpec(id=self.source, kind=self._spec.kind, bindings=tuple(self._brought.values()))
             self._state.bind(spec)
+            if self._lost is None:
+                self._found()
             self.heartbeat()
 
     def heartbeat(self) -> None:
@@ -70,9 +73,12 @@ class Member:
     def found(self) -> None:
         """Its connection stands again."""
         if self._lost:
-            self._lost = False
-            with contextlib.suppress(GemelError):
-                self._intake.found(self.source)
+            self._found()
+
+    def _found(self) -> None:
+        self._lost = False
+        with contextlib.suppress(GemelError):
+            self._intake.found(self.source)
 
     def _binding(self, twin: str, name: str) -> Binding | None:
         entry = self._directory.twin(twin) if self._directory is not None else None

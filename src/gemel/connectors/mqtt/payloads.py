@@ -182,14 +182,15 @@ class Router:
         except KeyError:
             if len(self._readers) >= _MOST_TOPICS:
                 self._readers.clear()
-            found = self._readers[topic] = self._resolve(topic)
+            try:
+                found = self.find(str(topic, "utf-8"))
+            except UnicodeDecodeError:
+                found = None
+            self._readers[topic] = found
             return found
 
-    def _resolve(self, topic: bytes) -> Reader | None:
-        try:
-            text = str(topic, "utf-8")
-        except UnicodeDecodeError:
-            return None
+    def find(self, text: str) -> Reader | None:
+        """The same, not remembered."""
         matched = [(route, values) for route in self._routes if (values := route.template.match(text)) is not None]
         if not matched:
             return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, cast
 
 import mqtt5
@@ -27,6 +28,8 @@ ALIASES = 32
 MAX_CLIENT_ID = 256
 _QOS = (mqtt5.QoS(0), mqtt5.QoS(1), mqtt5.QoS(2))
 _MAX_REASON = 200
+_AT_ONCE = 50
+"""Retained messages, or twins looked at for them, in one turn of the loop: a few milliseconds."""
 
 
 class Host(Protocol):
@@ -86,6 +89,8 @@ class Connection(asyncio.Protocol):
         self._aliases_out: dict[str, int] = {}
         self._most_aliases = 0
         self._unanswered = 0
+        self._served: deque[Iterator[None]] = deque()
+        self._serving = False
         self._ended = False
         """Nothing more can be written."""
 
@@ -129,6 +134,7 @@ class Connection(asyncio.Protocol):
         self._writable = True
         if self._session is not None:
             self._session.push(self._host.now())
+            self._serve()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
@@ -313,6 +319,8 @@ class Connection(asyncio.Protocol):
 
     def _acknowledged(self, packet: mqtt5.PubAckPacket | mqtt5.PubCompPacket) -> None:
         self.session.acknowledged(packet.packet_id, self._host.now())
+        if self._served:
+            self._serve()
 
     def _received(self, packet: mqtt5.PubRecPacket) -> None:
         outgoing = self.session.flying.get(packet.packet_id)
@@ -327,8 +335,26 @@ class Connection(asyncio.Protocol):
     def _subscribe(self, packet: mqtt5.SubscribePacket) -> None:
         codes, hungry = self._host.exchange.subscribe(self.session, packet)
         self._write(mqtt5.SubAckPacket(packet.packet_id, [mqtt5.SubAckReasonCode(code) for code in codes]))
-        for subscription in hungry:
-            self._host.exchange.serve(subscription)
+        self._served.extend(self._host.exchange.serve(subscription) for subscription in hungry)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Go on with what is retained, as far as the client takes it, and not for long at once."""
+        for _ in range(_AT_ONCE):
+            session = self._session
+            if not self._served or self._ended or session is None:
+                return
+            if not self._writable or len(session.waiting) >= min(session.limit, OUR_WINDOW):
+                return  # goes on when there is room
+            if next(self._served[0], self) is self:
+                self._served.popleft()
+        if not self._serving:
+            self._serving = True
+            asyncio.get_running_loop().call_soon(self._serve_on)
+
+    def _serve_on(self) -> None:
+        self._serving = False
+        self._serve()
 
     def _unsubscribe(self, packet: mqtt5.UnsubscribePacket) -> None:
         code = mqtt5.UnsubAckReasonCode

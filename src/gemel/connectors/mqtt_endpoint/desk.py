@@ -147,7 +147,8 @@ class Desk:
 
     def _reject(self, entry: _Entry, reason: str) -> None:
         sample = f"{entry.packet.topic}: {entry.reason}\n".encode() + entry.packet.payload[:_SAMPLE_BYTES]
-        self._port.reject(reason, sample, address=entry.sender.guest.id or "anybody")
+        guest = entry.sender.guest
+        self._port.reject(reason, sample, address=guest.id or "anybody", source=guest.id if guest.device else "")
 
     def _schedule(self) -> None:
         if self._filling and not self._scheduled and len(self._under_way) < _DEPTH:

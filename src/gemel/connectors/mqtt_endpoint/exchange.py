@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
 import mqtt5
 
@@ -192,7 +192,7 @@ class Exchange:
         if not len(self._tree) or not self._settings.prefix:
             return
         for reading in message.readings:
-            topic = f"{self._settings.prefix}/{reading.twin}/{reading.property}"
+            topic = f"{self._settings.prefix}/{self._port.guests.id_of(reading.twin)}/{reading.property}"
             if next(self._tree.match(topic), None) is not None:
                 time = self._port.clock.now() if reading.time is None else reading.time
                 self.publish(Publication(topic, told(reading.value, time, reading.quality), 2))
@@ -212,26 +212,35 @@ class Exchange:
         self._retained[publication.topic] = publication
         self._retained_bytes += size
 
-    def serve(self, subscription: Subscription) -> None:
-        """Send what is retained on the topics of a new subscription; of twins, their present values."""
+    def serve(self, subscription: Subscription) -> Iterator[None]:
+        """Send what is retained on the topics of a new subscription; of twins, their present values.
+
+        A step for each message or twin: the client's connection takes them as it has room.
+        """
         now = self._port.clock.monotonic()
         session = subscription.session
         one: FilterTree[bool] = FilterTree()
         one.put(subscription.pattern, None, True)
-        for publication in [*self._matching(one, now), *self._present(subscription.pattern, one)]:
-            if self._hears(session, publication.topic):
+        for publication in chain(
+            self._matching(subscription.pattern, one, now), self._present(subscription.pattern, one)
+        ):
+            yield
+            if publication is not None and self._hears(session, publication.topic):
                 quality = min(int(subscription.wanted.max_qos), publication.qos)
                 self._offer(session, publication, quality, retain=True, subscriptions=[subscription])
 
-    def _matching(self, one: FilterTree[bool], now: float) -> Iterator[Publication]:
-        for topic, publication in list(self._retained.items()):
+    def _matching(self, pattern: str, one: FilterTree[bool], now: float) -> Iterator[Publication | None]:
+        for topic in list(self._retained) if set(pattern) & set("+#") else [pattern]:
+            publication = self._retained.get(topic)
+            if publication is None:
+                continue
             if publication.expires is not None and publication.expires <= now:
                 self._retained_bytes -= len(publication.payload)
                 del self._retained[topic]
-            elif next(one.match(topic), False):
-                yield publication
+            else:
+                yield publication if next(one.match(topic), False) else None
 
-    def _present(self, pattern: str, one: FilterTree[bool]) -> Iterator[Publication]:
+    def _present(self, pattern: str, one: FilterTree[bool]) -> Iterator[Publication | None]:
         """Only where the filter names the prefix: `#` by itself does not pour out the whole plant."""
         prefix, _, rest = pattern.partition("/")
         if not self._settings.prefix or prefix != self._settings.prefix or not rest:
@@ -239,6 +248,7 @@ class Exchange:
         twin = rest.split("/", 1)[0]
         exact = twin not in ("+", "#")
         for id in [twin] if exact else islice(self._port.twins(), _MOST_TWINS):
+            yield None
             topics = ((f"{prefix}/{id}/{name}", now) for name, now in self._port.present(id).items())
             for topic, now in topics:
                 if next(one.match(topic), False):

@@ -84,7 +84,7 @@ class Session:
     def offer(self, outgoing: Outgoing, now: float) -> None:
         """Send it now, keep it for later, or drop it: quality 0 is not kept, and only so many are."""
         if not outgoing.qos:
-            if self.send is None or not self.send(outgoing):
+            if self.send is not None and not self.send(outgoing):
                 self.dropped += 1
             return
         size = len(outgoing.publication.payload)

@@ -158,7 +158,7 @@ class _Running:
             connection.will = None
         self.exchange.leave(session)
         if connection.member is not None:
-            name = connection.guest.device or connection.client
+            name = _name(connection)
             self._here[name].discard(connection)
             if not self._here[name]:
                 del self._here[name]
@@ -167,7 +167,7 @@ class _Running:
 
     def _join(self, connection: Connection) -> None:
         """Values go stale with the device's connection, so it needs a name that stays."""
-        name = connection.guest.device or connection.client
+        name = _name(connection)
         try:
             check_id(name)
         except GemelError:
@@ -246,6 +246,11 @@ class _Running:
             connection.end(Reason.SERVER_SHUTTING_DOWN, "the endpoint is stopped; come again")
         for name in self._here:
             self._members[name].lost("the endpoint was stopped")
+
+
+def _name(connection: Connection) -> str:
+    """Of the object behind a connection; no client can take a device's."""
+    return connection.guest.device or f"client:{connection.client}"
 
 
 async def _listen(running: _Running, place: tuple[str, str, int, str], secure: ssl.SSLContext | None) -> asyncio.Server:

@@ -16,7 +16,7 @@ from gemel.twin import Binding
 
 __all__ = ["Place", "Topics"]
 
-_MOST_TOPICS = 100_000
+_MOST_TOPICS = 50_000
 
 
 class Place:
@@ -55,7 +55,7 @@ class Topics:
         self._router = Router(bindings, settings.payload, settings.topics)
         self._relay = [Template.parse(text) for text in settings.relay]
         self._prefix = settings.prefix
-        self._places: dict[str, Place | None] = {}
+        self._places: dict[str, Place] = {}
 
     def find(self, topic: str) -> Place | None:
         """None for a topic that is nothing here."""
@@ -64,13 +64,15 @@ class Topics:
         except KeyError:
             if len(self._places) >= _MOST_TOPICS:
                 self._places.clear()
-            found = self._places[topic] = self._find(topic)
+            found = self._find(topic)
+            if found is not None:  # of topics that are nothing, there is no end
+                self._places[topic] = found
             return found
 
     def _find(self, topic: str) -> Place | None:
         if not valid_topic(topic):
             return None
-        if (bound := self._router.reader(topic.encode())) is not None:
+        if (bound := self._router.find(topic)) is not None:
             return Place(bound=bound)
         if (laid := layout_reader(self._prefix, topic)) is not None:
             return Place(laid=laid)
