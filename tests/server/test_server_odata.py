@@ -198,6 +198,16 @@ def test_excel_signs_in_with_the_name_token(server: Server, tokens: dict[str, st
     assert httpx.get(f"{server.url}{ODATA}", headers={"Authorization": f"Basic {broken}"}).status_code == 401
 
 
+def test_behind_a_proxy_links_lead_to_the_address_that_the_caller_knows(
+    platform: Platform, tokens: dict[str, str]
+) -> None:
+    with Server(platform, port=0, origins=("https://gemel.example",)) as server:
+        headers = {"Authorization": f"Bearer {tokens['viewer']}", "Host": "gemel.example"}
+        answer = httpx.get(f"{server.url}{ODATA}/Readings?$filter={READINGS}", headers=headers).json()
+    assert answer["@odata.nextLink"].startswith(f"https://gemel.example{ODATA}/Readings?")
+    assert answer["@odata.context"].startswith(f"https://gemel.example{ODATA}/$metadata#Readings")
+
+
 @given(st.text(max_size=60))
 def test_any_filter_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidQuery):

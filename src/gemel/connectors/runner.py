@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from gemel.clock import Clock
-from gemel.connectors.base import Backoff, Sink, Source, build
+from gemel.connectors.base import Backoff, Sink, Source, Undelivered, build
 from gemel.connectors.follower import Follower
 from gemel.connectors.guests import Guests
 from gemel.connectors.health import Health
@@ -207,4 +207,6 @@ def _reason(error: BaseException) -> str:
         error = error.exceptions[0]
     if isinstance(error, GemelError):
         return error.detail[:500]
+    if isinstance(error, Undelivered):
+        return str(error)[:500]
     return f"{type(error).__name__}: {error}"[:500]

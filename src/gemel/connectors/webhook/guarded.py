@@ -51,8 +51,8 @@ class Guarded(httpcore.AsyncNetworkBackend):
         for address in addresses:
             if self._outlet.permits(address, encrypted=self._encrypted):
                 return address
-        why = "is not public" if self._encrypted else "is sent to without TLS"
+        why = "is not public" if self._encrypted else "may be sent to with https only"
+        told = host if addresses == [host] else f"{host} ({', '.join(addresses[:3])})"
         raise Undelivered(
-            f"{host} ({', '.join(addresses[:3])}) {why}; whoever runs the server can allow it with webhook_networks "
-            "in gemel.yaml"
+            f"{told} {why}; whoever runs the server can allow its network with webhook_networks in gemel.yaml"
         )

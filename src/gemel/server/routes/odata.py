@@ -144,7 +144,11 @@ def _query(request: Req) -> dict[str, str]:
 
 
 def _root(request: Req) -> str:
-    return str(request.base_url).rstrip("/") + ODATA
+    """The address that the caller knows; behind a proxy it is one of the origins that the operator named."""
+    known = str(request.base_url).rstrip("/")
+    host = known.partition("//")[2]
+    public = (one for one in call_of(request).services.options.origins if one.partition("//")[2] == host)
+    return next(public, known) + ODATA
 
 
 def _json(value: Any) -> Response[bytes]:
