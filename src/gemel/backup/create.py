@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import sqlalchemy as sa
 import yaml
 from sqlalchemy import Connection
@@ -29,9 +30,9 @@ from gemel.journal import SqlJournal
 from gemel.journal.tables import block_table
 from gemel.state import State
 
-__all__ = ["CATALOGUE", "SECRETS", "Running", "check_same", "create"]
+__all__ = ["CATALOGUE", "EPOCH", "SECRETS", "Running", "check_same", "create", "epoch_of"]
 
-CATALOGUE, SECRETS = "catalogue.sqlite", "secrets"
+CATALOGUE, SECRETS, EPOCH = "catalogue.sqlite", "secrets", "epoch.json"
 PAGES = 4096
 """So many pages of SQLite are copied between two looks at the progress."""
 TRIES = 3
@@ -89,8 +90,13 @@ def create(
     is left out.
     """
     told = progress or (lambda _: None)
+    epoch = epoch_of(plant.folder.path)
     for other in vault.all()[-1:]:
         check_same(plant, other)
+        if other.epoch != epoch:
+            raise Conflict(
+                f"{vault.folder} holds backups of another life of this plant; name a new folder for this one's"
+            )
     began = plant.clock.monotonic()
     made = plant.clock.now()
     draft = vault.backups / f"{DRAFT}-{os.getpid()}-{made}"
@@ -113,6 +119,7 @@ def create(
             id=f"{datetime.fromtimestamp(made // SECOND, UTC):%Y%m%dT%H%M%SZ}-{moment.position}",
             gemel=gemel.__version__,
             made=made,
+            epoch=epoch,
             position=moment.position,
             sequence=moment.sequence,
             head=moment.hash.hex(),
@@ -136,6 +143,18 @@ def create(
         raise
     told(1.0)
     return manifest
+
+
+def epoch_of(folder: Path) -> str:
+    """Which life of the plant lies in a folder; empty for the first."""
+    try:
+        return msgspec.json.decode((folder / EPOCH).read_bytes(), type=_Epoch).epoch
+    except FileNotFoundError:
+        return ""
+
+
+class _Epoch(msgspec.Struct):
+    epoch: str
 
 
 def check_same(plant: Running, manifest: Manifest) -> None:

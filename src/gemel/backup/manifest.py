@@ -24,6 +24,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The version that made it."""
     made: int
     """Microseconds since the epoch, UTC."""
+    epoch: str = ""
+    """Which life of the plant it is of; empty for the first."""
     position: int
     """The plant as it was at this position of its journal: nothing before it is missing, nothing after it is in."""
     sequence: int

@@ -13,7 +13,7 @@ import msgspec
 import yaml
 from sqlalchemy import Connection
 
-from gemel.backup.create import CATALOGUE, SECRETS
+from gemel.backup.create import CATALOGUE, EPOCH, SECRETS, epoch_of
 from gemel.backup.files import Stored, copy, fsync, fsync_tree
 from gemel.backup.manifest import Manifest
 from gemel.backup.rows import copy_rows
@@ -27,7 +27,7 @@ from gemel.twin import Change
 
 __all__ = ["RESTORED", "RESTORED_KIND", "Goal", "Restored", "adopt", "restore"]
 
-RESTORED, EPOCH = "restored.json", "epoch.json"
+RESTORED = "restored.json"
 RESTORED_KIND = "backup.restored"
 
 
@@ -210,14 +210,12 @@ def _move(draft: Path, url: str) -> None:
 
 def adopt(folder: Path, now: int, change: Callable[[Callable[[Connection], Sequence[Change]]], int]) -> str:
     """Journal, once, that this plant was restored; what follows is a new epoch. Returns the epoch; empty: the first."""
-    path, known = folder / RESTORED, folder / EPOCH
+    path = folder / RESTORED
     if path.exists():
         restored = msgspec.json.decode(path.read_bytes(), type=Restored)
         body = msgspec.to_builtins(restored)
         said = Change(kind=RESTORED_KIND, subject="plant", time=now, source="backup", id=restored.epoch, body=body)
         change(lambda _: [said])
-        path.replace(known)
+        path.replace(folder / EPOCH)
         fsync(folder)
-    if not known.exists():
-        return ""
-    return msgspec.json.decode(known.read_bytes(), type=Restored).epoch
+    return epoch_of(folder)
