@@ -110,6 +110,7 @@ class Platform:
             followers = [self.state.fold, self._follow]
             self.intake = Intake(self.journal, self.registry, clock, after_commit=followers, sources=self.state)
             opened.callback(self.intake.close)
+            self.history.on_damage(lambda change: self._journal([change]))
             devices = Devices(
                 self.database, self.intake, clock, registry=self.registry, secrets=folder.path / "secrets"
             )

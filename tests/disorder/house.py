@@ -44,8 +44,8 @@ Reading = tuple[str, str, int, Any, int]
 class Caller:
     """One connection to a served platform. Every verb raises OSError or HTTPException when the server is gone."""
 
-    def __init__(self, url: str) -> None:
-        self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    def __init__(self, url: str, *, timeout_s: float = 60.0) -> None:
+        self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout_s)
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"

@@ -102,18 +102,25 @@ def connectors() -> None:
 
 
 def verify() -> None:
-    """Recompute every hash of the journal; says what is damaged, and what a witness holds."""
+    """Recompute every hash of journal and history; says what is damaged, and what a witness holds."""
     with target.open() as plant:
         result = plant.verify()
     if output.json:
         output.value(result)
-    elif result["ok"]:
+    elif result["damaged"] is None:
         held = f"; a witness holds it up to {result['witnessed']:,}" if result["witnessed"] else ""
         output.console.print(
             f"[green]✓[/green] {result['blocks']:,} blocks up to position {result['position']:,} are as written{held}."
         )
     else:
         output.console.print(f"[red]✗ block {result['damaged']}[/red]: {result['reason']}")
+    if not output.json:
+        past = result["history"]
+        for path, reason in past["damaged"].items():
+            output.console.print(f"[red]✗ {path}[/red]: {reason}")
+        if past["ok"]:
+            bare = f"; {past['unhashed']:,} have no hash" if past["unhashed"] else ""
+            output.console.print(f"[green]✓[/green] {past['files']:,} files of the history are as written{bare}.")
     if not result["ok"]:
         raise typer.Exit(1)
 

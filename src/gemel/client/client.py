@@ -344,7 +344,7 @@ class Client:
         return self._at.get(Head, path_of("journal", "head"))
 
     def verify(self) -> Row:
-        """Compute every hash of the journal again: {ok, blocks, position, damaged, reason, witnessed}."""
+        """Compute every hash again: {ok, blocks, position, damaged, reason, witnessed, history: {ok, files, …}}."""
         return self._at.send(Row, "POST", path_of("journal", "verify"))
 
     def _pages(self, kind: Any, *path: str) -> Iterator[Any]:

@@ -22,6 +22,7 @@ __all__ = ["Database", "metadata", "overwrite"]
 
 _FULL = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN"}
 """SQLite's names for "no space"; the later ones are of the index beside its write-ahead log, made at opening."""
+_DAMAGED = ("malformed", "not a database", "no such table", "no such column", "unrecognized token")
 _MIGRATING = 0x67656D656C  # any number that no other program locks
 
 metadata = MetaData(
@@ -168,6 +169,8 @@ def _telling() -> Iterator[None]:
     """Raise what the engine says of the disk and of its files as errors of ours."""
     try:
         yield
+    except UnicodeDecodeError as error:  # a text in a file whose bits were flipped
+        raise Corrupt(f"the database is damaged ({error!s:.120}); restore it from a backup") from error
     except DatabaseError as error:
         told = _told(error)
         if told is None:
@@ -179,6 +182,6 @@ def _told(error: DatabaseError) -> Exception | None:
     text = str(error.orig)
     if getattr(error.orig, "sqlite_errorname", "") in _FULL:
         text = "the disk is full"
-    if "malformed" in text or "not a database" in text:
+    if any(sign in text for sign in _DAMAGED):
         return Corrupt(f"the database is damaged ({text:.120}); restore it from a backup, nothing was changed")
     return refusal(text, "the journal")

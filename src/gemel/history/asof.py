@@ -26,7 +26,7 @@ def latest_rows(reader: Reader, view: View, form: Form, series: NDArray[np.int64
     if keyframe is None or len(series) == 0:
         return reader.rows(view, form, Wanted(series, end=at + 1), newest=True)
     parts = [
-        reader.of_files([reader.folder / keyframe.path], form, Wanted(series)),
+        reader.of_files([keyframe.path], form, Wanted(series)),
         reader.rows(view, form, Wanted(series, keyframe.hour, at + 1), newest=True),
         # What came late for the keyframe; the tail is late for every keyframe.
         reader.rows(view, form, Wanted(series, None, keyframe.hour, after_position=keyframe.position), newest=True),

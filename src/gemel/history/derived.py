@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gemel.disk import make_folder, write_whole
+from gemel.history.sums import record
 from gemel.twin import Form
 
 __all__ = ["DAY", "Derived", "Grain", "Keyframe", "Rollup", "write"]
@@ -117,6 +118,7 @@ def write(folder: Path, path: str, table: pa.Table) -> None:
     body = io.BytesIO()
     pq.write_table(table, body, compression="zstd", row_group_size=122_880, version="2.6")
     write_whole(target, body.getbuffer())
+    record(folder, [target])
 
 
 def _keyframes(folder: Path) -> Iterator[Keyframe]:

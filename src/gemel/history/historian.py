@@ -26,6 +26,7 @@ from gemel.history.maintenance import Dropped, Maintenance
 from gemel.history.published import View, Views, file_tables, write_index
 from gemel.history.rows import Rows
 from gemel.history.status import Settings, Stage, Status
+from gemel.history.sums import tidy
 from gemel.history.tables import HAPPENED, LOADED, READINGS
 from gemel.history.tail import Fact, Part, Tail
 from gemel.journal import Journal
@@ -237,6 +238,7 @@ class Historian:
             if self._marker.exists():  # it was not closed: files of an unfinished commit may lie about
                 lake.remove_orphans()
             self._marker.touch()
+            tidy(self.folder)
             self._lake = lake
             self._tail = Tail(lake.position)
             self._loads = lake.loaded()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
 from gemel.clock import Clock
-from gemel.errors import InvalidQuery, Overloaded
+from gemel.errors import Corrupt, InvalidQuery, Overloaded
 from gemel.history import mapping as mappings
 from gemel.history.asof import readings_at
 from gemel.history.average import Average, average_of
@@ -29,6 +29,7 @@ from gemel.history.published import File, View, Views
 from gemel.history.ranges import Ask, range_of
 from gemel.history.reader import Reader
 from gemel.history.relations import relations, series_table
+from gemel.history.scrub import Checked, Scrub, check_all
 from gemel.history.series import Method, Series
 from gemel.history.staging import stage
 from gemel.history.status import Settings, Status
@@ -74,10 +75,20 @@ class History:
         )
         try:
             self._historian.start()
-            self._reader.warm(self._views.current)
+            with suppress(Corrupt):  # whoever asks for that file is told
+                self._reader.warm(self._views.current)
         except BaseException:
             self._reader.close()
             raise
+
+        upkeep = (settings or Settings()).upkeep
+        self._scrub = Scrub(
+            self._reader.folder,
+            self._reader.sums,
+            self._paths,
+            bytes_s=upkeep.scrub_bytes_s,
+            every_s=upkeep.scrub_every_s,
+        )
 
     # what is stored
 
@@ -236,7 +247,7 @@ class History:
 
     def relations(self) -> Mapping[str, Relation]:
         """`history.reading`, `history.happened`, `history.series` … for `State.sql`: what is in Parquet by now."""
-        return relations(self.folder.absolute(), self._views, self._directory)
+        return relations(self._reader, self._views, self._directory)
 
     def fingerprints(self, until: Position) -> dict[str, Fingerprint]:
         """Rows, first and last time and a hash of every series and kind of event: equal where two plants agree."""
@@ -314,8 +325,36 @@ class History:
             raise Overloaded(f"the load is journaled but not taken in after {timeout_s:.0f} s; it goes on by itself")
         return self._historian.loads[held.hash]
 
+    # proof
+
+    def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Checked:
+        """Read every file in full, from the disk, and hold it against its hash; `progress`: files done, in all."""
+        return check_all(self._reader.folder, self._reader.sums, self._paths(), progress=progress)
+
+    def on_damage(self, tell: Callable[[Change], object]) -> None:
+        """Hand over a `history.damaged` change for each file that is found damaged, by a query or by the scrub."""
+
+        def told(path: str, reason: str) -> None:
+            tell(
+                Change(
+                    kind="history.damaged", subject="", time=self._clock.now(), body={"path": path, "reason": reason}
+                )
+            )
+
+        self._reader.sums.found = told
+        for path, reason in list(self._reader.sums.damaged.items()):
+            told(path, reason)
+
+    def _paths(self) -> list[str]:
+        view = self._views.current
+        derived = view.derived
+        made = [one.path for listed in derived.keyframes.values() for one in listed]
+        made += [one.path for days in derived.rollups.values() for one in days.values()]
+        return [file.path for file in self.files()] + made
+
     def close(self) -> None:
         """Stop following. What is not stored yet stays in the journal and is taken at the next opening."""
+        self._scrub.close()
         self._historian.close()
         self._reader.close()
 

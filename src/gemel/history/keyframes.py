@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gemel.history.derived import Keyframe, write
 from gemel.history.published import File, FileTable, View
-from gemel.history.reader import COLUMNS, Reader, moment, scan
+from gemel.history.reader import COLUMNS, Reader, moment
 from gemel.history.rows import Rows
 from gemel.history.tables import READINGS
 from gemel.twin import PROPERTY_BITS, Form
@@ -70,7 +70,7 @@ def make(reader: Reader, view: View, form: Form, hour: int, folder: Path) -> Key
     before = keyframe_before(view, form, hour - 1)
     parts = []
     if before is not None:
-        parts.append(f"SELECT {COLUMNS} FROM {scan([str(folder / before.path)])}")
+        parts.append(f"SELECT {COLUMNS} FROM {reader.scan([before.path])}")
     table = view.table(READINGS[form])
     since = before.hour if before else None
     if files := table.select(start=since, end=hour):
@@ -91,9 +91,7 @@ def make(reader: Reader, view: View, form: Form, hour: int, folder: Path) -> Key
 
 def without(reader: Reader, keyframe: Keyframe, folder: Path, twin: int) -> Keyframe | None:
     """Write a keyframe anew without the twin of this number, one row less for each of its series; None if unchanged."""
-    query = (
-        f"SELECT {COLUMNS} FROM {scan([str(folder / keyframe.path)])} WHERE series >> {PROPERTY_BITS} <> {int(twin)}"
-    )
+    query = f"SELECT {COLUMNS} FROM {reader.scan([keyframe.path])} WHERE series >> {PROPERTY_BITS} <> {int(twin)}"
     with reader.cursor() as cursor:
         rows = Rows.of_arrow(keyframe.form, cursor.execute(query).to_arrow_table())
     if len(rows) == keyframe.rows:

@@ -22,6 +22,7 @@ from gemel.errors import Corrupt
 from gemel.history import extensions
 from gemel.history.derived import DAY
 from gemel.history.published import File, read_index
+from gemel.history.sums import record
 from gemel.history.tables import CREATE, FORGOTTEN, HAPPENED, LOADED, PARTITION, SORT, TABLES
 
 __all__ = ["Commit", "Lake"]
@@ -73,7 +74,7 @@ class Lake:
                 self._connection.close()
             if isinstance(error, duckdb.Error) and (refused := refusal(str(error), "the history")):
                 raise refused from error
-            if isinstance(error, duckdb.Error) and catalogue_url is None:
+            if isinstance(error, (duckdb.Error, UnicodeDecodeError)) and catalogue_url is None:
                 raise self._damaged(f"its catalogue cannot be read: {error!s:.200}") from error
             raise
 
@@ -223,9 +224,10 @@ class Lake:
         """What lies in a table's folder and was not there before; DuckLake does not list what a merge wrote."""
         return [path for path in (self.data / "main" / table).rglob("*.parquet") if str(path) not in self._known]
 
-    def _sync(self, files: Iterable[Path]) -> None:
+    def _sync(self, files: Sequence[Path]) -> None:
         """fsync what this transaction wrote, and the folders that name it: DuckLake does not."""
         folders: set[Path] = set()
+        record(self.folder, files)
         for path in files:
             sync(path)
             folders.update(path.parents[: len(path.relative_to(self.data).parts)])

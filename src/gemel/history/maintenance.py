@@ -47,6 +47,10 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     """A keyframe is made anew when so many rows came too late for it; until then reads add them to it."""
     settle_s: float = 30.0
     """A past day's roll-up is made again when it got no late data for so long."""
+    scrub_bytes_s: float = 8_000_000.0
+    """So much of the history is read a second, and held against its hashes …"""
+    scrub_every_s: float = 7 * 86_400.0
+    """… and this long after it was all read it is read again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from gemel.errors import Corrupt
 from gemel.history import extensions
 from gemel.history.published import File, View
 from gemel.history.rows import Rows
+from gemel.history.sums import Sums
 from gemel.history.tables import READINGS, schema_of
 from gemel.twin import Form
 
@@ -47,6 +48,7 @@ class Reader:
 
     def __init__(self, folder: Path, *, memory_mb: int | None = None) -> None:
         self.folder = folder.absolute()
+        self.sums = Sums(self.folder)
         self._connection = extensions.connect(memory_mb=memory_mb)
         # Published files never change, so their footers may be kept.
         self._connection.execute("SET parquet_metadata_cache = true")
@@ -84,19 +86,19 @@ class Reader:
             start=wanted.start, end=wanted.end, series=wanted.reach, after_position=wanted.after_position
         )
         if files:
-            paths = [self.folder / file.path for file in files]
+            paths = [file.path for file in files]
             parts.insert(0, self.of_files(paths, form, wanted, newest=newest, table=name))
         rows = Rows.concat(form, parts)
         return rows.latest() if newest else rows
 
     def of_files(
-        self, paths: Sequence[Path], form: Form, wanted: Wanted, *, newest: bool = False, table: str = ""
+        self, paths: Sequence[str], form: Form, wanted: Wanted, *, newest: bool = False, table: str = ""
     ) -> Rows:
         """The rows that are wanted of these files; with `newest` those with the greatest time of each series.
 
-        `table`: the lake's table that the files are of; empty for keyframes.
+        `paths`: relative to the folder. `table`: the lake's table that the files are of; empty for keyframes.
         """
-        source = scan([str(path) for path in paths], table)
+        source = self.scan(paths, table)
         where = " AND ".join(conditions(wanted))
         if newest:
             # Twice over the file, and still 2-7 times as fast as arg_max or a window; equal times are left to `latest`.
@@ -130,14 +132,19 @@ class Reader:
 
     def source(self, files: Sequence[File]) -> str:
         """An SQL relation over these files."""
-        return scan([str(self.folder / file.path) for file in files], files[0].table)
+        return self.scan([file.path for file in files], files[0].table)
+
+    def scan(self, paths: Sequence[str], table: str = "") -> str:
+        """`read_parquet` of these files, which are held against their hashes first. Raises Corrupt."""
+        self.sums.require(paths)
+        return scan([str(self.folder / path) for path in paths], table)
 
     def warm(self, view: View) -> None:
         """Ask a first small question: DuckDB's first Parquet query in a process takes 0.3 s."""
         newest = view.table(READINGS[Form.NUMBER]).files[-1:]
         if newest:
             self.of_files(
-                [self.folder / newest[0].path],
+                [newest[0].path],
                 Form.NUMBER,
                 Wanted(np.array([newest[0].min_series], np.int64), newest[0].max_time),
                 newest=True,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from gemel.history.historian import facts_table
 from gemel.history.published import View, Views
-from gemel.history.reader import scan
+from gemel.history.reader import Reader
 from gemel.history.rows import Rows
 from gemel.history.tables import CREATE, HAPPENED, READINGS, TABLES
 from gemel.registry import Directory
@@ -23,32 +22,32 @@ _FORMS = {table: form for form, table in READINGS.items()}
 _SECRET = ("access.", "connector.")
 
 
-def relations(folder: Path, views: Views, directory: Directory) -> Mapping[str, Relation]:
+def relations(reader: Reader, views: Views, directory: Directory) -> Mapping[str, Relation]:
     """Name → relation, for `State.sql`; all that the history has followed. Times are UTC.
 
     Changes of identities and rights are left out: those are for administrators, at `History.events`.
     """
 
     def of(table: str) -> Relation:
-        return lambda: _files(folder, views, table)
+        return lambda: _files(reader, views, table)
 
     found: dict[str, Relation] = {f"history.{table}": of(table) for table in TABLES}
     found["history.series"] = lambda: series_table(directory)
     return found
 
 
-def _files(folder: Path, views: Views, table: str) -> Files:
+def _files(reader: Reader, views: Views, table: str) -> Files:
     view = views.current
     files, tail = view.table(table).files, _tail(view, table)
     columns = [column.split()[:2] for column in CREATE[table].split(", ")]
     if files:
-        source = scan([str(folder / file.path) for file in files], table)
+        source = reader.source(files)
         select = f"SELECT {', '.join(name for name, _ in columns)} FROM {source}"
     else:
         select = f"SELECT {', '.join(f'CAST(NULL AS {kind}) AS {name}' for name, kind in columns)} WHERE false"
     if files and table == HAPPENED:
         select += " WHERE " + " AND ".join(f"NOT starts_with(kind, '{area}')" for area in _SECRET)
-    return Files(select, folder, tail if len(tail) else None)
+    return Files(select, reader.folder, tail if len(tail) else None)
 
 
 def _tail(view: View, table: str) -> pa.Table:

@@ -12,7 +12,7 @@ from gemel.history.buckets import Buckets
 from gemel.history.derived import DAY, Grain, Rollup, write
 from gemel.history.points import Points
 from gemel.history.published import FileTable, View
-from gemel.history.reader import COLUMNS, Reader, moment, scan
+from gemel.history.reader import COLUMNS, Reader, moment
 from gemel.history.rows import Rows
 from gemel.history.tables import READINGS
 from gemel.twin import PROPERTY_BITS, Form
@@ -65,7 +65,7 @@ def read(reader: Reader, form: Form, rollups: Sequence[Rollup], series: int, spa
     if not rollups:
         return Buckets.empty(np.int64 if form is Form.INTEGER else np.float64)
     query = (
-        f"SELECT time, {', '.join(_NAMES)} FROM {scan([str(reader.folder / rollup.path) for rollup in rollups])} "
+        f"SELECT time, {', '.join(_NAMES)} FROM {reader.scan([rollup.path for rollup in rollups])} "
         f"WHERE series = {series} AND time >= {span[0]} AND time < {span[1]} ORDER BY time"
     )
     with reader.cursor() as cursor:
@@ -78,7 +78,7 @@ def counts_of(reader: Reader, rollup: Rollup, twin: int) -> dict[int, int]:
     """Property number → how many readings of the twin of this number the roll-up sums up, at least 1."""
     query = (
         f"SELECT series & {(1 << PROPERTY_BITS) - 1}, greatest(1, sum(count)) "
-        f"FROM {scan([str(reader.folder / rollup.path)])} WHERE series >> {PROPERTY_BITS} = {int(twin)} GROUP BY ALL"
+        f"FROM {reader.scan([rollup.path])} WHERE series >> {PROPERTY_BITS} = {int(twin)} GROUP BY ALL"
     )
     with reader.cursor() as cursor:
         return {int(number): int(count) for number, count in cursor.execute(query).fetchall()}
@@ -101,7 +101,7 @@ def _kept(reader: Reader, view: View, form: Form, grain: Grain, day: int) -> Buc
     rollup = view.derived.rollups.get((form, grain), {}).get(day)
     if rollup is None:
         return None
-    query = f"SELECT series, time, {', '.join(_NAMES)} FROM {scan([str(reader.folder / rollup.path)])}"
+    query = f"SELECT series, time, {', '.join(_NAMES)} FROM {reader.scan([rollup.path])}"
     with reader.cursor() as cursor:
         found = cursor.execute(query).fetchnumpy()
     return Buckets(**{name: np.ma.getdata(array) for name, array in found.items()})

@@ -156,6 +156,8 @@ def _frames(row: Row, envelope: Envelope) -> dict[Form, Frame]:
 
 def open_row(row: Row) -> Block:
     """The block of a row; of an expired one, its changes only. Raises Corrupt if it is damaged."""
+    if block_hash(row.previous, row.sequence, (row.first, row.count), row.recorded, row.root) != row.hash:
+        raise Corrupt(f"block {row.sequence} of the journal is damaged: its hash does not match what it is made of")
     envelope = _envelope(row)
     try:
         changes = tuple(_change.decode(change) for change in envelope.changes)

@@ -289,6 +289,8 @@ class SqlJournal:
                 if row.first > stop:
                     return
                 block = open_row(row)
+                if row.first > after + 1:
+                    raise Corrupt(f"nothing in the journal holds position {after + 1}: blocks are missing")
                 if block.count:
                     yield block
                 after = row.first + row.count - 1

@@ -25,8 +25,21 @@ class HeadView(msgspec.Struct):
     """Another one after a restore or an import: positions seen before may then mean something else."""
 
 
+class HistoryVerificationView(msgspec.Struct):
+    """What was found when every file of the history was read and held against its hash."""
+
+    ok: bool
+    files: int
+    size: int
+    """Bytes."""
+    unhashed: int
+    """Files that have no hash."""
+    damaged: dict[str, str]
+    """Path → what is wrong with it."""
+
+
 class VerificationView(msgspec.Struct):
-    """What was found when every hash was computed again."""
+    """What was found when every hash was computed again; `ok`: of journal and history."""
 
     ok: bool
     blocks: int
@@ -36,6 +49,7 @@ class VerificationView(msgspec.Struct):
     reason: str
     witnessed: int
     """Up to here another party's word holds it."""
+    history: HistoryVerificationView
 
 
 @get(f"{API}/journal/head", opt=needs("read", "Journal"), tags=["journal"], summary="Hash and position of the end")
@@ -56,7 +70,10 @@ async def head(request: Req) -> HeadView:
 async def verify(request: Req) -> VerificationView:
     services = call_of(request).services
     found = await services.slow.run(services.platform.journal.verify)
-    return VerificationView(found.ok, found.blocks, found.position, found.damaged, found.reason, found.witnessed)
+    past = await services.slow.run(services.platform.history.verify)
+    files = HistoryVerificationView(past.ok, past.files, past.size, past.unhashed, past.damaged)
+    ok = found.ok and past.ok
+    return VerificationView(ok, found.blocks, found.position, found.damaged, found.reason, found.witnessed, files)
 
 
 ROUTES = [head, verify]

@@ -1,4 +1,6 @@
-"""A served platform is killed again and again while it takes in: what it acknowledged is there, exactly once.
+"""G2: no acknowledged record is lost or doubled by the death or the standstill of the process.
+
+A served platform is killed, or stopped and continued, again and again while it takes in.
 
 Each message sent is classified from outside: ok (acknowledged and there once, or not acknowledged and there at most
 once), lost (acknowledged, not there), doubled, torn (a part of it is there); unknown (no answer came): both are right.
@@ -26,6 +28,7 @@ import pytest
 from gemel.clock import WallClock, to_rfc3339
 from gemel.platform import Platform
 from tests.disorder.house import ARROW, PLANT, Caller, frame_of, journaled, stored
+from tests.guarantees.faults.results import seed, tell
 
 ROOT = Path(__file__).parents[2]
 GONE = (OSError, http.client.HTTPException)
@@ -85,6 +88,7 @@ class House:
         self.streams = [Stream(name, base) for name in ("a", "b", "plc", "frames")]
         self.kinds: Counter[str] = Counter()
         self.last_position = 0
+        self.impatient = threading.Event()
 
     def round(self, moment_of_kill: str) -> None:
         """Open, hold against what was acknowledged before, send again what is in doubt, send more, and kill."""
@@ -245,6 +249,8 @@ def run(nursery: subprocess.Popen[str], tmp_path: Path, rounds: int) -> House:
     assert house.line() == "gone"
     house.check_rooms()
     assert all(len(stream.acknowledged) > rounds for stream in house.streams)
+    ok = sum(len(stream.acknowledged) for stream in house.streams)
+    tell("G2", "killed", seed=rounds, points=rounds, ok=ok, lost=0, doubled=0)
     assert min(house.kinds[kind] for kind in ("commit", "keyframe")) >= rounds // 8, house.kinds
     return house
 
@@ -261,3 +267,59 @@ def test_a_served_platform_that_is_killed_two_hundred_times_loses_nothing_and_do
     nursery: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     run(nursery, tmp_path, 200)
+
+
+def paused(house: House, child: int, chance: random.Random, done: threading.Event) -> int:
+    """Stop the process at any moment, until somebody has lost patience, and let it go on; how often."""
+    count = 0
+    while not done.wait(chance.random() * 0.02):
+        os.kill(child, signal.SIGSTOP)
+        house.impatient.wait(1.0)
+        house.impatient.clear()
+        os.kill(child, signal.SIGCONT)
+        count += 1
+    return count
+
+
+def test_a_process_that_stands_still_in_the_middle_takes_what_is_told_again_once(
+    nursery: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    """Clients time out and tell again what may be on its way to the disk: each number is there once."""
+    folder, number = tmp_path / "plant", seed()
+    with Platform.open(folder) as platform:
+        platform.apply(PLANT)
+    house, chance = House(nursery, folder, seed=number), random.Random(number)
+    stream = next(one for one in house.streams if one.may_be_told_again)
+    child, url = house.start()
+    done, pauses = threading.Event(), []
+    stopper = threading.Thread(target=lambda: pauses.append(paused(house, child, chance, done)))
+    stopper.start()
+    again = 0
+    try:
+        for one in range(40):
+            body, kind = stream.body([one])
+            stream.sent.add(one)
+            while one not in stream.acknowledged:
+                with closing(Caller(url, timeout_s=0.1)) as caller:
+                    try:
+                        status, answer = caller.ask("POST", "/ingest", body, kind)
+                        assert status == 200, answer[:300]
+                        stream.acknowledged.add(one)
+                    except TimeoutError:
+                        again += 1
+                        house.impatient.set()
+    finally:
+        done.set()
+        stopper.join()
+    with closing(Caller(url)) as caller:
+        house.classify(stream, Counter(value for _, value in caller.history(stream.twin, "count")))
+    os.kill(child, signal.SIGKILL)
+    assert house.line() == "gone"
+    with Platform.open(folder) as platform:
+        found = Counter(value for twin, name, _, value, _ in journaled(platform) if name == "count")
+    house.classify(stream, found)
+    assert pauses[0] > 3
+    assert again > 0, "nobody lost patience"
+    tell(
+        "G2", "paused", seed=number, points=pauses[0], ok=len(stream.acknowledged), told_again=again, lost=0, doubled=0
+    )
