@@ -24,6 +24,7 @@ PAGES = {
     "type": "/types/rotary_axis",
     "events": "/events",
     "quarantine": "/quarantine",
+    "health": "/diagnosis",
     "nothing here": "/twins/no-such-twin",
 }
 WEB = ROOT / "src/gemel/server/web"

@@ -1,4 +1,4 @@
-"""Erasing a twin or a person for good."""
+"""Erasing a twin for good (people: `gemel users erase`), and the record of what was erased."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gemel.cli.target import target
 
 __all__ = ["add_to"]
 
-erase = typer.Typer(no_args_is_help=True, help="Erase a twin or a person for good.")
+erase = typer.Typer(no_args_is_help=True, help="Erase a twin for good; what was erased. A person: `gemel users erase`.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,19 +48,6 @@ def twin(
     else:
         flag = " --parts" if parts else ""
         output.console.print(f"There is no way back. To do it: gemel erase twin {id}{flag} --confirm {seen['code']}")
-
-
-@erase.command()
-def person(
-    id: Annotated[str, typer.Argument(help="Name or id.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Erase a person: name, password, sessions, tokens and what they wrote; the random id stays."""
-    if not yes:
-        typer.confirm(f"Erase {id} for good?", abort=True)
-    with target.open() as plant:
-        plant.access.erase_user(id)
-    output.done(f"{id} is erased")
 
 
 @erase.command("list")

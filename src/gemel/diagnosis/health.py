@@ -144,6 +144,8 @@ class Health:
         room = self._plant.storage.standing()
         days = room.forecast.days
         lasts = "no growth that would fill it" if days is None else f"room for {days:,.0f} days at the present growth"
+        if room.forecast.bytes_per_day is None:
+            lasts = "its growth is known after ten minutes"
         told = f"{room.used / 1e9:,.2f} GB used, {room.left / 1e9:,.1f} GB left; {lasts}"
         if self._plant.storage.error:
             yield Check(part="disk", level=Level.WARN, told=self._plant.storage.error, way_out="it looks again in 10 s")

@@ -16,7 +16,8 @@ _NAMES = re.compile(
 _REFERENCES = {"env", "file", "keyring"}
 _TEXTS = (
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@'\"]*@"), rf"\1{HIDDEN}@"),
-    (re.compile(r"\bgemel_[a-z]+_[A-Za-z0-9_-]{8,}"), HIDDEN),
+    # Tokens, but not names of metrics: 256 random bits have a capital or a digit.
+    (re.compile(r"\bgemel_(?=[a-z_]*[A-Z0-9-])[A-Za-z0-9_-]{20,}"), HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), HIDDEN),

@@ -40,7 +40,7 @@ SECURITY = [
         b"worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
 ]
-_INTERFACE = ("/api", "/healthz", "/readyz", "/metrics")
+_INTERFACE = ("/api", "/health", "/healthz", "/readyz", "/metrics")
 _log = structlog.get_logger("gemel.server")
 
 

@@ -38,6 +38,7 @@ class Services:
         self.platform = platform
         self.options = options
         self.metrics = Metrics()
+        platform.health.certificates = [options.tls_cert] if options.tls_cert else []
         self.telemetry = telemetry_of(platform)
         """None unless the environment asks for it."""
         self.slow = Threads(options.slow_at_once, limit=16 * options.slow_at_once)

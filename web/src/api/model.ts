@@ -159,6 +159,24 @@ export interface Enrolled {
   rows: { line: number; id: string; twins: string[]; outcome: "new" | "same" | "refused"; creates: string; problem: string; code: string }[];
 }
 
+export interface Diagnosis {
+  level: "ok" | "warn" | "bad";
+  checks: { part: string; level: "ok" | "warn" | "bad"; told: string; way_out: string; since: string | null }[];
+}
+
+/** Bytes. */
+export interface Room {
+  used: number;
+  left: number;
+  types: { type: string; rows: number; bytes: number; budget: number | null }[];
+  forecast: {
+    bytes_per_day: number | null;
+    days: number | null;
+    least_days: number | null;
+    most_days: number | null;
+  };
+}
+
 export interface Site {
   name: string;
   time_zone: string;

@@ -40,7 +40,7 @@ class ErasureView(msgspec.Struct):
 
 @get(
     f"{API}/twins/{{twin:str}}/erasure",
-    opt=needs("administer", "Twin", id_in="twin"),
+    opt=needs("administer", "Platform", id_in="twin"),
     tags=["twins"],
     summary="What erasing the twin would take; nothing is done",
 )
@@ -51,7 +51,7 @@ async def preview(request: Req, twin: FromPath[str], parts: PARTS = False) -> Pr
 
 @post(
     f"{API}/twins/{{twin:str}}/erasure",
-    opt=needs("administer", "Twin", id_in="twin") | speaks(Confirm),
+    opt=needs("administer", "Platform", id_in="twin") | speaks(Confirm),
     status_code=200,
     tags=["twins"],
     summary="Erase the twin for good",
