@@ -87,7 +87,7 @@ class Recorder:
         self.losses.append(reason)
         self._soon()
 
-    def reject(self, reason: str, raw: bytes | str, *, address: str = "") -> None:
+    def reject(self, reason: str, raw: bytes | str, *, address: str = "", source: str = "") -> None:
         self.rejected.append((reason, raw, address))
         self._soon()
 

@@ -135,8 +135,11 @@ class Port(Protocol):
     def note(self, detail: str) -> None:
         """Something for a person to see in health: what the object says of itself."""
 
-    def reject(self, reason: str, raw: bytes | str, *, address: str = "") -> None:
-        """Something came that cannot be read; it is counted by reason, shown in health with the latest sample."""
+    def reject(self, reason: str, raw: bytes | str, *, address: str = "", source: str = "") -> None:
+        """Something came that cannot be read; it is counted by reason, shown in health with the latest sample.
+
+        `source`: whose it is in the quarantine, when that is a guest with a name of its own (a device).
+        """
 
     async def kept(self) -> None:
         """Return when what was rejected so far is on stable storage; before it is acknowledged to its sender."""

@@ -130,7 +130,7 @@ class ConnectorPort:
     def note(self, detail: str) -> None:
         self.health.detail = detail
 
-    def reject(self, reason: str, raw: bytes | str, *, address: str = "") -> None:
+    def reject(self, reason: str, raw: bytes | str, *, address: str = "", source: str = "") -> None:
         reason = f"{reason} ({address})" if address else reason
         if reason not in self.health.rejected and len(self.health.rejected) >= MAX_ADDRESSES:
             reason = "other reasons"
@@ -139,7 +139,7 @@ class ConnectorPort:
         self.health.rejected_samples[reason] = data[:_SAMPLE].decode(errors="backslashreplace")
         if self.health.rejected[reason] <= MAX_KEPT and not self.outward:
             with contextlib.suppress(GemelError):
-                self._rejections.append(self._intake.reject(self.spec.id, data, reason))
+                self._rejections.append(self._intake.reject(source or self.spec.id, data, reason))
 
     async def kept(self) -> None:
         waiting, self._rejections = self._rejections, []

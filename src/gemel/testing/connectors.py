@@ -106,8 +106,8 @@ class RecordingPort:
         self.notes.append(detail)
         self._told.set()
 
-    def reject(self, reason: str, raw: bytes | str, *, address: str = "") -> None:
-        self.rejected.append((f"{reason} ({address})" if address else reason, raw))
+    def reject(self, reason: str, raw: bytes | str, *, address: str = "", source: str = "") -> None:
+        self.rejected.append((f"{reason} ({address or source})" if address or source else reason, raw))
         self._told.set()
 
     async def kept(self) -> None:
