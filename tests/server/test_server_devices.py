@@ -121,6 +121,9 @@ def test_a_device_reports_for_its_twins_and_their_parts_alone(engineer, nobody, 
     assert len(held) == 3
     assert all(one["code"] == "not-granted" for one in held)
     assert engineer.get(f"{API}/devices/{got['id']}").json()["refused"] == 3
+    metrics = engineer.get("/metrics").text
+    assert float(metrics.split("\ngemel_devices_refused ")[1].split()[0]) >= 3
+    assert float(metrics.split('\ngemel_devices{state="active"} ')[1].split()[0]) >= 1
     platform.gate.devices.change(got["id"], ["line-1", "press-8"])
     replayed = engineer.post(f"{API}/quarantine/replay", json={"source": f"device:{got['id']}", "twin": "press-8"})
     assert replayed.json()["accepted"] == 2

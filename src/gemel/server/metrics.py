@@ -28,6 +28,10 @@ class Metrics:
         self.sockets = Gauge("gemel_live_sockets", "Open live sockets", registry=self.registry)
         self.streams = Gauge("gemel_event_streams", "Open server-sent event streams", registry=self.registry)
         self.position = Gauge("gemel_position", "Journal position that was reached", ["room"], registry=self.registry)
+        self.devices = Gauge("gemel_devices", "Devices by state", ["state"], registry=self.registry)
+        self.refused = Gauge(
+            "gemel_devices_refused", "What devices sent and is held in quarantine", registry=self.registry
+        )
         self.twins = Gauge("gemel_twins", "Twins that are known", registry=self.registry)
         self.health = Gauge("gemel_health", "0 ok, 1 warn, 2 bad; by part", ["part"], registry=self.registry)
         self.room = Gauge("gemel_disk_bytes", "Room of the plant's folder", ["what"], registry=self.registry)

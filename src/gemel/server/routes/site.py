@@ -124,6 +124,11 @@ async def metrics(request: Req) -> Response[bytes]:
     gauges.position.labels("history").set(platform.history.position)
     gauges.position.labels("journal").set(platform.journal.head().position)
     gauges.twins.set(len(platform.registry.directory))
+    devices, now = platform.gate.devices.all(), platform.clock.now()
+    for state in ("waiting", "active", "lapsed", "revoked"):
+        gauges.devices.labels(state).set(sum(one.state(now) == state for one in devices))
+    held = await services.reads.run(platform.intake.held, [one.principal for one in devices])
+    gauges.refused.set(sum(held.values()))
     await services.slow.run(tell_health, services)
     return Response(services.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
