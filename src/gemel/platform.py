@@ -141,6 +141,10 @@ class Platform:
                 journal=self.journal,
             )
             opened.callback(self.supervisor.close)
+            self.epoch = adopt(folder.path, clock.now(), self.change)
+            """Which life of the plant this is; empty for the first. Another one may give positions another meaning."""
+            self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
+            opened.callback(self.backups.close)
             self._rewired = threading.Event()
             self._closing = threading.Event()
             self._housekeeper = threading.Thread(target=self._keep_house, name="gemel-house", daemon=True)
@@ -150,10 +154,6 @@ class Platform:
             opened.callback(self._closing.set)
             opened.callback(self._rewired.set)
             self._rewire()
-            self.epoch = adopt(folder.path, clock.now(), self.change)
-            """Which life of the plant this is; empty for the first. Another one may give positions another meaning."""
-            self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
-            opened.callback(self.backups.close)
             if run_connectors:  # a copy that is only looked at keeps still
                 self.backups.start()
             self.health = Health(self)
@@ -419,7 +419,8 @@ class Platform:
 
     def _keep_room(self) -> None:
         try:
-            self.storage.step(self._saved)
+            floor = self.backups.floor
+            self.storage.step(self._saved if floor is None else min(self._saved, floor))
             self.storage.error = ""
             if self._run_connectors and self.clock.monotonic() >= self._health_due and hasattr(self, "health"):
                 self._health_due = self.clock.monotonic() + HEALTH_EVERY_S
