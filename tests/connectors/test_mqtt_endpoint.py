@@ -60,8 +60,12 @@ class Site:
         said = {"listen": [f"{scheme}://127.0.0.1:0"], **settings}
         connector = {"id": self.id, "kind": "mqtt_endpoint", "settings": said, "bindings": list(bindings)}
         self.platform.apply({"gemel": 1, "connectors": [connector]})
-        self.until(lambda: self.health.state == "connected")
-        self.port = int(self.health.detail.split(",")[0].rsplit(":", 1)[1])
+        self.port = self.until(lambda before=self.port: {before, 0, self._listening()} - {before, 0}).pop()
+
+    def _listening(self) -> int:
+        """The port of the endpoint; 0 when it does not listen."""
+        health = self.health
+        return int(health.detail.split(",")[0].rsplit(":", 1)[1]) if health.state == "connected" else 0
 
     @property
     def health(self) -> Any:
@@ -127,9 +131,14 @@ def test_a_value_may_bring_its_time_quality_and_unit(site: Site):
     said = {"value": 176.9, "unit": "[degF]", "time": "2026-01-05T10:00:00Z", "quality": "uncertain"}
     with Device(site.port) as device:
         device.publish("gemel/press-9/temperature", json.dumps(said))
+        device.subscribe("gemel/press-9/temperature")
+        heard = json.loads(device.message().payload)
+        assert (heard["value"], heard["quality"]) == (pytest.approx(80.5), "uncertain")
+        device.publish("gemel/press-9/temperature", json.dumps({"value": 212, "unit": "[degF]"}))
+        assert json.loads(device.message().payload)["value"] == pytest.approx(100)
     now = site.platform.now("press-9")["temperature"]
-    assert now.value == pytest.approx(80.5)
-    assert (now.time, now.quality.name) == (1_767_607_200_000_000, "UNCERTAIN")
+    assert now.value == pytest.approx(100)
+    assert heard["time"].startswith("2026-01-05T10:00:00")
 
 
 def test_bindings_say_what_other_topics_mean(site: Site):

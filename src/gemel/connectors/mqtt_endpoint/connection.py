@@ -15,6 +15,7 @@ from gemel.connectors.members import Member
 from gemel.connectors.mqtt_endpoint.desk import Desk
 from gemel.connectors.mqtt_endpoint.exchange import Exchange
 from gemel.connectors.mqtt_endpoint.filters import valid_topic
+from gemel.connectors.mqtt_endpoint.outbound import Outbound, properties_of
 from gemel.connectors.mqtt_endpoint.reasons import Reason
 from gemel.connectors.mqtt_endpoint.session import OUR_WINDOW, Outgoing, Session
 from gemel.connectors.mqtt_endpoint.settings import EndpointSettings
@@ -26,7 +27,6 @@ __all__ = ["Connection", "Host"]
 ALIASES = 32
 """Topic aliases that a client may set, and that we set at most."""
 MAX_CLIENT_ID = 256
-_QOS = (mqtt5.QoS(0), mqtt5.QoS(1), mqtt5.QoS(2))
 _MAX_REASON = 200
 _AT_ONCE = 50
 """Retained messages, or twins looked at for them, in one turn of the loop: a few milliseconds."""
@@ -83,11 +83,9 @@ class Connection(asyncio.Protocol):
         """The client said goodbye."""
         self._paused = False
         self._writable = True
-        self._largest = 1 << 28
+        self._outbound = Outbound(self._wire)
         self._tell_reasons = False
         self._aliases_in: dict[int, str] = {}
-        self._aliases_out: dict[str, int] = {}
-        self._most_aliases = 0
         self._unanswered = 0
         self._served: deque[Iterator[None]] = deque()
         self._serving = False
@@ -205,9 +203,9 @@ class Connection(asyncio.Protocol):
         self.keep_alive_s = packet.keep_alive
         if self._wire.five:
             self.keep_alive_s = min(packet.keep_alive or settings.keep_alive_s, settings.keep_alive_s)
-        self._largest = packet.max_packet_size or self._largest
+        self._outbound.largest = packet.max_packet_size or self._outbound.largest
         self._tell_reasons = packet.request_problem_info
-        self._most_aliases = min(packet.topic_alias_max, ALIASES)
+        self._outbound.most_aliases = min(packet.topic_alias_max, ALIASES)
         self._host.opened(self)
         session, present = self._host.exchange.enter(self.client, self.guest, clean=packet.clean_start)
         session.expiry_s = min(packet.session_expiry_interval, settings.session_s)
@@ -283,7 +281,7 @@ class Connection(asyncio.Protocol):
             retain=packet.retain,
             packet_id=packet.packet_id,
             duplicate=packet.duplicate,
-            **_properties(packet),
+            **properties_of(packet),
         )
 
     def settled(self, answers: Sequence[tuple[int, int, Reason, str]]) -> None:
@@ -385,49 +383,19 @@ class Connection(asyncio.Protocol):
         """False when it is larger than the client takes, or of quality 0 and the client is slow."""
         if self._ended or (not outgoing.qos and not self._writable):
             return False
-        publication = outgoing.publication
-        topic, more = publication.topic, {}
-        if self._wire.five:
-            more = _properties(publication.properties)
-            if publication.expires is not None:
-                more["message_expiry_interval"] = max(0, round(publication.expires - self._host.now()))
-            if outgoing.identifiers:
-                more["subscription_ids"] = list(outgoing.identifiers)
-            if self._most_aliases:
-                topic, more["topic_alias"] = self._aliased(topic)
-        packet = mqtt5.PublishPacket(
-            topic,
-            publication.payload,
-            qos=_QOS[outgoing.qos],
-            retain=outgoing.retain,
-            packet_id=outgoing.packet_id or None,
-            duplicate=bool(outgoing.qos) and outgoing.sent,
-            **more,
-        )
-        data = self._wire.bytes_of(packet)
-        if len(data) > self._largest:
-            if topic:
-                self._aliases_out.pop(topic, None)
+        data = self._outbound.bytes_of(outgoing, self._host.now())
+        if data is None:
             return False
         outgoing.sent = True
         self._transport.write(data)
         return True
-
-    def _aliased(self, topic: str) -> tuple[str, int | None]:
-        known = self._aliases_out.get(topic)
-        if known is not None:
-            return "", known
-        if len(self._aliases_out) >= self._most_aliases:
-            return topic, None
-        alias = self._aliases_out[topic] = len(self._aliases_out) + 1
-        return topic, alias
 
     def _write(self, packet: mqtt5.Packet) -> None:
         if (data := self._wire.bytes_of(packet)) and not self._ended:
             self._transport.write(data)
 
     def _reason(self, detail: str) -> str | None:
-        return detail[:_MAX_REASON] if detail and self._tell_reasons and self._largest > 1_024 else None
+        return detail[:_MAX_REASON] if detail and self._tell_reasons and self._outbound.largest > 1_024 else None
 
     def _pause(self) -> None:
         if not self._paused:
@@ -448,20 +416,6 @@ class Connection(asyncio.Protocol):
     def about(self, name: str) -> Any:
         """What the transport knows: `peername`, `ssl_object`."""
         return self._transport.get_extra_info(name)
-
-
-def _properties(packet: mqtt5.PublishPacket | mqtt5.Will | None) -> dict[str, Any]:
-    """Those that travel with a message; empty for most."""
-    if packet is None:
-        return {}
-    found = {
-        "content_type": packet.content_type,
-        "response_topic": packet.response_topic,
-        "correlation_data": packet.correlation_data,
-        "payload_format_indicator": packet.payload_format_indicator or None,
-        "user_properties": packet.user_properties or None,
-    }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 _PONG = mqtt5.PingRespPacket()

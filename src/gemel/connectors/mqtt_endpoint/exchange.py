@@ -188,14 +188,16 @@ class Exchange:
         session.offer(Outgoing(publication, quality, retain, identifiers), self._port.clock.monotonic())
 
     def tell(self, message: Message) -> None:
-        """What was taken in, to the subscribers of <prefix>/<twin>/<property>."""
+        """This was taken in: tell subscribers of <prefix>/<twin>/<property> what the values are now, in their units."""
         if not len(self._tree) or not self._settings.prefix:
             return
         for reading in message.readings:
-            topic = f"{self._settings.prefix}/{self._port.guests.id_of(reading.twin)}/{reading.property}"
-            if next(self._tree.match(topic), None) is not None:
-                time = self._port.clock.now() if reading.time is None else reading.time
-                self.publish(Publication(topic, told(reading.value, time, reading.quality), 2))
+            twin = self._port.guests.id_of(reading.twin)
+            topic = f"{self._settings.prefix}/{twin}/{reading.property}"
+            if next(self._tree.match(topic), None) is None:
+                continue
+            if (now := self._port.present(twin).get(reading.property)) is not None:
+                self.publish(Publication(topic, told(now.value, now.time, now.quality), 2))
 
     # what is retained
 
