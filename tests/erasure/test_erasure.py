@@ -10,7 +10,7 @@ import pytest
 
 from gemel.access import ERASED_TEXT
 from gemel.erasure import read_ledger
-from gemel.errors import Conflict, UnknownTwin
+from gemel.errors import Conflict, GemelError, UnknownTwin
 from gemel.intake import Happened, Message, Reported
 from gemel.platform import Platform
 
@@ -90,8 +90,9 @@ def test_an_id_is_never_given_again_and_the_alias_is_free(plant: Platform) -> No
     erase(plant, "press-7")
     with pytest.raises(UnknownTwin):
         plant.registry.twin("seven")
-    with pytest.raises(Exception, match="retired|erased|stage"):
+    with pytest.raises(GemelError):
         plant.apply(PLANT)
+    assert plant.registry.twin("press-7").types == ()
 
 
 def test_only_what_was_previewed_is_erased(plant: Platform) -> None:
@@ -130,6 +131,18 @@ def test_a_restored_backup_is_erased_again(plant: Platform, tmp_path: Path) -> N
         assert restored.erasures.reapply(read_ledger(tmp_path / "plant")) == 1
         assert restored.erasures.reapply(read_ledger(tmp_path / "plant")) == 0
         assert restored.verify().ok
+    assert SECRET.encode() not in everything(tmp_path / "backup")
+
+
+def test_a_database_that_is_put_back_is_erased_again_when_it_is_opened(plant: Platform, tmp_path: Path) -> None:
+    plant.close()
+    shutil.copytree(tmp_path / "plant", tmp_path / "backup")
+    with Platform.open(tmp_path / "plant") as now:
+        erase(now, "press-7")
+    shutil.copy(tmp_path / "plant/erasures.json", tmp_path / "backup")
+    with Platform.open(tmp_path / "backup") as restored:
+        assert restored.registry.twin("press-7").types == ()
+        assert restored.erasures.resume() == 0
     assert SECRET.encode() not in everything(tmp_path / "backup")
 
 

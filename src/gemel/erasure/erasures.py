@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from gemel.access import Gate
 from gemel.clock import Clock
 from gemel.database import Database, overwrite
-from gemel.erasure.ledger import Entry, Ledger
+from gemel.erasure.ledger import Entry, Ledger, read_ledger
 from gemel.errors import Conflict, NotFound, UnknownTwin
 from gemel.history import EventQuery, History
 from gemel.intake import quarantine_table
@@ -75,6 +75,7 @@ class Erasures:
         self._held = held
         self._run = run
         self._forget = forget
+        self._folder = folder
         self.ledger = Ledger(database, folder)
 
     # twins
@@ -185,10 +186,12 @@ class Erasures:
     # after a crash, and after a restore
 
     def resume(self) -> int:
-        """Carry on what a crash cut short; how many."""
-        open_ones = [entry for entry in self.ledger.all() if not entry.done]
-        self.reapply(open_ones)
-        return len(open_ones)
+        """At opening: carry on what a crash cut short, and erase again what the ledger beside the database has and the
+        database has not, because it was restored from before; how many."""
+        known = self.ledger.all()
+        done = {(entry.kind, entry.subject) for entry in known if entry.done}
+        wanted = {(entry.kind, entry.subject): entry for entry in [*known, *read_ledger(self._folder)]}
+        return self.reapply(entry for key, entry in wanted.items() if key not in done)
 
     def reapply(self, entries: Iterable[Entry]) -> int:
         """Erase again what was erased in the plant that this folder was restored for; how many were there.
