@@ -83,7 +83,12 @@ def routes(server: Server) -> list[tuple[str, str]]:
 
 def check(answer: httpx.Response, said: str) -> None:
     assert answer.status_code < 500, f"{said}: {answer.status_code} {answer.text[:300]}"
-    if answer.status_code >= 400:
+    if answer.status_code >= 400 and "odata-version" in answer.headers:
+        error = msgspec.json.decode(answer.content)["error"]  # OData has a form of its own
+        assert error["code"]
+        assert error["message"]
+        assert "Traceback" not in answer.text
+    elif answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json", said
         problem = msgspec.json.decode(answer.content)
         assert problem["code"]
