@@ -1,4 +1,4 @@
-# A notebook in the percent format: the history of a plant's folder, read as files, while Gemel runs or when it does not.
+# A notebook in the percent format: the history of a folder read as files, while Gemel runs or when it does not.
 # %% [markdown]
 # # The published list of files
 # `history/files.json` says which files belong together. This needs no Gemel, only access to the folder `GEMEL_FOLDER`.
