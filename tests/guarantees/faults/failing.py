@@ -9,6 +9,7 @@ import errno
 import random
 import shutil
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -59,7 +60,12 @@ def settled(platform: Platform) -> None:
     """History and keyframe follow by themselves, without a restart."""
     head = platform.journal.head().position
     assert platform.history.flush() == head, platform.history.status()
-    assert platform.history.status().stage is Stage.RUNNING
+    patience = threading.Event()
+    for _ in range(500):  # the historian says how it fares a moment after what it did
+        if platform.history.status().stage is Stage.RUNNING:
+            break
+        patience.wait(0.01)
+    assert platform.history.status().stage is Stage.RUNNING, platform.history.status()
     assert stored(platform) == journaled(platform)
 
 
