@@ -90,6 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How often what is new is written as Parquet; queries see it at once, programs outside when it is written."""
     webhook_networks: tuple[str, ...] = ()
     """Networks that are not public and that webhooks may be sent to all the same: 10.1.0.0/16, 127.0.0.1."""
+    plugins: tuple[str, ...] = ()
+    """Distributions whose connectors may be run: acme-press. Their code runs as the server, so none is by default."""
     retention: RetentionSettings = RetentionSettings()
     """What is dropped when."""
     disk: DiskSettings = DiskSettings()

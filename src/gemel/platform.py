@@ -25,7 +25,6 @@ from sqlalchemy import Connection
 from gemel.access import Devices, Gate
 from gemel.backup import Keeper, Manifest, adopt, prepare, written
 from gemel.clock import Clock, Moment, WallClock, moment
-from gemel.connectors.base import check
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
@@ -135,7 +134,7 @@ class Platform:
                 self.intake,
                 clock,
                 self.registry,
-                reach=Reach.of(folder.path, networks=settings.webhook_networks),
+                reach=Reach.of(folder.path, networks=settings.webhook_networks, plugins=settings.plugins),
                 gate=self.gate,
                 state=self.state,
                 journal=self.journal,
@@ -215,7 +214,7 @@ class Platform:
         faults = [
             replace(problem, field=f"connectors[{i}].{problem.field}")
             for i, spec in enumerate(plant.connectors)
-            for problem in check(spec)
+            for problem in self.supervisor.problems(spec)
         ]
         if faults:
             raise InvalidDocument("plant", located(plant, faults))

@@ -38,7 +38,7 @@ def test_an_unknown_kind_names_those_that_there_are():
 
 def test_a_missing_package_is_told_with_the_line_that_installs_it(monkeypatch):
     point = EntryPoint(name="press", value="no_such_package:Press", group=base.GROUP)
-    monkeypatch.setattr(base, "_registered", lambda: {"press": point})
+    monkeypatch.setattr(base, "_registered", lambda named: {"press": point})
     with pytest.raises(MissingExtra, match=r"needs no_such_package: pip install 'gemel\[press\]'"):
         plugin("press")
 

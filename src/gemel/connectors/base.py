@@ -8,13 +8,15 @@ A plug-in is a class, registered under its kind in the entry-point group `gemel.
         def __init__(self, settings, bindings): ...
         async def run(self, port): ...                        # a Source
 
-The supervisor runs it, restarts it, and shows its health; the plug-in only speaks its protocol.
+The supervisor runs it, restarts it, and shows its health; the plug-in only speaks its protocol. A plug-in of another
+distribution is code that runs as the server: none is loaded before the operator names its distribution in `gemel.yaml`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -55,6 +57,8 @@ __all__ = [
 ]
 
 GROUP = "gemel.connectors"
+OWN = "gemel"
+"""The distribution whose plug-ins need not be named."""
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -266,20 +270,46 @@ class Plugin(Protocol):
 
 
 @lru_cache(maxsize=1)
-def _registered() -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+def _installed() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=GROUP))
 
 
-def kinds() -> list[str]:
-    """Names of all installed kinds of connectors."""
-    return sorted(_registered())
+def _registered(named: Collection[str]) -> Mapping[str, EntryPoint]:
+    """By kind: our own, and those of the distributions that are named; nobody takes the place of our own."""
+    trusted = {_canonical(name) for name in named}
+    own = {point.name: point for point in _installed() if _distribution(point) == OWN}
+    return {point.name: point for point in _installed() if _distribution(point) in trusted} | own
 
 
-def plugin(kind: str) -> Plugin:
-    """The class registered for `kind`. Raises UnknownConnector, or MissingExtra when what it needs is not installed."""
-    point = _registered().get(kind)
+def _distribution(point: EntryPoint) -> str:
+    return _canonical(point.dist.name) if point.dist is not None else ""
+
+
+def _canonical(name: str) -> str:
+    """A distribution's name as PyPA's specification of names compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def kinds(named: Collection[str] = ()) -> list[str]:
+    """Kinds of connectors that may be used: our own, and those of the distributions that are `named`."""
+    return sorted(_registered(named))
+
+
+def plugin(kind: str, named: Collection[str] = ()) -> Plugin:
+    """The class registered for `kind`, by us or by one of the distributions that are `named`.
+
+    Raises UnknownConnector, also for a kind of another distribution (nothing of it is loaded), or MissingExtra when
+    what it needs is not installed.
+    """
+    point = _registered(named).get(kind)
     if point is None:
-        raise UnknownConnector(f"there is no connector kind {kind!r:.80}; installed are {', '.join(kinds())}")
+        others = sorted({_distribution(point) for point in _installed() if point.name == kind})
+        if others:
+            raise UnknownConnector(
+                f"connector kind {kind!r:.80} is of the distribution {' or '.join(others)}, which runs as the server; "
+                f"if you trust it, write `plugins: [{others[0]}]` in the plant's gemel.yaml and start again"
+            )
+        raise UnknownConnector(f"there is no connector kind {kind!r:.80}; installed are {', '.join(kinds(named))}")
     try:
         return cast("Plugin", point.load())
     except ModuleNotFoundError as error:
@@ -299,13 +329,14 @@ def settings_of(spec: ConnectorSpec, kind: Plugin | None = None) -> Any:
         ) from error
 
 
-def check(spec: ConnectorSpec) -> list[Problem]:
-    """What stands against running `spec`: a kind that is not installed, settings or bindings that it does not take.
+def check(spec: ConnectorSpec, named: Collection[str] = ()) -> list[Problem]:
+    """What stands against running `spec`: a kind that is not installed or not `named` (see `plugin`), settings or
+    bindings that it does not take.
 
     Those of a kind whose package is not installed here cannot be judged, and pass.
     """
     try:
-        build(spec)
+        build(spec, named)
     except UnknownConnector as error:
         return [Problem(error.detail, field="kind")]
     except InvalidDocument as error:
@@ -317,8 +348,8 @@ def check(spec: ConnectorSpec) -> list[Problem]:
     return []
 
 
-def build(spec: ConnectorSpec) -> tuple[Source | Sink, Any]:
+def build(spec: ConnectorSpec, named: Collection[str] = ()) -> tuple[Source | Sink, Any]:
     """A source or sink for `spec`, and its settings. Raises UnknownConnector, MissingExtra, InvalidInput."""
-    kind = plugin(spec.kind)
+    kind = plugin(spec.kind, named)
     settings = settings_of(spec, kind)
     return kind(settings, spec.bindings), settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -37,18 +37,22 @@ class Reach:
         logs: Path | None = None,
         inbox: Path | None = None,
         networks: Sequence[str] = (),
+        plugins: Collection[str] = (),
     ) -> None:
         """Without a directory, no file of that sort is reached. `networks` (10.1.0.0/16): those that are not public
-        and may be sent to all the same. Raises InvalidInput for one that is none."""
+        and may be sent to all the same. `plugins`: distributions whose connectors may be run. Raises InvalidInput for
+        a network that is none."""
         self._secrets, self._logs, self._inbox = secrets, logs, inbox
+        self.plugins = plugins
         self._networks = [_network(text) for text in networks]
 
     @classmethod
-    def of(cls, folder: Path, *, networks: Sequence[str] = ()) -> Self:
+    def of(cls, folder: Path, *, networks: Sequence[str] = (), plugins: Collection[str] = ()) -> Self:
         """Of a platform's folder: `logs/`, `inbox/`, and `$CREDENTIALS_DIRECTORY` (systemd) or else `secrets/`."""
         given = os.environ.get("CREDENTIALS_DIRECTORY")
         secrets = Path(given) if given else folder / "secrets"
-        return cls(secrets=secrets, logs=folder / "logs", inbox=folder / "inbox", networks=networks)
+        logs, inbox = folder / "logs", folder / "inbox"
+        return cls(secrets=secrets, logs=logs, inbox=inbox, networks=networks, plugins=plugins)
 
     def permits(self, address: str, *, encrypted: bool) -> bool:
         """Whether a sink may send to an IP address: to public ones when it is encrypted, and to the `networks`."""

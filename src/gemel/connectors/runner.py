@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ class Runner:
     ) -> None:
         self.spec = spec
         self._intake, self._clock, self._directory = intake, clock, directory
-        self._factory = factory or _built
+        self._factory = factory or built
         self._outbox = outbox
         self._lent: dict[str, Any] = {"reach": reach, "guests": guests, "state": state}
         self._thread = threading.Thread(target=self._main, name=f"gemel-connector-{spec.id}", daemon=True)
@@ -128,10 +128,10 @@ class Runner:
 
     async def _keep(self, port: ConnectorPort) -> None:
         """Run the source until it ends or is cancelled."""
-        built = await self._build(port)
-        if built is None:
+        made = await self._build(port)
+        if made is None:
             return
-        source, backoff = built
+        source, backoff = made
         delays = backoff.delays()
         while True:
             port.was_connected = False
@@ -196,8 +196,9 @@ async def _drained(port: ConnectorPort) -> None:
             await port.drain()
 
 
-def _built(spec: ConnectorSpec) -> tuple[Source | Sink, Backoff]:
-    source, settings = build(spec)
+def built(spec: ConnectorSpec, named: Collection[str] = ()) -> tuple[Source | Sink, Backoff]:
+    """What is to be run for a declaration, and how long to wait before it is tried again."""
+    source, settings = build(spec, named)
     backoff = getattr(settings, "backoff", None)
     return source, backoff if isinstance(backoff, Backoff) else Backoff()
 

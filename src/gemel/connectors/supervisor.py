@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gemel.clock import Clock
-from gemel.connectors.base import Backoff, Sink, Source
+from gemel.connectors.base import Backoff, Sink, Source, check
 from gemel.connectors.guests import Guests
 from gemel.connectors.health import HEALTH_TYPE, Health, health_message, health_twin
 from gemel.connectors.outbox import Outbox
 from gemel.connectors.reach import Reach
-from gemel.connectors.runner import Runner
-from gemel.errors import GemelError, UnknownConnector
+from gemel.connectors.runner import Runner, built
+from gemel.errors import GemelError, Problem, UnknownConnector
 from gemel.twin import Change, ConnectorSpec
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Supervisor:
         `journal` is what sinks follow."""
         self._intake, self._clock, self._registry = intake, clock, registry
         directory = registry.directory if registry is not None else None
-        self._factory = factory
+        self._plugins = reach.plugins if reach is not None else ()
+        self._factory = factory or partial(built, named=self._plugins)
         self._lent: dict[str, Any] = {"reach": reach, "guests": Guests(gate, directory), "state": state}
         self._outbox = Outbox(journal, registry, intake) if journal is not None and registry is not None else None
         self._health_every_s = health_every_s
@@ -87,6 +88,10 @@ class Supervisor:
             self._specs = wanted
             for id in sorted(running - self._runners.keys()):
                 self._start(wanted[id])
+
+    def problems(self, spec: ConnectorSpec) -> list[Problem]:
+        """What stands against running `spec` here; see `check`."""
+        return check(spec, self._plugins)
 
     def restart(self, id: str) -> None:
         """Stop a connector and start it at once. Raises UnknownConnector."""

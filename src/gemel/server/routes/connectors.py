@@ -10,7 +10,6 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from gemel.access import Resource, ResourceKind
-from gemel.connectors.base import check
 from gemel.errors import InvalidDocument, InvalidInput, UnknownConnector
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
@@ -125,7 +124,9 @@ async def put_connector(request: Req, connector: FromPath[str]) -> Response[byte
         spec = msgspec.convert(given, ConnectorSpec)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"the body is no connector: {error}") from error
-    refused = secret_problems(spec.settings, "settings") or await call.services.reads.run(check, spec)
+    refused = secret_problems(spec.settings, "settings") or await call.services.reads.run(
+        platform.supervisor.problems, spec
+    )
     if refused:
         raise InvalidDocument(f"connector {connector:.160}", refused)
     await change(request, lambda tx: platform.registry.put_connector(tx, spec))
