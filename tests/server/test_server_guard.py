@@ -14,6 +14,7 @@ from gemel.server import Server
 from gemel.server.app import make_litestar
 
 PUBLIC = {
+    "/health",
     "/healthz",
     "/readyz",
     "/api/v1/session",

@@ -23,7 +23,7 @@ from gemel.twin import Change, Form, Kind, Position, Retention, TwinType, parse_
 __all__ = ["Keeping"]
 
 LOOK_S = 10.0
-PORTION = 64
+PORTION = 256
 """Blocks that lose their telemetry in one look; the writer has others to serve."""
 SHORT_BYTES = 1_000_000_000
 DROPPED_KIND, SHORT_KIND, EASED_KIND = "retention.dropped", "storage.short", "storage.eased"
