@@ -15,7 +15,7 @@ def served(tmp_path):
     with gemel.open(tmp_path / "plant", run_connectors=False) as platform:
         platform.apply(PLANT)
         platform.write("press-7", "oil_temperature", 42)
-        assert platform.backups.wait_made(1, 60)
+        platform.backups.make()
         with Server(platform, port=0) as server:
             yield platform, server
 
