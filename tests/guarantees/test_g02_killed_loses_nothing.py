@@ -281,6 +281,7 @@ def paused(house: House, child: int, chance: random.Random, done: threading.Even
     return count
 
 
+@pytest.mark.slow
 def test_a_process_that_stands_still_in_the_middle_takes_what_is_told_again_once(
     nursery: subprocess.Popen[str], tmp_path: Path
 ) -> None:
