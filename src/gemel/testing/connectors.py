@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
 
 from gemel.clock import Clock, WallClock
 from gemel.connectors.base import Plugin, SecretRef, Settings, Source, settings_of
+from gemel.connectors.guests import Guests
 from gemel.connectors.reach import Reach
 from gemel.errors import InvalidDocument
 from gemel.intake.base import Happened, Message, Receipt, Reported
 from gemel.twin import Binding, ConnectorSpec, Kind
 
 __all__ = ["RecordingPort", "SourceContract"]
+
+
+class RecordingMember:
+    """One of several objects behind a connector, which keeps what is told of its connection."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.heartbeats = 0
+        self.losses: list[str] = []
+
+    def brought(self, messages: Iterable[Message]) -> None:
+        self.messages += messages
+
+    def heartbeat(self) -> None:
+        self.heartbeats += 1
+
+    def lost(self, reason: str) -> None:
+        self.losses.append(reason)
 
 
 class RecordingPort:
@@ -48,6 +67,7 @@ class RecordingPort:
         self.notes: list[str] = []
         self.rejected: list[tuple[str, bytes | str]] = []
         self.unbound_addresses: Counter[str] = Counter()
+        self.members: dict[str, RecordingMember] = {}
         self._told = asyncio.Event()
 
     @property
@@ -127,6 +147,26 @@ class RecordingPort:
     def secret(self, ref: SecretRef) -> str:
         return self.reach.secret(ref)
 
+    def file(self, name: str) -> Path:
+        return self.reach.file(name)
+
+    def place(self, name: str) -> Path:
+        return self.reach.place(name)
+
+    @property
+    def guests(self) -> Guests:
+        """Nobody may connect: there is no gate."""
+        return Guests()
+
+    def member(self, name: str) -> Any:
+        return self.members.setdefault(name, RecordingMember())
+
+    def present(self, twin: str) -> dict[str, Any]:
+        return {}
+
+    def twins(self) -> list[str]:
+        return sorted({twin for twin, _ in self.kinds})
+
     def logs(self, patterns: Sequence[str]) -> list[Path]:
         return self.reach.logs(patterns)
 
@@ -150,7 +190,7 @@ class SourceContract:
         return ConnectorSpec(id="tested", kind="tested", settings=self.settings | settings, bindings=self.bindings)
 
     def built(self) -> Source:
-        return self.plugin(settings_of(self.spec(), self.plugin), self.bindings)
+        return cast(Source, self.plugin(settings_of(self.spec(), self.plugin), self.bindings))
 
     def test_its_settings_can_say_how_to_back_off(self) -> None:
         settings = settings_of(self.spec(backoff={"initial_s": 0.1, "maximum_s": 1.0}), self.plugin)
