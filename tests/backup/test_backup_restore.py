@@ -5,7 +5,7 @@ import pytest
 
 import gemel
 from gemel.backup import Vault, restore
-from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound
+from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound, UnknownTwin
 
 
 def test_a_backup_of_a_plant_at_work_holds_exactly_what_was_before_its_position(plant, writing, tmp_path):
@@ -48,6 +48,19 @@ def test_a_restored_plant_goes_on_as_a_new_epoch(plant, tmp_path):
             told = again.events().items[0]
     assert told.change.kind == "backup.restored"
     assert told.change.body["epoch"] == restored.epoch
+
+
+def test_what_was_erased_after_a_backup_stays_erased_in_what_is_restored_from_it(plant, tmp_path):
+    before = plant.backup(tmp_path / "vault")
+    number = plant.registry.twin("press-7").number
+    plant.erasures.erase_twin("press-7", plant.erasures.preview("press-7").code)
+    plant.backup(tmp_path / "vault")
+    restore(Vault(tmp_path / "vault"), tmp_path / "again", id=before.id)
+    with gemel.open(tmp_path / "again") as again:
+        assert again.history.count(number) == 0
+        assert not again.now("press-8")["strokes"].stale_since
+        with pytest.raises(UnknownTwin):
+            again.now("press-7")
 
 
 def test_a_restore_overwrites_nothing(plant, tmp_path):

@@ -129,6 +129,7 @@ class Keeper:
             raise InvalidInput(f"{to} is inside the plant's own folder; name one outside of it")
         scheduled = to is None or str(to) == self._settings.to
         vault = Vault.make(self.vault(to).folder)
+        vault.note_erased(self._plant.folder.path)
         with _Doing(self, "create", progress) as told:
             made = create(
                 self._plant,
@@ -185,6 +186,7 @@ class Keeper:
 
     def _keep(self) -> None:
         while not self._closing.is_set():
+            self._note_erased()
             if self._due():
                 try:
                     self.make()
@@ -196,6 +198,14 @@ class Keeper:
                         self._error = reason
                         self._say(FAILED_KIND, "", {"reason": reason, "to": self._settings.to})
             self._closing.wait(LOOK_S)
+
+    def _note_erased(self) -> None:
+        """What is erased stays erased, also in what is restored from a backup made before."""
+        try:
+            if (vault := self.vault()).backups.is_dir():
+                vault.note_erased(self._plant.folder.path)
+        except OSError as error:
+            _log.error("the ledger of erasures could not be copied to the backups", error=f"{error!s:.300}")
 
     def _due(self) -> bool:
         """Whether the newest backup is too old, the log needs one to go on, or a bulk load came since."""

@@ -20,6 +20,7 @@ from gemel.backup.rows import copy_rows
 from gemel.backup.vault import Progress, Vault, check
 from gemel.clock import to_rfc3339
 from gemel.database import Database
+from gemel.erasure import LEDGER
 from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from gemel.folder import DATABASE, SETTINGS
 from gemel.journal.tables import block_table
@@ -92,6 +93,8 @@ def restore(
         if database:
             _move(draft, database)
         (draft / RESTORED).write_bytes(msgspec.json.encode(restored))
+        if vault.ledger.exists():
+            copy(vault.ledger, draft / LEDGER)  # at its first opening the plant erases again what is in it
         fsync_tree(draft)
         if folder.exists():
             folder.rmdir()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from gemel.backup.files import Stored, digest, fsync
+from gemel.backup.files import Stored, copy, digest, fsync
 from gemel.backup.manifest import MANIFEST, Manifest
+from gemel.erasure import LEDGER
 from gemel.errors import Corrupt, InvalidInput, NotFound
 
 __all__ = ["DRAFT", "Progress", "Vault", "check"]
@@ -22,6 +23,7 @@ backups/<id>/manifest.json   what the backup holds: position, hash of the journa
 backups/<id>/gemel.sqlite    registry, journal, accounts (SQLite)
 backups/<id>/catalogue.sqlite, state/, loads/, gemel.yaml
 history/                     Parquet files, shared by all backups: do not delete them one by one
+erasures.json                who and what was erased (ids only): every restore erases it again
 log/                         what was committed after a backup, for restores to any moment
 
 Restore with: gemel backup restore THIS-FOLDER NEW-FOLDER
@@ -63,6 +65,18 @@ class Vault:
     @property
     def log(self) -> Path:
         return self.folder / "log"
+
+    @property
+    def ledger(self) -> Path:
+        """What was erased up to now, whichever backup is restored: the newest copy of the plant's own."""
+        return self.folder / LEDGER
+
+    def note_erased(self, plant: Path) -> None:
+        """Take over the plant's ledger of erasures, if it has changed."""
+        told = plant / LEDGER
+        if told.exists() and (not self.ledger.exists() or told.read_bytes() != self.ledger.read_bytes()):
+            copy(told, self.ledger)
+            fsync(self.folder)
 
     def place(self, id: str) -> Path:
         return self.backups / id

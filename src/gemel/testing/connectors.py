@@ -161,7 +161,7 @@ class RecordingPort:
     def member(self, name: str) -> Any:
         return self.members.setdefault(name, RecordingMember())
 
-    def present(self, twin: str) -> dict[str, Any]:
+    def present(self, _twin: str) -> dict[str, Any]:
         return {}
 
     def twins(self) -> list[str]:
@@ -190,7 +190,7 @@ class SourceContract:
         return ConnectorSpec(id="tested", kind="tested", settings=self.settings | settings, bindings=self.bindings)
 
     def built(self) -> Source:
-        return cast(Source, self.plugin(settings_of(self.spec(), self.plugin), self.bindings))
+        return cast("Source", self.plugin(settings_of(self.spec(), self.plugin), self.bindings))
 
     def test_its_settings_can_say_how_to_back_off(self) -> None:
         settings = settings_of(self.spec(backoff={"initial_s": 0.1, "maximum_s": 1.0}), self.plugin)
