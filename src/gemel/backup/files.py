@@ -21,6 +21,12 @@ class Stored(msgspec.Struct, frozen=True):
     size: int
     sha256: str
 
+    def __post_init__(self) -> None:
+        """A manifest may come from anybody: what it names lies in its folder, and is copied into ours."""
+        parts = self.path.split("/")
+        if {"", ".", ".."} & set(parts) or any(sign in self.path for sign in ("\\", ":", "\0")):
+            raise ValueError(f"{self.path!r:.200} leads out of the folder")
+
 
 def copy(source: Path, target: Path) -> tuple[int, str]:
     """Copy aside, fsync, rename: the target is there whole or not at all. Returns its size and SHA-256."""
