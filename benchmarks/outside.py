@@ -13,6 +13,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from gemel.connectors.ports import free_port
 
 __all__ = ["Mosquitto", "VictoriaMetrics"]
@@ -54,6 +56,10 @@ class _Process:
             time.sleep(0.05)
             return False
         return True
+
+    @property
+    def process(self) -> psutil.Process:
+        return psutil.Process(self._process.pid)
 
     def close(self) -> None:
         self._process.terminate()
@@ -107,6 +113,11 @@ class VictoriaMetrics(_Process):
 
     def send(self, path: str, body: bytes) -> None:
         urllib.request.urlopen(urllib.request.Request(self.url + path, data=body, method="POST"), timeout=120).close()
+
+    def settle(self) -> None:
+        """Write down what is in memory, and merge."""
+        for path in ("/internal/force_flush", "/internal/force_merge"):
+            urllib.request.urlopen(self.url + path, timeout=120).close()
 
     def ask(self, path: str, **query: Any) -> Any:
         with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(query)}", timeout=120) as answer:
