@@ -14,6 +14,7 @@ import pyarrow as pa
 from gemel.client.access import Access
 from gemel.client.backups import Backups
 from gemel.client.devices import Devices
+from gemel.client.discoveries import Discoveries
 from gemel.client.live import Subscription
 from gemel.client.transport import Transport, path_of
 from gemel.client.values import (
@@ -60,6 +61,7 @@ class Client:
         self.access = Access(self._at)
         self.backups = Backups(self._at)
         self.devices = Devices(self._at)
+        self.discoveries = Discoveries(self._at)
 
     def close(self) -> None:
         self._at.close()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 
 from gemel.twin import Plant
 
-__all__ = ["document_of", "free_of", "name_of", "slug_of"]
+__all__ = ["document_of", "free_of", "name_of", "plant_yaml", "slug_of"]
 
 _MOST_NAME = 64
 
@@ -20,6 +24,16 @@ def document_of(plant: Plant) -> dict[str, Any]:
     for part in ("types", "twins", "connectors"):
         document[part] = [_brief(one) for one in getattr(plant, part)]
     return document
+
+
+def plant_yaml(document: Mapping[str, Any]) -> str:
+    """The document as YAML: one property, twin link and binding a line."""
+    yaml = YAML()
+    yaml.width = 160
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    out = io.StringIO()
+    yaml.dump(_flowing(document, 0), out)
+    return out.getvalue()
 
 
 def slug_of(text: str) -> str:
@@ -58,3 +72,17 @@ def _brief(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_brief(item) for item in value]
     return str(value) if isinstance(value, str) else value
+
+
+_FLOW = {"properties", "bindings", "slots", "twins", "events"}
+
+
+def _flowing(value: Any, depth: int, parent: str = "") -> Any:
+    if isinstance(value, Mapping):
+        found = CommentedMap({key: _flowing(item, depth + 1, key) for key, item in value.items()})
+        if parent in _FLOW or depth > 3 or parent in ("part_of", "settings", "attributes"):
+            found.fa.set_flow_style()
+        return found
+    if isinstance(value, list | tuple):
+        return [_flowing(item, depth + 1, parent) for item in value]
+    return value

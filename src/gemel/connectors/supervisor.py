@@ -58,7 +58,8 @@ class Supervisor:
         `journal` is what sinks follow."""
         self._intake, self._clock, self._registry = intake, clock, registry
         directory = registry.directory if registry is not None else None
-        self._plugins = reach.plugins if reach is not None else ()
+        self.reach = reach or Reach()
+        self._plugins = self.reach.plugins
         self._factory = factory or partial(built, named=self._plugins)
         self._lent: dict[str, Any] = {"reach": reach, "guests": Guests(gate, directory), "state": state}
         self._outbox = Outbox(journal, registry, intake) if journal is not None and registry is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gemel.errors import InvalidUnit
 from gemel.units import check_unit
 
-__all__ = ["ucum_of_symbol"]
+__all__ = ["ucum_of_symbol", "unit_of_name"]
 
 _SYMBOLS = {
     "°C": "Cel",
@@ -49,3 +49,40 @@ def ucum_of_symbol(symbol: str) -> str:
         return check_unit(symbol)
     except InvalidUnit:
         return ""
+
+
+_ENDINGS = {
+    "c": "Cel",
+    "degc": "Cel",
+    "celsius": "Cel",
+    "degf": "[degF]",
+    "bar": "bar",
+    "mbar": "mbar",
+    "kpa": "kPa",
+    "mpa": "MPa",
+    "psi": "[psi]",
+    "rpm": "/min",
+    "hz": "Hz",
+    "mm": "mm",
+    "um": "um",
+    "kg": "kg",
+    "kn": "kN",
+    "nm": "N.m",
+    "percent": "%",
+    "pct": "%",
+    "v": "V",
+    "a": "A",
+    "ma": "mA",
+    "w": "W",
+    "kw": "kW",
+    "kwh": "kW.h",
+    "s": "s",
+    "ms": "ms",
+    "min": "min",
+}
+
+
+def unit_of_name(name: str) -> str:
+    """The UCUM code that the end of a name tells (`oil_temp_c`, `speed_rpm`); empty when it tells none."""
+    _, mark, ending = name.rpartition("_")
+    return _ENDINGS.get(ending, "") if mark else ""

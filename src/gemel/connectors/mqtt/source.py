@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from gemel.connectors.base import Port
+from gemel.connectors.mqtt.discovery import discover
 from gemel.connectors.mqtt.link import Link
 from gemel.connectors.mqtt.payloads import Reader, Router, Unreadable
 from gemel.connectors.mqtt.session import Arrival
@@ -32,6 +33,7 @@ class MqttSource:
     """Reads from any MQTT 3.1.1 or 5 broker. A message is acknowledged, in order, after it is durable."""
 
     Settings: ClassVar[type[Any]] = MqttSettings
+    discover = staticmethod(discover)
 
     def __init__(self, settings: MqttSettings, bindings: Sequence[Binding]) -> None:
         self._settings = settings

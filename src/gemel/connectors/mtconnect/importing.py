@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-
+from gemel.connectors.drafts import document_of, plant_yaml
 from gemel.connectors.mtconnect.address import Address
 from gemel.connectors.mtconnect.devices import Component, DataItem, read_devices
 from gemel.connectors.mtconnect.properties import TypeBook, shape_of, snake
@@ -38,10 +34,7 @@ def import_devices(
     (and a log that an agent wrote) the units of the model. Raises InvalidDocument.
     """
     plant = plant_of(read_devices(data, name), wire=wire, urls=urls or {}, values_in=values_in)
-    document: dict[str, Any] = {"gemel": plant.gemel}
-    for part in ("types", "twins", "connectors"):
-        document[part] = [_brief(item) for item in getattr(plant, part)]
-    return document
+    return document_of(plant)
 
 
 def plant_of(
@@ -76,16 +69,6 @@ def plant_of(
             )
         )
     return Plant(types=tuple(book.types()), twins=tuple(twins), connectors=tuple(connectors))
-
-
-def plant_yaml(document: Mapping[str, Any]) -> str:
-    """The document as YAML: one property, twin link and binding a line."""
-    yaml = YAML()
-    yaml.width = 160
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    out = io.StringIO()
-    yaml.dump(_flowing(document, 0), out)
-    return out.getvalue()
 
 
 def _add(
@@ -145,36 +128,3 @@ def _free(wish: str, other: str, taken: set[str]) -> str:
         found = other if number == 2 else f"{wish}-{number - 1}"
     taken.add(found)
     return found
-
-
-def _brief(value: Any) -> Any:
-    """Builtins of a struct, without what is as it would be anyway."""
-    if isinstance(value, msgspec.Struct):
-        found = {}
-        for field in msgspec.structs.fields(value):
-            item = getattr(value, field.name)
-            default = field.default if field.default is not msgspec.NODEFAULT else None
-            if field.default_factory is not msgspec.NODEFAULT:
-                default = field.default_factory()
-            if field.required or item != default:
-                found[field.name] = _brief(item)
-        return found
-    if isinstance(value, dict):
-        return {key: _brief(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_brief(item) for item in value]
-    return str(value) if isinstance(value, str) else value
-
-
-_FLOW = {"properties", "bindings", "slots", "twins", "events"}
-
-
-def _flowing(value: Any, depth: int, parent: str = "") -> Any:
-    if isinstance(value, Mapping):
-        found = CommentedMap({key: _flowing(item, depth + 1, key) for key, item in value.items()})
-        if parent in _FLOW or depth > 3 or parent in ("part_of", "settings", "attributes"):
-            found.fa.set_flow_style()
-        return found
-    if isinstance(value, list | tuple):
-        return [_flowing(item, depth + 1, parent) for item in value]
-    return value

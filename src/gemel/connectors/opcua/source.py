@@ -14,6 +14,7 @@ from gemel.connectors.base import Port
 from gemel.connectors.opcua.addresses import check_address, resolve_address
 from gemel.connectors.opcua.bulk import portions
 from gemel.connectors.opcua.connection import Connection, connect
+from gemel.connectors.opcua.discovery import discover
 from gemel.connectors.opcua.enumerations import Names, enumerations_of
 from gemel.connectors.opcua.settings import Item, OpcuaSettings
 from gemel.connectors.opcua.values import overflowed, plain, quality_of, time_of
@@ -35,6 +36,7 @@ class OpcuaSource:
     """Reads from an OPC UA server by subscription. Notifications are acknowledged after they are durable."""
 
     Settings: ClassVar[type[Any]] = OpcuaSettings
+    discover = staticmethod(discover)
 
     def __init__(self, settings: OpcuaSettings, bindings: Sequence[Binding]) -> None:
         self._settings = settings
