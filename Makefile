@@ -2,6 +2,7 @@
 # test   install what is needed and run every test, quick ones first
 # lint   format, lint and type checks           bench  the budget table, measured      web  build the web app
 # soak   the long reliability tests             clean  forget what was installed and built
+# release  a wheel, its bill of materials and SHA256SUMS in dist/, signed with an SSH key (KEY=file)
 # lock   write the exact dependencies anew (LOCK_ARGS=--upgrade: newer ones where allowed)
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := .venv/bin
 WEB := src/gemel/server/web/index.html
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: demo test lint bench web soak clean install lock
+.PHONY: demo test lint bench web soak clean install lock release
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +42,9 @@ demo: install
 test: install .venv/dev
 	$(BIN)/python -m tests.prepare
 	$(BIN)/python -m pytest -m 'not soak' $(PYTEST_ARGS)
+
+release: .venv/release $(WEB)
+	$(BIN)/python -m release.make $(if $(KEY),--key $(KEY))
 
 lock: .venv/release
 	$(BIN)/python -m release.lock $(LOCK_ARGS)
