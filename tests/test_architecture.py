@@ -28,6 +28,7 @@ LEVELS = [
     ["backup"],
     ["transfer"],
     ["diagnosis"],
+    ["housekeeping"],
     ["platform"],
     ["server"],
     ["demo"],

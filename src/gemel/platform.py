@@ -18,7 +18,6 @@ from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 from sqlalchemy import Connection
 
@@ -28,16 +27,17 @@ from gemel.clock import Clock, Moment, WallClock, moment
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
-from gemel.diagnosis import PLATFORM_TWIN, PLATFORM_TYPE, Health, platform_message
+from gemel.diagnosis import Health
 from gemel.erasure import Erasures
-from gemel.errors import Corrupt, GemelError, InvalidDocument, UnknownTwin
+from gemel.errors import GemelError, InvalidDocument, UnknownTwin
 from gemel.folder import DATABASE, Folder
 from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Pace, Series
 from gemel.history import Settings as HistorySettings
+from gemel.housekeeping import House
 from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
 from gemel.journal import SqlJournal, Verification
 from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
-from gemel.state import Keyframe, Now, Selection, State, Subscription
+from gemel.state import Now, Saved, Selection, State, Subscription
 from gemel.storage import Holds, Keeping
 from gemel.transfer import Exported, export_everything
 from gemel.twin import (
@@ -61,8 +61,6 @@ __all__ = ["Document", "Platform"]
 Document = Plant | collections.abc.Mapping[str, Any] | str | Path | Sequence[Path]
 """A plant: as values, as plain data, as YAML or JSON text, or as files and folders."""
 
-SWEEP_EVERY_S = 1.0
-HEALTH_EVERY_S = 60.0
 _log = structlog.get_logger("gemel.platform")
 
 
@@ -73,11 +71,12 @@ class Platform:
         """Use `Platform.open`."""
         self.folder = folder
         self.clock = clock
-        self._run_connectors = run_connectors
+        self.at_work = run_connectors
+        """Whether this is the plant itself, not a copy that somebody looks at with its connectors still."""
         self._opened = ExitStack()
         with ExitStack() as opened:
             opened.callback(folder.release)
-            settings = self._settings = folder.settings()
+            settings = folder.settings()
             self.database = Database(settings.database or f"sqlite:///{folder.path / DATABASE}")
             opened.callback(self.database.close)
             prepare(folder.path, self.database, clock.now())
@@ -92,11 +91,9 @@ class Platform:
             for spec in self.registry.connectors():
                 self.state.bind(spec)
             opened.callback(self.state.close)
-            self._keyframes = folder.path / "state"
-            self._health_due = clock.monotonic() + HEALTH_EVERY_S
-            self._saving, self._erased = threading.Lock(), set[int]()
-            self._restore()
-            opened.callback(self._save)
+            saved = Saved(folder.path / "state", self.state, self.journal)
+            saved.restore()
+            opened.callback(saved.write)
             self.history = History(
                 folder.path / "history",
                 self.journal,
@@ -106,10 +103,11 @@ class Platform:
                 settings=HistorySettings(pace=Pace(commit_s=settings.history_every_s)),
             )
             opened.callback(self.history.close)
+            self._house = House(self, saved, keyframe_every_s=settings.keyframe_every_s, rewire=self._rewire)
             followers = [self.state.fold, self._follow]
             self.intake = Intake(self.journal, self.registry, clock, after_commit=followers, sources=self.state)
             opened.callback(self.intake.close)
-            self.history.on_damage(lambda change: self._journal([change]))
+            self.history.on_damage(lambda change: self.tell([change]))
             devices = Devices(
                 self.database, self.intake, clock, registry=self.registry, secrets=folder.path / "secrets"
             )
@@ -127,7 +125,7 @@ class Platform:
                 clock,
                 held=self.holds,
                 run=self.change,
-                forget=self._forget_twin,
+                forget=saved.forget,
             )
             self.erasures.resume()
             self.supervisor = Supervisor(
@@ -144,18 +142,13 @@ class Platform:
             """Which life of the plant this is; empty for the first. Another one may give positions another meaning."""
             self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
             opened.callback(self.backups.close)
-            self._rewired = threading.Event()
-            self._closing = threading.Event()
-            self._housekeeper = threading.Thread(target=self._keep_house, name="gemel-house", daemon=True)
-            self._housekeeper.start()
             threading.Thread(target=warm_up, name="gemel-units", daemon=True).start()
-            opened.callback(self._housekeeper.join)
-            opened.callback(self._closing.set)
-            opened.callback(self._rewired.set)
+            self.health = Health(self)
             self._rewire()
             if run_connectors:  # a copy that is only looked at keeps still
                 self.backups.start()
-            self.health = Health(self)
+            opened.callback(self._house.close)
+            self._house.start()
             self._opened = opened.pop_all()
 
     @classmethod
@@ -338,116 +331,27 @@ class Platform:
         """Do `work` (a mutator of the registry) in the writer's transaction; returns the position after it."""
         return self.intake.transact(lambda tx: (None, work(tx)), actor=actor).result()[1]
 
+    def tell(self, changes: Sequence[Change]) -> None:
+        """Journal what was noticed, if the writer takes anything; does not wait."""
+        try:
+            self.intake.transact(partial(_journaled, changes))
+        except GemelError as error:
+            _log.warning("changes could not be journaled", count=len(changes), error=error.detail)
+
     def _entry(self, twin: str) -> Entry:
         entry = self.registry.directory.twin(twin)
         if entry is None:
             raise UnknownTwin(f"there is no twin {twin!r:.160}; look for it with twins(), or create it with apply()")
         return entry
 
-    def _restore(self) -> None:
-        """Bring the state to the journal's head: from its last keyframe, then the blocks after it."""
-        try:
-            keyframe = Keyframe.load(self._keyframes)
-        except Corrupt as error:  # it only saves time: the journal has all of it
-            _log.warning("the state's keyframe is damaged and is left out", error=error.detail)
-            keyframe = None
-        if keyframe is not None and keyframe.position <= self.journal.head().position:
-            self.state.restore(keyframe)
-        self._saved = self.state.position
-        if not self.journal.whole_after(self.state.position):
-            raise Corrupt(
-                f"the state's keyframe in {self._keyframes} is missing or damaged, and the journal has dropped "
-                "readings that it held; restore the folder `state` from a backup"
-            )
-        for block in self.journal.blocks(after=self.state.position):
-            self.state.fold(block)
-
-    def _save(self, *, anew: bool = False) -> None:
-        """Write the state down, so that a restart need not read the journal from its start.
-
-        `anew`: something was erased, which neither the new keyframe nor one that is there may hold.
-        """
-        with self._saving:
-            if self.state.position <= self._saved and not anew:
-                return
-            keyframe = self.state.snapshot()
-            if self._erased:
-                gone = pa.array(sorted(self._erased), pa.int64())
-                keyframe = replace(
-                    keyframe,
-                    tables={
-                        key: table.filter(pc.invert(pc.is_in(table.column("twin"), gone)))
-                        for key, table in keyframe.tables.items()
-                    },
-                )
-            try:
-                keyframe.save(self._keyframes)
-            except OSError as error:  # it only saves time, and is tried again: a full disk must not stop the house
-                _log.warning("the state could not be written down", error=str(error))
-            else:
-                self._saved = keyframe.position
-
-    def _forget_twin(self, number: int) -> None:
-        self._erased.add(number)
-        self._save(anew=True)
-
     def _follow(self, block: Block) -> None:
         self.gate.devices.follow(block)
         if any(change.kind.startswith("connector.") for change in block.changes):
-            self._rewired.set()
+            self._house.rewired()
 
     def _rewire(self) -> None:
-        if self._run_connectors:
+        if self.at_work:
             self.supervisor.apply(self.registry.connectors())
-
-    def _keep_house(self) -> None:
-        """Freshness, keyframes, connectors as declared; apart from the writer, which must never wait for them."""
-        due = self.clock.monotonic() + self._settings.keyframe_every_s
-        pause = min(SWEEP_EVERY_S, self._settings.keyframe_every_s)
-        while not self._closing.is_set():
-            if self._rewired.wait(pause) and not self._closing.is_set():
-                self._rewired.clear()
-                self._rewire()
-            if turned := self.state.sweep(self.clock.now()):
-                self._journal(turned)
-            self._sweep_devices()
-            self._keep_room()
-            if self.clock.monotonic() >= due:
-                due = self.clock.monotonic() + self._settings.keyframe_every_s
-                self._save()
-
-    def _keep_room(self) -> None:
-        try:
-            floor = self.backups.floor
-            self.storage.step(self._saved if floor is None else min(self._saved, floor))
-            self.storage.error = ""
-            if self._run_connectors and self.clock.monotonic() >= self._health_due and hasattr(self, "health"):
-                self._health_due = self.clock.monotonic() + HEALTH_EVERY_S
-                self._tell_health()
-        except GemelError as error:  # a full disk, a closing writer: it looks again in ten seconds
-            self.storage.error = error.detail
-            _log.warning("the room on the disk was not looked after", error=error.detail)
-
-    def _journal(self, changes: Sequence[Change]) -> None:
-        """Tell the journal, if its writer takes anything."""
-        try:
-            self.intake.transact(partial(_journaled, changes))
-        except GemelError as error:
-            _log.warning("changes could not be journaled", count=len(changes), error=error.detail)
-
-    def _tell_health(self) -> None:
-        """The platform is a twin, too: how it is has a history."""
-        if self.registry.directory.twin(PLATFORM_TWIN.id) is None:
-            self.change(lambda tx: self.registry.put_type(tx, PLATFORM_TYPE))
-            self.change(lambda tx: self.registry.put_twin(tx, PLATFORM_TWIN))
-        told = platform_message(self.health.look(), self.storage.standing(), self.clock.now())
-        self.intake.submit("gemel", [told]).result()
-
-    def _sweep_devices(self) -> None:
-        try:
-            self.gate.devices.sweep(self.clock.now())
-        except GemelError as error:  # the writer is full or closing: the next minute tries again
-            _log.warning("the devices could not be looked after", error=error.detail)
 
 
 class _Composition:

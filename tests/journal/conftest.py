@@ -3,10 +3,7 @@
 import pytest
 
 from gemel.database import Database
-
-pytest.register_assert_rewrite("gemel.testing.journal")
-
-from gemel.testing.postgres import postgres  # noqa: E402
+from gemel.testing.postgres import postgres
 
 __all__ = ["postgres"]
 

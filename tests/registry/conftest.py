@@ -3,11 +3,8 @@
 import pytest
 
 from gemel.database import Database
-
-pytest.register_assert_rewrite("gemel.testing.registry", "gemel.testing.plants")
-
-from gemel.testing.postgres import postgres  # noqa: E402
-from gemel.testing.registry import world  # noqa: E402
+from gemel.testing.postgres import postgres
+from gemel.testing.registry import world
 
 __all__ = ["postgres", "world"]
 

@@ -121,7 +121,7 @@ def full_platform(folder: Path, chance: random.Random) -> Told:
                     send(platform, number)
                     sent.add(number)
         settled(platform)
-        assert platform._housekeeper.is_alive()
+        assert platform._house.alive
     assert set(found_in_platform(folder)) == sent
     assert (plant / "state").exists()
     return told

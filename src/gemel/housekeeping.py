@@ -1,0 +1,123 @@
+"""What a platform does by itself, apart from the writer, which must never wait for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from gemel.access import Gate
+from gemel.backup import Keeper
+from gemel.clock import Clock
+from gemel.diagnosis import PLATFORM_TWIN, PLATFORM_TYPE, Health, platform_message
+from gemel.errors import GemelError
+from gemel.intake import Intake
+from gemel.registry import Registry
+from gemel.state import Saved, State
+from gemel.storage import Keeping
+from gemel.twin import Change, Position
+
+__all__ = ["House"]
+
+SWEEP_EVERY_S = 1.0
+HEALTH_EVERY_S = 60.0
+_log = structlog.get_logger("gemel.platform")
+
+
+class _Plant(Protocol):
+    """Whose house it is; an open platform is one."""
+
+    clock: Clock
+    registry: Registry
+    state: State
+    intake: Intake
+    gate: Gate
+    storage: Keeping
+    backups: Keeper
+    health: Health
+    at_work: bool
+
+    def change(self, work: Callable[[Connection], Sequence[Change]]) -> Position: ...
+
+    def tell(self, changes: Sequence[Change]) -> None: ...
+
+
+class House:
+    """Freshness, keyframes of the state, devices, room on the disk, the platform's own twin; one thread."""
+
+    def __init__(self, platform: _Plant, saved: Saved, *, keyframe_every_s: float, rewire: Callable[[], None]) -> None:
+        """`rewire`: run the connectors as they are declared now; called after `rewired`."""
+        self._platform, self._saved = platform, saved
+        self._keyframe_every_s, self._rewire = keyframe_every_s, rewire
+        self._called = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="gemel-house", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def rewired(self) -> None:
+        """Connectors were declared or removed; any thread."""
+        self._called.set()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._called.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _keep(self) -> None:
+        clock = self._platform.clock
+        keyframe_due = clock.monotonic() + self._keyframe_every_s
+        health_due = clock.monotonic() + HEALTH_EVERY_S
+        pause = min(SWEEP_EVERY_S, self._keyframe_every_s)
+        while not self._closing.is_set():
+            if self._called.wait(pause) and not self._closing.is_set():
+                self._called.clear()
+                self._rewire()
+            if turned := self._platform.state.sweep(clock.now()):
+                self._platform.tell(turned)
+            self._sweep_devices()
+            self._keep_room()
+            if clock.monotonic() >= health_due:
+                health_due = clock.monotonic() + HEALTH_EVERY_S
+                self._tell_health()
+            if clock.monotonic() >= keyframe_due:
+                keyframe_due = clock.monotonic() + self._keyframe_every_s
+                self._saved.write()
+
+    def _sweep_devices(self) -> None:
+        try:
+            self._platform.gate.devices.sweep(self._platform.clock.now())
+        except GemelError as error:  # the writer is full or closing: the next minute tries again
+            _log.warning("the devices could not be looked after", error=error.detail)
+
+    def _keep_room(self) -> None:
+        storage, floor = self._platform.storage, self._platform.backups.floor
+        try:
+            storage.step(self._saved.position if floor is None else min(self._saved.position, floor))
+            storage.error = ""
+        except GemelError as error:  # a full disk, a closing writer: it looks again in ten seconds
+            storage.error = error.detail
+            _log.warning("the room on the disk was not looked after", error=error.detail)
+
+    def _tell_health(self) -> None:
+        """The platform is a twin, too: how it is has a history."""
+        platform = self._platform
+        if not platform.at_work:
+            return
+        try:
+            if platform.registry.directory.twin(PLATFORM_TWIN.id) is None:
+                platform.change(lambda tx: platform.registry.put_type(tx, PLATFORM_TYPE))
+                platform.change(lambda tx: platform.registry.put_twin(tx, PLATFORM_TWIN))
+            told = platform_message(platform.health.look(), platform.storage.standing(), platform.clock.now())
+            platform.intake.submit("gemel", [told]).result()
+        except GemelError as error:
+            _log.warning("the platform's own health was not written down", error=error.detail)
