@@ -1,0 +1,52 @@
+"""A machine is connected from the command line, without questions."""
+
+import json
+
+import pytest
+
+from gemel import open as open_plant
+from gemel.errors import InvalidInput
+from tests.cli.test_commands import gemel
+from tests.connectors.opcua_server import PressServer
+
+__all__ = ["gemel"]
+
+
+@pytest.fixture(scope="module")
+def press():
+    with PressServer() as server:
+        yield server
+
+
+def test_a_machine_is_connected_in_one_command_and_again_without_change(gemel, press, tmp_path):
+    command = ["connect", "machine", "--kind", "opcua", "--endpoint", press.url, "--as", "press-9", "--yes"]
+    assert "nothing was changed" in gemel(*command, "--choose", "oil_* 2").lower()
+    done = gemel(*command, "--choose", "oil_* 2", "--out", "press.yaml", "--apply")
+    assert "oil_temperature" in done
+    assert "press-9 is connected" in done
+    assert "nsu=http://maker.example/press;s=Press.OilTemperature" in (tmp_path / "press.yaml").read_text()
+    with open_plant(tmp_path / "plant", run_connectors=False) as plant:
+        (spec,) = plant.registry.connectors()
+        assert [one.property for one in spec.bindings] == ["oil_temperature", "parts"]
+    again = json.loads(gemel("--json", *command, "--choose", "oil_* 2"))
+    assert again["plan"].startswith("Nothing to do")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "way_out"),
+    [
+        (["--kind", "modbus"], "connect-modbus.md"),
+        (["--kind", "itself"], "gemel devices add"),
+        (["--kind", "carrier-pigeon"], "is not one of"),
+        (["--kind", "opcua"], "--endpoint"),
+        ([], "--kind"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_option_that_says_it(gemel, arguments, way_out):
+    with pytest.raises(InvalidInput, match=way_out):
+        gemel("connect", "machine", "--yes", *arguments)
+
+
+def test_a_choice_that_fits_nothing_is_refused(gemel, press):
+    with pytest.raises(InvalidInput, match="none of what was found"):
+        gemel("connect", "machine", "--kind", "opcua", "--endpoint", press.url, "--choose", "gas_*", "--yes")
