@@ -16,6 +16,7 @@ from gemel.server.app import create_app
 from gemel.server.logs import configure_logs
 from gemel.server.options import Options
 from gemel.server.services import Services
+from gemel.server.supervision import Supervision
 
 if TYPE_CHECKING:
     from gemel.platform import Platform
@@ -35,6 +36,7 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
         self.services = services
         self.settled = threading.Event()
+        self._supervision = Supervision()
         self._thresholds = gc.get_threshold()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -45,10 +47,13 @@ class _Uvicorn(uvicorn.Server):
         gc.set_threshold(COLLECT_AFTER, *self._thresholds[1:])
         try:
             await super().startup(sockets=sockets)
+            if self.started:
+                self._supervision.ready()
         finally:
             self.settled.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._supervision.stopping()
         self.services.stopping.set()  # streams and sockets end by themselves, so that the server need not cut them off
         await super().shutdown(sockets=sockets)
         await self.services.stopped()
