@@ -14,12 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 import benchmarks
+from benchmarks import pictures
 from benchmarks.record import Record, Result
 
-HELPERS = ("__main__", "elsewhere", "load", "outside", "publish", "record", "screen", "served")
+HELPERS = ("__main__", "elsewhere", "load", "outside", "pictures", "publish", "record", "screen", "served")
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+TABLE, CURVES = "results", "curves"
+"""What is written into the page, each between its marks."""
 
 
 def main() -> None:
@@ -47,8 +49,16 @@ def keep(record: Record, others: list[dict[str, Any]]) -> None:
     kept = [result for result in others if result["name"] not in record.names]
     results = kept + [result.as_dict() for result in record.results]
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{page(results)}{END}{rest.partition(END)[2]}")
+    rows = [result for result in results if not result["name"].startswith("curve, ")]
+    write(TABLE, page(rows))
+    write(CURVES, pictures.section(results))
+
+
+def write(part: str, text: str) -> None:
+    """Put the text between the part's marks in the page."""
+    begin, end = f"<!-- {part} -->", f"<!-- end of {part} -->"
+    before, _, rest = PAGE.read_text().partition(begin)
+    PAGE.write_text(f"{before}{begin}\n{text}{end}{rest.partition(end)[2]}")
 
 
 def page(results: list[dict[str, Any]]) -> str:

@@ -32,13 +32,13 @@ ROUNDS = 7
 def run(record: Callable[..., None]) -> None:
     small = getattr(record, "small", False)
     with tempfile.TemporaryDirectory() as folder:
-        registry = _plant(Path(folder), 100_000)
+        registry = plant(Path(folder), 100_000)
         _fold(record, registry)
         _small(record, registry)
         _readers(record, registry)
         _restart(record, registry, Path(folder))
     with tempfile.TemporaryDirectory() as folder:
-        _million(record, _plant(Path(folder), 100_000 if small else 1_000_000))
+        _million(record, plant(Path(folder), 100_000 if small else 1_000_000))
 
 
 def _fold(record: Callable[..., None], registry: Registry) -> None:
@@ -56,9 +56,9 @@ def _fold(record: Callable[..., None], registry: Registry) -> None:
 
 def _folding(registry: Registry, series: int) -> float:
     state = State(registry.directory, WallClock())
-    blocks = _blocks(registry, series, 250_000, ROUNDS + 1)
-    state.fold(next(blocks))
-    seconds = _median(lambda: state.fold(next(blocks)), ROUNDS)
+    made = blocks(registry, series, 250_000, ROUNDS + 1)
+    state.fold(next(made))
+    seconds = _median(lambda: state.fold(next(made)), ROUNDS)
     state.close()
     return seconds
 
@@ -78,10 +78,10 @@ def _bare() -> float:
 def _small(record: Callable[..., None], registry: Registry) -> None:
     """A block of three readings, as one small message makes it."""
     state = State(registry.directory, WallClock())
-    blocks = _blocks(registry, 30, 3, 2_001)
-    state.fold(next(blocks))
+    made = blocks(registry, 30, 3, 2_001)
+    state.fold(next(made))
     begun = time.perf_counter()
-    for block in blocks:
+    for block in made:
         state.fold(block)
     record(
         "state: fold a block of 3 readings", (time.perf_counter() - begun) / 2_000 * 1e6, "µs", higher_is_better=False
@@ -93,11 +93,11 @@ def _readers(record: Callable[..., None], registry: Registry) -> None:
     """What 2,000 readers of one twin each add to a fold."""
     state = State(registry.directory, WallClock())
     ids = registry.directory.ids(registry.directory.numbers("press")[:2_000].tolist())
-    blocks = _blocks(registry, 10_000, 250_000, ROUNDS + 2)
-    state.fold(next(blocks))
+    made = blocks(registry, 10_000, 250_000, ROUNDS + 2)
+    state.fold(next(made))
     readers = [state.subscribe(Selection(twins=(id,)), rate_hz=10) for id in ids]
-    state.fold(next(blocks))
-    seconds = _median(lambda: state.fold(next(blocks)), ROUNDS)
+    state.fold(next(made))
+    seconds = _median(lambda: state.fold(next(made)), ROUNDS)
     record("state: fold with 2,000 readers", 250_000 / seconds, "readings/s", higher_is_better=True)
     for reader in readers:
         reader.close()
@@ -107,7 +107,7 @@ def _readers(record: Callable[..., None], registry: Registry) -> None:
 def _restart(record: Callable[..., None], registry: Registry, folder: Path) -> None:
     """100,000 twins of 10 numbers, from the keyframe's files to a state that answers."""
     state = State(registry.directory, WallClock())
-    for block in _blocks(registry, 1_000_000, 250_000, 4):
+    for block in blocks(registry, 1_000_000, 250_000, 4):
         state.fold(block)
     begun = time.perf_counter()
     state.snapshot().save(folder / "keyframes")
@@ -129,7 +129,7 @@ def _million(record: Callable[..., None], registry: Registry) -> None:
     before = process.memory_info().rss
     state = State(registry.directory, WallClock())
     cells = 10 * len(registry.directory)
-    for block in _blocks(registry, cells, cells // 10, 10):
+    for block in blocks(registry, cells, cells // 10, 10):
         state.fold(block)
     del block
     gc.collect()
@@ -163,7 +163,7 @@ def _million(record: Callable[..., None], registry: Registry) -> None:
     state.close()
 
 
-def _plant(folder: Path, twins: int) -> Registry:
+def plant(folder: Path, twins: int) -> Registry:
     database = Database(f"sqlite:///{folder / 'gemel.sqlite'}")
     database.migrate()
     registry = Registry(database, WallClock())
@@ -186,7 +186,7 @@ def _like(first: Change, i: int) -> Change:
     return msgspec.structs.replace(first, subject=id, body={**first.body, "number": number, "twin": twin})
 
 
-def _blocks(registry: Registry, series: int, readings: int, count: int) -> Iterator[Block]:
+def blocks(registry: Registry, series: int, readings: int, count: int) -> Iterator[Block]:
     """Blocks of random numbers, each series in turn."""
     numbers = registry.directory.numbers("press")
     refs = registry.directory.type_properties("press")
