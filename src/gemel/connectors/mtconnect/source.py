@@ -9,6 +9,7 @@ from gemel.connectors.base import Port, Source
 from gemel.connectors.mtconnect.adapter_client import AdapterClient
 from gemel.connectors.mtconnect.address import parse_address
 from gemel.connectors.mtconnect.agent_client import AgentClient
+from gemel.connectors.mtconnect.discovery import discover
 from gemel.connectors.mtconnect.settings import MtconnectSettings
 from gemel.twin import Binding
 
@@ -19,6 +20,7 @@ class MtconnectSource:
     """Reads one adapter (shdr://) or one agent (http://)."""
 
     Settings: ClassVar[type[Any]] = MtconnectSettings
+    discover = staticmethod(discover)
 
     def __init__(self, settings: MtconnectSettings, bindings: Sequence[Binding]) -> None:
         """Raises InvalidInput for an address that cannot be read."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from gemel.clock import WallClock
-from gemel.connectors.base import Port, SecretRef
+from gemel.connectors.base import Port
 from gemel.connectors.drafts import document_of, free_of, name_of, slug_of
+from gemel.connectors.mqtt.ear import Ear
 from gemel.connectors.mqtt.link import Link
+from gemel.connectors.reach import Reach
 from gemel.connectors.sparkplug.node import decode
 from gemel.connectors.sparkplug.routing import NAMESPACE
 from gemel.connectors.sparkplug.settings import SparkplugSettings
@@ -43,7 +45,7 @@ async def propose(
     settings: SparkplugSettings,
     *,
     connector: str = "sparkplug-1",
-    secret: Callable[[SecretRef], str] | None = None,
+    reach: Reach | None = None,
     listen_s: float = 10.0,
 ) -> dict[str, Any]:
     """A plant document for what is born at a broker within `listen_s` seconds, to be edited and applied.
@@ -51,15 +53,13 @@ async def propose(
     Nodes that send data are asked for their births (unless `settings.rebirth` is off). Raises ConnectionError.
     """
     stated = {key: value for key, value in msgspec.to_builtins(settings).items() if value != _DEFAULTS.get(key)}
-    births = await born(settings, secret=secret, listen_s=listen_s)
+    births = await born(settings, reach=reach, listen_s=listen_s)
     return document_of_births(births, connector=connector, settings=stated)
 
 
-async def born(
-    settings: SparkplugSettings, *, secret: Callable[[SecretRef], str] | None = None, listen_s: float = 10.0
-) -> Births:
+async def born(settings: SparkplugSettings, *, reach: Reach | None = None, listen_s: float = 10.0) -> Births:
     """The birth certificates that are heard at a broker within `listen_s` seconds. Raises ConnectionError."""
-    link = Link(settings, cast("Port", _Ear(secret)), clean=True)
+    link = Link(settings, cast("Port", Ear(reach or Reach())), clean=True)
     births: Births = {}
     asked: set[str] = set()
     try:
@@ -144,23 +144,6 @@ def _properties(metrics: list[BornMetric]) -> dict[str, PropertyType]:
             description=str(metric.properties.get("documentation", "")),
         )
     return found
-
-
-class _Ear:
-    """What a connection asks of a port, for one that only listens."""
-
-    def __init__(self, secret: Callable[[SecretRef], str] | None) -> None:
-        self.clock = WallClock()
-        self.spec = ConnectorSpec(id="sparkplug-proposal", kind="sparkplug")
-        self._secret = secret
-
-    def secret(self, ref: SecretRef) -> str:
-        assert self._secret is not None, "settings with a password need a way to read it"
-        return self._secret(ref)
-
-    def connected(self, detail: str = "") -> bool:
-        """Nobody watches."""
-        return bool(detail)
 
 
 _DEFAULTS = msgspec.to_builtins(SparkplugSettings(url="mqtt://localhost"))

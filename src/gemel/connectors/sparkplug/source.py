@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from gemel.connectors.base import Port
+from gemel.connectors.discovery import Found, Search
 from gemel.connectors.mqtt.link import Link
 from gemel.connectors.mqtt.session import Arrival
+from gemel.connectors.reach import Reach
 from gemel.connectors.sparkplug.node import EdgeNode, Observed, Told
 from gemel.connectors.sparkplug.routing import NAMESPACE, Router
 from gemel.connectors.sparkplug.schema import Payload
@@ -32,6 +34,13 @@ class SparkplugSource:
     """Hears edge nodes and their devices through any MQTT broker. What is not known any more is unavailable."""
 
     Settings: ClassVar[type[Any]] = SparkplugSettings
+
+    @staticmethod
+    async def discover(settings: SparkplugSettings, search: Search, reach: Reach) -> Found:
+        """See gemel.connectors.discovery."""
+        from gemel.connectors.sparkplug.discovery import discover  # which asks for births as this source does
+
+        return await discover(settings, search, reach)
 
     def __init__(self, settings: SparkplugSettings, bindings: Sequence[Binding]) -> None:
         self._settings = settings
