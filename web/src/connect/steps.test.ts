@@ -1,0 +1,24 @@
+import { expect, it } from "vitest";
+
+import { idOf, matches, pointOf, rowOf, sample, settingsOf } from "./steps";
+
+it("an id is made of what a machine calls itself", () => {
+  expect(["OilPress 7", "oven-3", "  Öfen/2 "].map(idOf)).toEqual(["oil-press-7", "oven-3", "fen-2"]);
+});
+
+it("a password is named, never sent", () => {
+  const said = { url: " opc.tcp://h:4840 ", user: "u", secret: "env" as const, password: "GEMEL_SECRET_X" };
+  expect(settingsOf(said, "opcua")).toEqual({ url: "opc.tcp://h:4840", user: "u", password: { env: "GEMEL_SECRET_X" } });
+  expect(settingsOf({ ...said, user: "" }, "opcua")).toEqual({ url: "opc.tcp://h:4840" });
+});
+
+it("what was edited goes into the point, and is found by any word", () => {
+  const row = rowOf({ address: "ns=2;s=Oil", property: { name: "oil" }, place: ["Press"] });
+  expect(matches(row, "press oil")).toBe(true);
+  expect(matches(row, "pump")).toBe(false);
+  expect(pointOf({ ...row, name: " oil_temp ", unit: "Cel" }).property).toEqual({ name: "oil_temp", unit: "Cel" });
+});
+
+it("samples fit a line", () => {
+  expect([null, 20.1234567, true, [1, 2]].map(sample)).toEqual(["–", "20.1235", "true", "[1,2]"]);
+});
