@@ -7,6 +7,7 @@ installs with them, SHA256SUMS over all, and its signature when a key (SSH) is g
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -50,6 +51,13 @@ def bill_of_materials(out: Path) -> None:
     command = ["requirements", "locks/demo.txt", "--pyproject", "pyproject.toml", "--output-reproducible"]
     command += ["--output-format", "JSON", "--output-file", str(target)]
     subprocess.run([sys.executable, "-m", "cyclonedx_py", *command], cwd=ROOT, check=True)
+    told = json.loads(target.read_text())
+    told["metadata"]["component"]["version"] = wheel.name.split("-")[1]
+    for part in told["components"]:  # the lock says what, not where from: no registry is implied
+        for reference in part.get("externalReferences", ()):
+            if reference["type"] == "distribution":
+                reference["url"] = part["purl"]
+    target.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
 
 
 def sums(out: Path) -> None:
