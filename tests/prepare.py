@@ -1,8 +1,8 @@
 """Install what the tests need beyond Python packages, where that is allowed: `python -m tests.prepare`.
 
 Debian's `chromium` drives the web app's tests, `mosquitto` is one of the brokers that MQTT is tested against,
-`nginx` a proxy that the server is tested behind. Without
-root, or where the packages cannot be had, the tests that need them skip by name.
+`nginx` a proxy that the server is tested behind. Without root, or where the packages cannot be had, the tests that need
+them skip by name.
 """
 
 import ctypes
