@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import nats
 import numpy as np
 import pyarrow as pa
 
@@ -145,11 +146,33 @@ def import_lines(url: str, *, clients: int, seconds: float, lines: int = 250_000
     return measured | {"rate": measured["rate"] * lines}
 
 
+def nats_frames(url: str, *, stream: str, twins: int, rows: int, frames: int, first: int = 0) -> dict[str, float]:
+    """Publish Arrow streams to the stream, making it if it is not there; four are on their way at a time."""
+
+    async def publish() -> float:
+        client = await nats.connect(url)
+        context = client.jetstream(timeout=60)
+        await context.add_stream(name=stream, subjects=["frames.>"])
+        made, places = Frames(twins, rows, int(time.time() * 1e6) - 6 * 3_600_000_000), asyncio.Semaphore(4)
+
+        async def one(number: int) -> None:
+            async with places:
+                await context.publish("frames.presses", made.body(number))
+
+        began = time.monotonic()
+        await asyncio.gather(*(one(first + number) for number in range(frames)))
+        await client.close()
+        return began
+
+    return {"began": asyncio.run(publish())}
+
+
 KINDS = {
     "drain": drain,
     "frames": frames,
     "import_lines": import_lines,
     "mqtt": mqtt,
+    "nats_frames": nats_frames,
     "reads": reads,
     "screens": screens,
     "steady": steady,

@@ -1,4 +1,4 @@
-"""Other people's systems, run for comparison when they are installed: VictoriaMetrics, mosquitto, PostgreSQL."""
+"""Other people's systems, run for comparison when they are installed: VictoriaMetrics, mosquitto, NATS."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from typing import Any, Self
 
 import psutil
 
+from gemel.connectors.mqtt.broker import find_nats_server
 from gemel.connectors.ports import free_port
 
-__all__ = ["Mosquitto", "VictoriaMetrics"]
+__all__ = ["Mosquitto", "Nats", "VictoriaMetrics"]
 
 START_S = 20.0
 
@@ -90,6 +91,25 @@ class Mosquitto(_Process):
     @property
     def url(self) -> str:
         return f"mqtt://127.0.0.1:{self.port}"
+
+
+class Nats(_Process):
+    """A NATS server that keeps streams on disk, and fsyncs them now and then."""
+
+    @classmethod
+    def program(cls) -> str | None:
+        found = find_nats_server()
+        return str(found) if found else None
+
+    def arguments(self) -> list[str]:
+        config = self.folder / "nats.conf"
+        store = json.dumps(str(self.folder / "streams"))
+        config.write_text(f"host: 127.0.0.1\nport: {self.port}\nmax_payload: 8MB\njetstream {{store_dir: {store}}}\n")
+        return ["-c", str(config)]
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
 
 
 class VictoriaMetrics(_Process):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ STYLE = Style(
     plot_background="transparent",
     foreground="#7f8791",  # is read on white and on black
     foreground_strong="#7f8791",
-    foreground_subtle="#7f879155",
+    foreground_subtle="#7f8791",
+    guide_stroke_color="#7f879155",
+    major_guide_stroke_color="#7f879155",
     colors=("#3f8fd2", "#dd7a36", "#4c9f63"),
     font_family="sans-serif",
     label_font_size=13,
@@ -82,6 +85,8 @@ def _draw(kind: str, unit: str, steps: Steps) -> str:
         if its == unit
     }
     values = [value for line in told.values() for value in line if value]
+    wide = max(values) > 30 * min(values)
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     chart = pygal.Line(
         style=STYLE,
         title=f"{kind}, {unit}",
@@ -93,12 +98,13 @@ def _draw(kind: str, unit: str, steps: Steps) -> str:
         js=[],
         no_prefix=True,
         disable_xml_declaration=True,
-        logarithmic=max(values) > 30 * min(values),
-        range=None if max(values) > 30 * min(values) else (0, max(values)),
+        logarithmic=wide,
+        range=(10**low, 10**high) if wide else (0, max(values)),
         value_formatter=_figure,
-        show_minor_y_labels=False,
     )
     chart.x_labels = list(steps)
+    if wide:
+        chart.y_labels = [10**power for power in range(low, high + 1)]
     for what, line in told.items():
         chart.add(what, line)
     FOLDER.mkdir(exist_ok=True)
