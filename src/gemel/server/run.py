@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import socket
+import sys
 import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -143,7 +144,7 @@ class Server:
         options = self.options
         config = uvicorn.Config(
             create_app(self.services),
-            loop="uvloop",
+            loop="auto" if sys.platform == "win32" else "uvloop",
             http="httptools",
             ws="websockets-sansio",
             ws_max_size=LARGEST_FRAME,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import mmap
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -210,7 +210,7 @@ class _Watch(threading.Thread):
 def _resident() -> int:
     """Bytes of memory that this process has; 0 where the system does not say."""
     try:
-        return int(_STATM.read_bytes().split()[1]) * resource.getpagesize()
+        return int(_STATM.read_bytes().split()[1]) * mmap.PAGESIZE
     except OSError:
         return 0
 
