@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Machine", "document_for"]
 
+HEADLINES = 3
+"""Numbers of a new type that overviews show; the first ones, to begin with."""
 _NUMERIC = ("number", "integer")
 
 
@@ -73,20 +75,16 @@ def _type(id: str, machine: Machine, known: TwinType | None) -> tuple[TwinType, 
     ]
     if problems:
         raise InvalidDocument("the choice", problems)
-    new = tuple(
-        _first_headlines(point.property, known is None) for point in machine.points if point.property.name not in have
-    )
+    new = [point.property for point in machine.points if point.property.name not in have]
     if known is None:
-        return (TwinType(id=id, title=machine.name or id, purpose="operation", properties=new),)
+        shown = {one.name for one in [one for one in new if one.kind in _NUMERIC][:HEADLINES]}
+        properties = tuple(msgspec.structs.replace(one, headline=one.name in shown) for one in new)
+        return (TwinType(id=id, title=machine.name or id, purpose="operation", properties=properties),)
     return (msgspec.structs.replace(known, properties=(*known.properties, *new)),) if new else ()
 
 
 def _fits(point: PropertyType, known: PropertyType) -> bool:
     return point.kind == known.kind or (point.kind in _NUMERIC and known.kind in _NUMERIC)
-
-
-def _first_headlines(property: PropertyType, fresh: bool) -> PropertyType:
-    return property if fresh else msgspec.structs.replace(property, headline=False)
 
 
 def _connector(machine: Machine, twin: str, known: TwinType | None, others: Sequence[ConnectorSpec]) -> ConnectorSpec:
