@@ -250,9 +250,10 @@ class Platform:
         """A snapshot, then every change; from a position on with `after`."""
         return self.state.subscribe(selection, after=after, rate_hz=rate_hz)
 
-    def query(self, sql: str, *, limit: int = 100_000) -> pa.Table:
-        """A SELECT over live.<type>, history.*, twins and links. Raises InvalidQuery."""
-        return self.state.sql(sql, {**relations(self.database), **self.past().relations()}, limit=limit)
+    def query(self, sql: str, *, limit: int = 100_000, unwanted: threading.Event | None = None) -> pa.Table:
+        """A SELECT over live.<type>, history.*, twins and links, until `unwanted` is set. Raises InvalidQuery."""
+        known = {**relations(self.database), **self.past().relations()}
+        return self.state.sql(sql, known, limit=limit, unwanted=unwanted)
 
     # the past
 

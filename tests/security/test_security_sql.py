@@ -3,6 +3,9 @@ process."""
 
 from __future__ import annotations
 
+import queue
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import pytest
 
 from gemel.errors import InvalidQuery
 from gemel.platform import Platform
+from gemel.server import Server
+from gemel.state import sql as sql_room
 
 ESCAPES = [
     "SELECT * FROM read_text('{0}')",
@@ -103,3 +108,32 @@ def test_the_engine_refuses_by_itself_what_the_check_would_let_pass(platform: Pl
 
 def test_only_who_may_query_does(as_role: Callable[[str], httpx.Client]) -> None:
     assert as_role("").post("/api/v1/query", json={"sql": "SELECT 1"}).status_code == 401
+
+
+def test_a_query_ends_when_its_caller_goes(
+    server: Server, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks and hangs up keeps none of the few threads for queries."""
+    begun: queue.Queue[threading.Thread] = queue.Queue()
+    run = sql_room._Watch.run
+
+    def noted(self: threading.Thread) -> None:
+        begun.put(self)
+        run(self)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sql_room._Watch, "run", noted)
+    body = b'{"sql": "SELECT count(*) FROM range(1000000) a, range(1000000) b"}'
+    head = f"POST /api/v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tokens['viewer']}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.services.port), timeout=20) as caller:
+        caller.sendall(head.encode() + body)
+        watch = begun.get(timeout=20)
+        assert watch.is_alive()
+    watch.join(timeout=10)  # far less than the 30 s that a query may take
+    assert not watch.is_alive()
+
+
+def test_a_query_whose_answer_is_kept_for_later_goes_on(admin: httpx.Client) -> None:
+    headers = {"Idempotency-Key": "query-once"}
+    answer = admin.post("/api/v1/query", json={"sql": "SELECT 41 + 1 AS x"}, headers=headers)
+    assert answer.json()["rows"] == [[42]]

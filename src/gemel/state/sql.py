@@ -66,6 +66,7 @@ class Sql:
         project: Callable[[str], Projection | None] | None = None,
         limit: int = 100_000,
         timeout_s: float = 30.0,
+        unwanted: threading.Event | None = None,
     ) -> pa.Table:
         """The answer; see `State.sql`."""
         if len(text) > MAX_TEXT:
@@ -95,7 +96,7 @@ class Sql:
                 for (schema, name), called in checked.views.items()
             }
             with self._cursor(views) as cursor:
-                answer = _within(cursor, checked, timeout_s)
+                answer = _within(cursor, checked, timeout_s, unwanted)
         truncated = len(answer) > limit
         told = {"gemel.position": str(position), "gemel.truncated": str(truncated).lower()}
         return (answer.slice(0, limit) if truncated else answer).replace_schema_metadata(told)
@@ -161,8 +162,10 @@ def _made(relation: Relation) -> pa.Table | Files:
     return relation() if callable(relation) else relation
 
 
-def _within(cursor: duckdb.DuckDBPyConnection, checked: Checked, timeout_s: float) -> Any:
-    watch = _Watch(cursor, timeout_s)
+def _within(
+    cursor: duckdb.DuckDBPyConnection, checked: Checked, timeout_s: float, unwanted: threading.Event | None
+) -> Any:
+    watch = _Watch(cursor, timeout_s, unwanted)
     watch.start()
     try:
         encoded = msgspec.json.encode(checked.tree).decode()
@@ -172,6 +175,8 @@ def _within(cursor: duckdb.DuckDBPyConnection, checked: Checked, timeout_s: floa
     except duckdb.InterruptException:
         if watch.too_large:
             raise InvalidQuery("the query needs more memory than it may have; ask for less, or in parts") from None
+        if unwanted is not None and unwanted.is_set():
+            raise InvalidQuery("the query was given up: nobody waits for its answer") from None
         raise InvalidQuery(f"the query took longer than {timeout_s:g} s; ask for less, or in parts") from None
     except duckdb.OutOfMemoryException:
         raise InvalidQuery("the query needs more memory than it may have; ask for less, or in parts") from None
@@ -182,18 +187,21 @@ def _within(cursor: duckdb.DuckDBPyConnection, checked: Checked, timeout_s: floa
 
 
 class _Watch(threading.Thread):
-    """Interrupts a query that takes too long, or while which the process grows too much."""
+    """Interrupts a query that takes too long, that nobody wants any more, or while which the process grows too much."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, timeout_s: float, unwanted: threading.Event | None = None
+    ) -> None:
         super().__init__(name="gemel-query-watch", daemon=True)
         self._cursor = cursor
         self._timeout_s = timeout_s
+        self._unwanted = unwanted or threading.Event()
         self._done = threading.Event()
         self.too_large = False
 
     def run(self) -> None:
         end, most = time.monotonic() + self._timeout_s, _resident() + MOST_GROWTH
-        while (left := end - time.monotonic()) > 0 and not self.too_large:
+        while (left := end - time.monotonic()) > 0 and not self.too_large and not self._unwanted.is_set():
             if self._done.wait(min(left, WATCH_S)):
                 return
             self.too_large = _resident() > most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -118,14 +119,17 @@ class State:
         project: Callable[[str], Projection | None] | None = None,
         limit: int = 100_000,
         timeout_s: float = 30.0,
+        unwanted: threading.Event | None = None,
     ) -> pa.Table:
         """Answer a user's SELECT over `live.<type>` and the named `relations` (`links`, `history.readings` …).
 
         `project(type_id)` says what the caller may see of a type, None if nothing. At most `limit` rows. The
         metadata of the table's schema says `gemel.position`, which all of `live` is at or a little after, and
-        `gemel.truncated`. Raises InvalidQuery.
+        `gemel.truncated`. Once `unwanted` is set, it is given up. Raises InvalidQuery.
         """
-        return self._sql.run(query, relations or {}, project=project, limit=limit, timeout_s=timeout_s)
+        return self._sql.run(
+            query, relations or {}, project=project, limit=limit, timeout_s=timeout_s, unwanted=unwanted
+        )
 
     def snapshot(self) -> Keyframe:
         """The whole state at its position; the fold goes on meanwhile."""

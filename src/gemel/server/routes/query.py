@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import msgspec
@@ -55,11 +57,24 @@ async def query(request: Req) -> Response[bytes]:
     given = await decoded(request, Query)
     if not 1 <= given.limit <= MOST_ROWS:
         raise InvalidInput(f"limit {given.limit} is not between 1 and {MOST_ROWS}")
-    return await call.services.past(call, _answer, call, given, as_arrow=wants_arrow(request))
+    unwanted = threading.Event()
+    watching = asyncio.ensure_future(_gone(request, unwanted)) if call.once is None else None
+    try:
+        return await call.services.past(call, _answer, call, given, unwanted, as_arrow=wants_arrow(request))
+    finally:
+        if watching is not None:
+            watching.cancel()
 
 
-def _answer(call: Call, given: Query, *, as_arrow: bool) -> Response[bytes]:
-    table = call.services.platform.query(given.sql, limit=given.limit)
+async def _gone(request: Req, unwanted: threading.Event) -> None:
+    """Say so when the caller goes. Not for requests with an Idempotency-Key: their answer is kept for later."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    unwanted.set()
+
+
+def _answer(call: Call, given: Query, unwanted: threading.Event, *, as_arrow: bool) -> Response[bytes]:
+    table = call.services.platform.query(given.sql, limit=given.limit, unwanted=unwanted)
     if as_arrow:
         return arrow(table)
     rows: list[Any] = list(zip(*(column.to_pylist() for column in table.columns), strict=True)) if table.columns else []
