@@ -41,6 +41,12 @@ def test_an_opcua_server_is_found_with_values_units_and_kinds(admin: httpx.Clien
     assert found["name"] == "Press"
 
 
+def test_points_are_looked_at_again_without_their_whole_tree(admin: httpx.Client, press: PressServer) -> None:
+    first = look(admin, "opcua", {"url": press.url})["points"][:2]
+    again = look(admin, "opcua", {"url": press.url}, addresses=[one["address"] for one in first])["points"]
+    assert [(one["address"], one["value"]) for one in again] == [(one["address"], one["value"]) for one in first]
+
+
 def test_what_was_chosen_is_previewed_applied_and_comes_alive(
     admin: httpx.Client, press: PressServer, platform: Platform
 ) -> None:

@@ -54,7 +54,7 @@ def machine(
         str, typer.Option(help="Only these, by name or number, with spaces between: 'oil_* 3-7'. Without: all.")
     ] = "",
     name: Annotated[str, typer.Option("--as", metavar="TWIN", help="Id of the twin, like press-7.")] = "",
-    type: Annotated[str, typer.Option(help="Its type, new or there already; without: named like the twin.")] = "",
+    type: Annotated[str, typer.Option(help="Its type, new or there already; without: press for press-7.")] = "",
     seconds: Annotated[float, typer.Option(min=0.1, max=30, help="How long to listen to a broker.")] = 5.0,
     watch: Annotated[float, typer.Option(min=0, max=600, help="Show live values for so many seconds first.")] = 0.0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the plant document here (YAML).")] = None,
@@ -63,8 +63,7 @@ def machine(
 ) -> None:
     """Find what a machine tells, choose, name it, and connect it.
 
-    Examples: gemel connect machine · gemel connect machine --kind opcua --endpoint opc.tcp://10.0.0.7:4840
-    --as press-7 --apply --yes
+    Example: gemel connect machine --kind opcua --endpoint opc.tcp://10.0.0.7:4840 --as press-7 --apply --yes
     """
     asks = not yes and not output.json and sys.stdin.isatty()
     kind = kind or _asked(asks, "How does it speak", "--kind", "opcua", [*KINDS, *BY_HAND])
@@ -96,7 +95,9 @@ def machine(
             _watch(plant, found, search, points, watch)
         name = name or _asked(asks, "What is the machine called (its id)", "--as", _slug(found["name"]) or "machine-1")
         if asks and not type:
-            type = typer.prompt("Which type of machine is it", default=_type_of(plant, name))
+            type = typer.prompt(
+                "Which type of machine is it (empty: its own, or a new one)", default="", show_default=False
+            )
         wanted = {"kind": kind, "settings": found["settings"], "points": points, "twin": name, "type": type}
         document = plant.discoveries.document(wanted | {"name": "" if name == found["name"] else found["name"]})
         plan = plant.apply(document["yaml"], dry_run=True)
@@ -171,12 +172,20 @@ def _watch(
     plant: Client, found: dict[str, Any], search: dict[str, Any], points: list[dict[str, Any]], seconds: float
 ) -> None:
     """Look again and again, so that a person sees what moves."""
-    wanted = {one["address"] for one in points}
+    addresses = [one["address"] for one in points]
     until = time.monotonic() + seconds
     with Live(_table(points), console=output.errors, transient=True) as live:
         while time.monotonic() < until:
-            again = plant.discoveries.look(found["kind"], found["settings"], **search | {"seconds": 1.0})
-            live.update(_table([one for one in again["points"] if one["address"] in wanted]))
+            again = plant.discoveries.look(
+                found["kind"], found["settings"], **search | {"seconds": 1.0, "addresses": addresses}
+            )
+            told = {one["address"]: one for one in again["points"]}
+            points = [{**one, **_now(told.get(one["address"], one))} for one in points]
+            live.update(_table(points))
+
+
+def _now(point: dict[str, Any]) -> dict[str, Any]:
+    return {"value": point["value"], "quality": point["quality"]}
 
 
 def _asked(asks: bool, question: str, option: str, default: str, choices: Sequence[str] = ()) -> str:
@@ -185,11 +194,6 @@ def _asked(asks: bool, question: str, option: str, default: str, choices: Sequen
         raise InvalidInput(f"{question.lower()}? say it with {option}, like {option} {default}")
     shown = f"{question} ({', '.join(choices)})" if choices else question
     return str(typer.prompt(shown, default=default)).strip()
-
-
-def _type_of(plant: Client, twin: str) -> str:
-    known = next((one for one in plant.twins(twin).items if one.id == twin), None)
-    return known.types[0] if known is not None and known.types else twin
 
 
 def _slug(text: str) -> str:

@@ -21,7 +21,7 @@ __all__ = ["Found", "Point", "Search", "discover", "points_of"]
 
 MOST_POINTS = 5_000
 MOST_SECONDS = 30.0
-GRACE_S = 30.0
+GRACE_S = 25.0
 """For connecting and reading, beside the seconds of listening."""
 SAMPLE_TEXT = 200
 _at_once = threading.BoundedSemaphore(4)
@@ -36,12 +36,16 @@ class Search(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long to listen, where nothing can be asked (MQTT, Sparkplug)."""
     most: int = 1_000
     """Points at most; what exceeds it is left out, and said."""
+    addresses: tuple[str, ...] = ()
+    """Of points found before: only these again, for their values now; the rest of such a point may be empty."""
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.seconds <= MOST_SECONDS:
             raise ValueError(f"seconds is {self.seconds:g}; it must be between 0.1 and {MOST_SECONDS:g}")
         if not 1 <= self.most <= MOST_POINTS:
             raise ValueError(f"most is {self.most}; it must be between 1 and {MOST_POINTS}")
+        if len(self.addresses) > MOST_POINTS:
+            raise ValueError(f"{len(self.addresses)} addresses are too many; {MOST_POINTS} at most")
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,13 +109,15 @@ def discover(kind: str, settings: dict[str, Any], search: Search, reach: Reach) 
         raise InvalidInput(_unreached(settings, error)) from error
     finally:
         _at_once.release()
-    points = found.points[: search.most]
+    again = set(search.addresses)
+    listed = [point for point in found.points if not again or point.address in again]
+    points = listed[: search.most]
     return msgspec.structs.replace(
         found,
         kind=kind,
         settings={**settings, **found.settings},
         points=points,
-        left_out=len(found.points) - len(points),
+        left_out=len(listed) - len(points),
     )
 
 

@@ -32,7 +32,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Id of a new twin, or of one that is there and has the type."""
     name: str = ""
     type: str = ""
-    """Id of a new type, or of one that is there; empty: that of the twin, or named like it."""
+    """Id of a new type, or of one that is there; empty: the twin's own, or a new one named like it (press-7: press)."""
 
 
 def document_for(machine: Machine, registry: Registry) -> dict[str, Any]:
@@ -47,7 +47,9 @@ def document_for(machine: Machine, registry: Registry) -> dict[str, Any]:
         raise InvalidInput("the machine has no id; give it one, like press-7")
     _check_names(machine.points)
     entry = registry.directory.twin(machine.twin)
-    type_id = machine.type or (entry.types[0] if entry is not None and entry.types else slug_of(machine.twin))
+    type_id = machine.type or (
+        entry.types[0] if entry is not None and entry.types else _new_type(machine.twin, registry)
+    )
     if entry is not None and type_id not in entry.types:
         raise Conflict(
             f"twin {entry.id} is there and of type {', '.join(entry.types)}, not {type_id:.80}; choose that type, or "
@@ -59,6 +61,11 @@ def document_for(machine: Machine, registry: Registry) -> dict[str, Any]:
     declared = () if entry is not None else (TwinSpec(id=twin, types=(type_id,), name=machine.name),)
     spec = _connector(machine, twin, known, registry.connectors())
     return document_of(Plant(types=types, twins=declared, connectors=(spec,)))
+
+
+def _new_type(twin: str, registry: Registry) -> str:
+    slug = slug_of(twin)
+    return free_of(slug.rstrip("-0123456789") or slug, registry.directory.types)
 
 
 def _type(id: str, machine: Machine, known: TwinType | None) -> tuple[TwinType, ...]:

@@ -14,6 +14,9 @@ export const EXAMPLES: Record<Way, string> = {
 export const listens = (way: Way): boolean => way === "mqtt" || way === "sparkplug";
 export const signsIn = (way: Way): boolean => way !== "mtconnect";
 
+/** Rows that are drawn at once; search shows others. */
+export const SHOWN = 200;
+
 export type Told = Partial<PropertyType> & { name: string };
 
 export interface Point {

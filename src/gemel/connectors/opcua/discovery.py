@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncua import ua
 
-from gemel.connectors.discovery import Found, Search, points_of
+from gemel.connectors.discovery import Found, Point, Search, points_of, sample_of
 from gemel.connectors.drafts import name_of
 from gemel.connectors.opcua.addresses import resolve_address
 from gemel.connectors.opcua.browse import browse
@@ -15,6 +15,7 @@ from gemel.connectors.opcua.proposal import plant_of
 from gemel.connectors.opcua.settings import OpcuaSettings
 from gemel.connectors.opcua.values import plain, quality_of
 from gemel.connectors.reach import Reach
+from gemel.twin import PropertyType
 
 __all__ = ["discover"]
 
@@ -23,6 +24,13 @@ _MOST_NODES = 20_000
 
 async def discover(settings: OpcuaSettings, search: Search, reach: Reach) -> Found:
     """Browse below `search.where` (a node's address), and read what is found. Raises ConnectionError, InvalidInput."""
+    if search.addresses:  # no need to trouble the machine with its whole tree
+        values = await read(settings, list(search.addresses), reach)
+        again = [
+            Point(address=address, property=PropertyType(name="value"), value=sample_of(value), quality=quality)
+            for address, (value, quality) in values.items()
+        ]
+        return Found(kind="opcua", settings={}, points=again)
     top = await browse(settings, search.where, reach=reach, most=_MOST_NODES)
     plant = plant_of(top, connector="opcua", settings={})
     points = points_of(plant, name_of)
