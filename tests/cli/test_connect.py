@@ -1,6 +1,10 @@
 """A machine is connected from the command line, without questions."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 
@@ -50,3 +54,28 @@ def test_what_is_missing_is_named_with_the_option_that_says_it(gemel, arguments,
 def test_a_choice_that_fits_nothing_is_refused(gemel, press):
     with pytest.raises(InvalidInput, match="none of what was found"):
         gemel("connect", "machine", "--kind", "opcua", "--endpoint", press.url, "--choose", "gas_*", "--yes")
+
+
+def test_a_person_is_asked_step_by_step(press, tmp_path):
+    ours, theirs = pty.openpty()
+    answers = ["opcua", press.url, "oil_*", "press-3", "", "y"]
+    os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
+    command = [
+        sys.executable,
+        "-c",
+        "from gemel.cli.main import main; main()",
+        "--at",
+        str(tmp_path / "plant"),
+        "connect",
+        "machine",
+    ]
+    try:
+        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    assert "How does it speak" in done.stdout
+    assert "press-3 is connected" in done.stdout
+    with open_plant(tmp_path / "plant", run_connectors=False) as plant:
+        assert plant.registry.twin("press-3").types == ("press",)
