@@ -31,24 +31,22 @@ def plant(tmp_path: Path) -> Path:
     return tmp_path / "plant"
 
 
-@pytest.mark.parametrize(
-    "name", ["../../../escaped", "/escaped", "a/../../../escaped", "..\\escaped", "a//b", "C:x", "."]
-)
-def test_a_backup_that_names_files_outside_of_it_is_refused(plant: Path, tmp_path: Path, name: str) -> None:
+def test_a_backup_that_names_files_outside_of_it_is_refused(plant: Path, tmp_path: Path) -> None:
     with Platform.open(plant, run_connectors=False) as platform:
         made = platform.backup(tmp_path / "vault")
     vault = Vault(tmp_path / "vault")
-    poison = tmp_path / "escaped"
-    poison.write_text("poison")
-    size, sha256 = len(b"poison"), hashlib.sha256(b"poison").hexdigest()
+    (tmp_path / "escaped").write_text("poison")
+    poison = {"size": len(b"poison"), "sha256": hashlib.sha256(b"poison").hexdigest()}
     path = vault.place(made.id) / "manifest.json"
-    manifest = json.loads(path.read_bytes())
-    manifest["files"].append({"path": name, "size": size, "sha256": sha256})
-    path.write_text(json.dumps(manifest))
+    whole = json.loads(path.read_bytes())
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(Corrupt, match="leads out of the folder"):
-        restore(vault, tmp_path / "deep" / "again")
-    assert [found for found in sorted(tmp_path.rglob("*")) if found not in before and found.is_file()] == []
+    for name in ("../../../escaped", "/escaped", "a/../../../escaped", "..\\escaped", "a//b", "C:x", "."):
+        path.write_text(json.dumps(whole | {"files": [*whole["files"], {"path": name, **poison}]}))
+        with pytest.raises(Corrupt, match="leads out of the folder"):
+            restore(vault, tmp_path / "deep" / "again")
+        assert sorted(tmp_path.rglob("*")) == before, name
+    path.write_text(json.dumps(whole))
+    restore(vault, tmp_path / "deep" / "again")
 
 
 def test_an_export_that_names_files_outside_of_it_is_refused(plant: Path, tmp_path: Path) -> None:
@@ -82,8 +80,8 @@ def test_no_secret_leaves_with_an_export_or_a_backup(
             assert secret.encode() not in everything, f"{secret} in {folder}"
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "..", "\x00", "-rf", "a b;c", "press\n7", "x" * 500])
-def test_a_name_that_would_be_a_path_is_no_name(plant: Path, name: str) -> None:
-    document = {"gemel": 1, "twins": [{"id": name, "types": ["press"]}]}
-    with Platform.open(plant, run_connectors=False) as platform, pytest.raises(GemelError):
-        platform.apply(document)
+def test_a_name_that_would_be_a_path_is_no_name(plant: Path) -> None:
+    with Platform.open(plant, run_connectors=False) as platform:
+        for name in ("../x", "a/b", "..", "\x00", "-rf", "a b;c", "press\n7", "x" * 500):
+            with pytest.raises(GemelError):
+                platform.apply({"gemel": 1, "twins": [{"id": name, "types": ["press"]}]})
