@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -122,6 +124,35 @@ def test_what_does_not_work_is_a_sentence_with_the_way_out(
     answer = admin.post(f"{API}/discoveries", json={"kind": kind, "settings": settings, "search": search})
     assert answer.status_code in (404, 422)
     assert way_out in answer.text
+
+
+def test_a_machine_that_answers_no_says_why_and_the_password_is_not_told(
+    admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMEL_SECRET_WRONG", "wrong-4711")
+    with PressServer(users=True) as server:
+        settings = {"url": server.url, "user": "gemel", "password": {"env": "GEMEL_SECRET_WRONG"}}
+        refused = admin.post(f"{API}/discoveries", json={"kind": "opcua", "settings": settings})
+        assert "does not accept this user and password" in refused.text
+        assert "wrong-4711" not in refused.text
+        monkeypatch.setenv("GEMEL_SECRET_WRONG", "right")
+        assert len(look(admin, "opcua", settings)["points"]) == 8
+
+
+def test_a_machine_with_certificates_is_trusted_before_anything_is_sent(
+    admin: httpx.Client, platform: Platform, tmp_path: Path
+) -> None:
+    with PressServer(pki=tmp_path / "pki") as server:
+        names = {"certificate": "pki/own.der", "key": "pki/own.pem", "generate": True, "trust": ["pki/trusted"]}
+        security = {"policy": "Basic256Sha256", "mode": "SignAndEncrypt", **names}
+        settings = {"url": server.url, "security": security}
+        refused = admin.post(f"{API}/discoveries", json={"kind": "opcua", "settings": settings})
+        assert refused.status_code == 422
+        assert "thumbprint" in refused.text.lower()
+        trusted = platform.folder.path / "secrets" / "pki" / "trusted"
+        trusted.mkdir()
+        shutil.copy(tmp_path / "pki" / "server.der", trusted)
+        assert len(look(admin, "opcua", settings)["points"]) == 8
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])

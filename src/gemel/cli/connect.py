@@ -34,6 +34,14 @@ BY_HAND = {
     "itself": "it sends by itself: let it in with `gemel devices add DEVICE TWIN`, see docs/how-to/onboard-devices.md",
 }
 MOST_SHOWN = 60
+SECURITY = {
+    "policy": "Basic256Sha256",
+    "mode": "SignAndEncrypt",
+    "certificate": "pki/own.der",
+    "key": "pki/own.pem",
+    "generate": True,
+    "trust": ["pki/trusted"],
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,6 +58,9 @@ def machine(
         str, typer.Option(help="Environment variable of the server with the password; begins with GEMEL_SECRET_.")
     ] = "",
     password_file: Annotated[str, typer.Option(help="The same as a file below the plant's secrets/.")] = "",
+    secure: Annotated[
+        bool, typer.Option("--secure", help="OPC UA with certificates, in the plant's secrets/pki (Basic256Sha256).")
+    ] = False,
     choose: Annotated[
         str, typer.Option(help="Only these, by name or number, with spaces between: 'oil_* 3-7'. Without: all.")
     ] = "",
@@ -78,6 +89,8 @@ def machine(
         settings["user"] = user
     if password_env or password_file:
         settings["password"] = {"env": password_env} if password_env else {"file": password_file}
+    if secure and kind == "opcua":
+        settings["security"] = SECURITY
     search = {"where": where, "seconds": seconds}
     with target.open(create=True) as plant:
         found = _look(plant, kind, settings, search)

@@ -201,6 +201,12 @@ def _where(settings: dict[str, Any]) -> str:
 def _unreached(settings: dict[str, Any], error: Exception) -> str:
     where, told = _where(settings), str(error) or type(error).__name__
     told = told.removeprefix(f"{where}: ")
+    if (
+        isinstance(error, ConnectionRefusedError)
+        and error.errno is None
+        and not isinstance(error.__cause__, TimeoutError)
+    ):
+        return f"{where}: {told:.500}"  # it answers, and said why not
     return (
         f"{where} cannot be reached: {told:.300}. Look at the address and port, that the machine is on, "
         "and that it lets this server in"

@@ -7,9 +7,11 @@ it("an id is made of what a machine calls itself", () => {
 });
 
 it("a password is named, never sent", () => {
-  const said = { url: " opc.tcp://h:4840 ", user: "u", secret: "env" as const, password: "GEMEL_SECRET_X" };
+  const said = { url: " opc.tcp://h:4840 ", user: "u", secret: "env" as const, password: "GEMEL_SECRET_X", secure: false };
   expect(settingsOf(said, "opcua")).toEqual({ url: "opc.tcp://h:4840", user: "u", password: { env: "GEMEL_SECRET_X" } });
   expect(settingsOf({ ...said, user: "" }, "opcua")).toEqual({ url: "opc.tcp://h:4840" });
+  expect(settingsOf({ ...said, secure: true }, "opcua")["security"]).toMatchObject({ policy: "Basic256Sha256" });
+  expect(settingsOf({ ...said, secure: true }, "mqtt")).not.toHaveProperty("security");
 });
 
 it("what was edited goes into the point, and is found by any word", () => {

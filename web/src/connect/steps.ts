@@ -75,9 +75,29 @@ export function idOf(name: string): string {
     .replace(/^-+|-+$/g, "");
 }
 
+export interface Said {
+  url: string;
+  user: string;
+  secret: "env" | "file";
+  password: string;
+  /** OPC UA: with certificates. */
+  secure: boolean;
+}
+
+/** Where certificates lie, below the platform's secrets; ours is made when it is not there. */
+const SECURITY = {
+  policy: "Basic256Sha256",
+  mode: "SignAndEncrypt",
+  certificate: "pki/own.der",
+  key: "pki/own.pem",
+  generate: true,
+  trust: ["pki/trusted"],
+};
+
 /** The settings of a connector, as far as they are said. */
-export function settingsOf(said: { url: string; user: string; secret: "env" | "file"; password: string }, way: Way): Record<string, unknown> {
+export function settingsOf(said: Said, way: Way): Record<string, unknown> {
   const settings: Record<string, unknown> = { url: said.url.trim() };
+  if (way === "opcua" && said.secure) settings["security"] = SECURITY;
   if (!signsIn(way) || !said.user.trim()) return settings;
   settings["user"] = said.user.trim();
   if (said.password.trim()) settings["password"] = { [said.secret]: said.password.trim() };
