@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError
 
@@ -22,7 +24,17 @@ __all__ = ["Database", "metadata", "overwrite"]
 
 _FULL = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN"}
 """SQLite's names for "no space"; the later ones are of the index beside its write-ahead log, made at opening."""
-_DAMAGED = ("malformed", "not a database", "no such table", "no such column", "unrecognized token")
+_DAMAGED = (
+    "malformed",
+    "not a database",
+    "no such table",
+    "no such column",
+    "unrecognized token",
+    "already exists",  # a migration finds its table there: the number of the last one is not what was written
+    "duplicate column name",
+    "could not decode",
+    "unsupported file format",
+)
 _MIGRATING = 0x67656D656C  # any number that no other program locks
 
 metadata = MetaData(
@@ -152,7 +164,10 @@ class Database:
             if not self.is_sqlite:  # SQLite's write transaction keeps others out by itself
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:  # a revision that nobody wrote
+                raise Corrupt(f"the database is damaged ({error!s:.120}); restore it from a backup") from error
 
     def close(self) -> None:
         self.engine.dispose()
@@ -171,17 +186,17 @@ def _telling() -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:  # a text in a file whose bits were flipped
         raise Corrupt(f"the database is damaged ({error!s:.120}); restore it from a backup") from error
-    except DatabaseError as error:
-        told = _told(error)
+    except (DatabaseError, sqlite3.DatabaseError) as error:  # the driver's own while a connection is prepared
+        told = _told(error.orig if isinstance(error, DatabaseError) else error)
         if told is None:
             raise
         raise told from error
 
 
-def _told(error: DatabaseError) -> Exception | None:
-    text = str(error.orig)
-    if getattr(error.orig, "sqlite_errorname", "") in _FULL:
+def _told(error: BaseException | None) -> Exception | None:
+    text = str(error)
+    if getattr(error, "sqlite_errorname", "") in _FULL:
         text = "the disk is full"
-    if any(sign in text for sign in _DAMAGED):
+    if any(sign in text.lower() for sign in _DAMAGED):
         return Corrupt(f"the database is damaged ({text:.120}); restore it from a backup, nothing was changed")
     return refusal(text, "the journal")
