@@ -18,6 +18,6 @@ files = [str(folder / file["path"]) for file in index["files"] if file["table"] 
 columns = ["series", "time", "value"]
 
 # %%
-print("polars", pl.scan_parquet(files).select(columns).collect().height)
+print("polars", pl.scan_parquet(files, extra_columns="ignore").select(columns).collect().height)
 print("pandas", len(pd.concat(pd.read_parquet(file, columns=columns) for file in files)))
 print("duckdb", duckdb.sql(f"SELECT count(*), max(value) FROM read_parquet({files})").fetchone())

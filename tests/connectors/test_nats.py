@@ -313,7 +313,8 @@ def test_killed_servers_and_restarts_of_the_platform_lose_nothing_and_double_not
     house.run([spec])
     house.until(lambda: len(house.readings("press", "load")) >= told)
     house.close()
-    assert [value for _, value in house_readings(folder)] == list(range(told))
+    in_time = sorted(house_readings(folder))  # what a killed server had sent and not heard of comes again, later
+    assert [value for _, value in in_time] == list(range(told))
 
 
 def house_readings(folder: Path) -> list[Any]:

@@ -8,7 +8,7 @@ export const EXAMPLES: Record<Way, string> = {
   opcua: "opc.tcp://192.168.0.7:4840",
   mqtt: "mqtt://192.168.0.8:1883",
   sparkplug: "mqtt://192.168.0.8:1883",
-  mtconnect: "http://192.168.0.9:5000",
+  mtconnect: "http://agent.local:5000",
 };
 /** These are listened to; the others answer when they are asked. */
 export const listens = (way: Way): boolean => way === "mqtt" || way === "sparkplug";
