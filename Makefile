@@ -41,7 +41,7 @@ demo: install
 
 test: install .venv/dev
 	$(BIN)/python -m tests.prepare
-	$(BIN)/python -m pytest -m 'not soak' --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m 'not soak' --numprocesses 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 release: .venv/release $(WEB)
 	$(BIN)/python -m release.make $(if $(KEY),--key $(KEY))
