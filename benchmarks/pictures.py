@@ -84,9 +84,9 @@ def _draw(kind: str, unit: str, steps: Steps) -> str:
         for what, its in _whats(steps).items()
         if its == unit
     }
-    values = [value for line in told.values() for value in line if value]
-    wide = max(values) > 30 * min(values)
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    values = [value for line in told.values() for value in line if value is not None]
+    wide = 0 < 30 * min(values) < max(values)
+    low, high = (math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))) if wide else (0, 0)
     chart = pygal.Line(
         style=STYLE,
         title=f"{kind}, {unit}",
@@ -99,7 +99,7 @@ def _draw(kind: str, unit: str, steps: Steps) -> str:
         no_prefix=True,
         disable_xml_declaration=True,
         logarithmic=wide,
-        range=(10**low, 10**high) if wide else (0, max(values)),
+        range=(10**low, 10**high) if wide else (min(0, *values), max(values)),
         value_formatter=_figure,
     )
     chart.x_labels = list(steps)
