@@ -75,7 +75,7 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def delays(self, rng: random.Random | None = None) -> Iterator[float]:
         """Endless waits in seconds; start anew after a success."""
-        uniform = (rng or random).uniform
+        uniform = (rng or random.Random()).uniform
         delay = self.initial_s
         while True:
             yield delay * (1 + uniform(-self.jitter, self.jitter))

@@ -194,5 +194,5 @@ def read_index(folder: Path) -> Index:
         return Index(1, 0, ())
     try:
         return msgspec.json.decode(path.read_bytes(), type=Index)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Corrupt(f"{path} cannot be read: {error}; it is written anew when the history is opened") from error

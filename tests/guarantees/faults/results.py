@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 from pathlib import Path
 
 __all__ = ["RESULTS", "seed", "tell"]
@@ -13,9 +12,8 @@ RESULTS = Path(__file__).parents[3] / "docs" / "reliability-results.json"
 
 
 def seed() -> int:
-    """The seed of this run: GEMEL_SEED, or a new one."""
-    told = os.environ.get("GEMEL_SEED")
-    return int(told) if told else random.SystemRandom().randrange(1_000_000)
+    """The seed of this run: GEMEL_SEED (`make soak` draws a new one), or the one whose results are published."""
+    return int(os.environ.get("GEMEL_SEED") or 20261122)
 
 
 def tell(guarantee: str, what: str, **figures: int) -> None:
