@@ -3,6 +3,7 @@
 from gemel.twin.binding import Binding, ConnectorSpec, Direction, Scale
 from gemel.twin.change import Block, Change, Position
 from gemel.twin.check import check_connector, check_plant, check_spec, check_type
+from gemel.twin.control import Control, FailSafe, Interlock, Mode, Pace
 from gemel.twin.conversion import convert_generation
 from gemel.twin.documents import located, merge_plants, parse_plant, parse_type
 from gemel.twin.evolution import evolve, former
@@ -40,16 +41,21 @@ __all__ = [
     "Change",
     "CommandType",
     "ConnectorSpec",
+    "Control",
     "Conversion",
     "Direction",
     "EventType",
+    "FailSafe",
     "Form",
     "Frame",
     "Freshness",
     "FreshnessMode",
+    "Interlock",
     "Kind",
     "LifeStage",
     "Link",
+    "Mode",
+    "Pace",
     "Page",
     "PartOf",
     "Plant",

@@ -46,6 +46,12 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How often the source samples, when it does; None: whenever it reports."""
     direction: Direction = Direction.IN
     scale: Scale | None = None
+    deadline_s: float | None = None
+    """Outward: how long an order has until it is applied, when it does not say so itself; None: 30 seconds."""
+    deduplicates: bool = False
+    """Outward: the object knows an order again by its id, so one that may have been sent can be sent again."""
+    out: dict[str, Any] = {}
+    """Outward: how it is sent, where that differs from how it is read; its form is the connector's."""
 
     @builtins.property  # the field `property` hides the plain word here
     def is_template(self) -> bool:

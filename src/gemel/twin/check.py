@@ -15,6 +15,7 @@ import msgspec
 
 from gemel.errors import GemelError, Problem
 from gemel.twin.binding import ConnectorSpec
+from gemel.twin.control import Control
 from gemel.twin.evolution import HOWS
 from gemel.twin.ids import check_id, check_name
 from gemel.twin.reading import Kind
@@ -50,6 +51,8 @@ def check_type(type_: TwinType) -> list[Problem]:
         for side, fields in (("input", command.input), ("output", command.output)):
             _check_names(problems, f"commands[{i}].{side}", [f.name for f in fields])
             _check_properties(problems, f"commands[{i}].{side}", fields)
+        if unknown := sorted(set(command.optional) - {f.name for f in command.input}):
+            problems.append(Problem(f"{', '.join(unknown)} is no input", f"commands[{i}].optional"))
     for i, event in enumerate(type_.events):
         _check_names(problems, f"events[{i}].fields", [f.name for f in event.fields])
         _check_properties(problems, f"events[{i}].fields", event.fields)
@@ -66,7 +69,29 @@ def check_type(type_: TwinType) -> list[Problem]:
                     f"slots[{i}].maximum",
                 )
             )
+    if type_.control is not None:
+        _check_control(problems, type_, type_.control)
     return problems
+
+
+def _check_control(problems: list[Problem], type_: TwinType, control: Control) -> None:
+    """What it names may belong to another type of the same twin, so only what stands here is judged."""
+    _check_names(problems, "control.interlocks", [one.name for one in control.interlocks])
+    for i, interlock in enumerate(control.interlocks):
+        if not interlock.require.strip():
+            problems.append(Problem("an interlock requires something", f"control.interlocks[{i}].require"))
+    for i, pace in enumerate(control.paces):
+        if pace.seconds_between < 0 or (pace.per_minute is not None and pace.per_minute < 1):
+            problems.append(Problem("say seconds_between above 0, or per_minute of at least 1", f"control.paces[{i}]"))
+    if control.mode is not None and not control.mode.remote:
+        problems.append(Problem("no value of the mode lets anything be sent; list one", "control.mode.remote"))
+    safe = control.fail_safe
+    if safe is not None and bool(safe.command) == bool(safe.property):
+        problems.append(Problem("name a command, or a property and its value", "control.fail_safe"))
+    if not 0 < control.lapses_s < math.inf:
+        problems.append(Problem(f"{control.lapses_s} is not a number of seconds above 0", "control.lapses_s"))
+    if control.in_flight < 1:
+        problems.append(Problem("at least one order can be under way", "control.in_flight"))
 
 
 def _try(problems: list[Problem], field: str, check: Callable[[], object]) -> None:
@@ -113,6 +138,8 @@ def _property_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
         yield "values", f"only an enumeration lists values, {p.name} is a {p.kind}"
     if len(set(p.values)) != len(p.values):
         yield "values", f"a value is listed twice in {list(p.values)}"
+    if p.tolerance is not None and not (p.kind in _NUMERIC and 0 <= p.tolerance < math.inf):
+        yield "tolerance", f"a {p.kind} has no tolerance of {p.tolerance}; it is a number of at least 0, for numbers"
     if p.freshness is not None and not 0 < p.freshness.within_s < math.inf:
         yield "freshness.within_s", f"{p.freshness.within_s} is not a number of seconds above 0"
     if p.retention is not None:
@@ -211,7 +238,8 @@ def check_connector(spec: ConnectorSpec) -> list[Problem]:
             _try(problems, f"{where}.unit", partial(check_unit, binding.unit))
         if not binding.address:
             problems.append(Problem("a binding needs an address: where its source keeps it", f"{where}.address"))
-        for field, value in (("within_s", binding.within_s), ("rate_hz", binding.rate_hz)):
+        numbers = {"within_s": binding.within_s, "rate_hz": binding.rate_hz, "deadline_s": binding.deadline_s}
+        for field, value in numbers.items():
             if value is not None and not 0 < value < math.inf:
                 problems.append(Problem(f"{value} is not a number above 0", f"{where}.{field}"))
         if binding.scale is not None and (not math.isfinite(binding.scale.factor) or binding.scale.factor == 0):

@@ -28,6 +28,9 @@ _ABOUT: dict[tuple[str, str], dict[str, Any]] = {
     ("CommandType", "name"): _NAME,
     ("EventType", "name"): _NAME,
     ("Slot", "name"): _NAME,
+    ("Interlock", "name"): _NAME,
+    ("Binding", "deadline_s"): {"exclusiveMinimum": 0},
+    ("PropertyType", "tolerance"): {"minimum": 0},
     ("PropertyType", "unit"): {"examples": ["mm", "Cel", "/min", "%", "N.m", "m/s2"]},
     ("EventType", "severity"): {"enum": ["info", "warning", "fault"]},
     ("Conversion", "how"): {"enum": ["unit", "cast", "map", "none"]},
@@ -55,7 +58,8 @@ def json_schema(kind: str) -> dict[str, Any]:
 
 @cache
 def _structs() -> dict[str, Any]:
-    modules = [sys.modules[f"gemel.twin.{name}"] for name in ("types", "spec", "binding", "reading", "retention")]
+    names = ("types", "control", "spec", "binding", "reading", "retention")
+    modules = [sys.modules[f"gemel.twin.{name}"] for name in names]
     return {name: thing for module in modules for name, thing in vars(module).items() if inspect.isclass(thing)}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from gemel.twin.control import Control
 from gemel.twin.reading import Form, Kind
 from gemel.twin.retention import Retention
 
@@ -77,6 +78,9 @@ class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """IRI or IRDI that says what it means (ECLASS, IEC CDD, an MTConnect type …)."""
     freshness: Freshness | None = None
     writable: bool = False
+    """A value of it can be desired: the platform has the object set it."""
+    tolerance: float | None = None
+    """How far the reported value may be from the desired one and count as it; None: a millionth of it."""
     headline: bool = False
     """Shown on overviews of the twin and of the twins it is part of."""
     retention: Retention | None = None
@@ -101,6 +105,8 @@ class CommandType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     title: str = ""
     description: str = ""
     input: tuple[PropertyType, ...] = ()
+    optional: tuple[str, ...] = ()
+    """Names of inputs that may be left out."""
     output: tuple[PropertyType, ...] = ()
     deprecated: str = ""
     """Why, and what to use instead; empty when it is in use."""
@@ -149,6 +155,8 @@ class TwinType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     commands: tuple[CommandType, ...] = ()
     events: tuple[EventType, ...] = ()
     slots: tuple[Slot, ...] = ()
+    control: Control | None = None
+    """Who may command it, and what must hold when something is sent to the object."""
 
 
 class LifeStage(StrEnum):
