@@ -19,6 +19,7 @@ __all__ = [
     "FreshnessMode",
     "LifeStage",
     "Link",
+    "PropertyGroup",
     "PropertyType",
     "Slot",
     "Twin",
@@ -58,6 +59,21 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     mapping: dict[str, Any] = {}
 
 
+class PropertyGroup(StrEnum):
+    """What a property tells of, as far as sharing goes: rights are granted by group, not property by property."""
+
+    IDENTITY = "identity"
+    CONFIGURATION = "configuration"
+    CONDITION = "condition"
+    USAGE = "usage"
+    PROCESS = "process"
+    QUALITY = "quality"
+    LOCATION = "location"
+    PERSONAL = "personal"
+    FINANCIAL = "financial"
+    SAFETY = "safety"
+
+
 class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A typed quantity of a twin type."""
 
@@ -83,6 +99,9 @@ class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How far the reported value may be from the desired one and count as it; None: a millionth of it."""
     headline: bool = False
     """Shown on overviews of the twin and of the twins it is part of."""
+    group: PropertyGroup | None = None
+    """What it tells of, for sharing; None: a condition is `condition`, everything else is `process`, which is shared
+    least readily."""
     retention: Retention | None = None
     """How long the history keeps its readings; what it leaves out is as the type says."""
     aliases: tuple[str, ...] = ()
@@ -96,6 +115,13 @@ class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     @property
     def form(self) -> Form:
         return self.kind.form
+
+    @property
+    def shared_as(self) -> PropertyGroup:
+        """Its group; what nobody classified is shared least readily."""
+        if self.group is not None:
+            return self.group
+        return PropertyGroup.CONDITION if self.kind is Kind.CONDITION else PropertyGroup.PROCESS
 
 
 class CommandType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
