@@ -70,11 +70,11 @@ def check_type(type_: TwinType) -> list[Problem]:
                 )
             )
     if type_.control is not None:
-        _check_control(problems, type_, type_.control)
+        _check_control(problems, type_.control)
     return problems
 
 
-def _check_control(problems: list[Problem], type_: TwinType, control: Control) -> None:
+def _check_control(problems: list[Problem], control: Control) -> None:
     """What it names may belong to another type of the same twin, so only what stands here is judged."""
     _check_names(problems, "control.interlocks", [one.name for one in control.interlocks])
     for i, interlock in enumerate(control.interlocks):
