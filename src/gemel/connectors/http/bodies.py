@@ -9,14 +9,12 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from gemel.clock import MAX_TIME, MIN_TIME, SECOND
+from gemel.connectors.sizes import check_size
 from gemel.errors import InvalidInput, InvalidTime
 from gemel.intake import Happened, Message, Reported
 from gemel.twin import Quality
 
-__all__ = ["MAX_BODY_BYTES", "Ingest", "MessageBody", "check_size", "decode_json", "message_of", "micros_of", "typed"]
-
-MAX_BODY_BYTES = 32 << 20
-"""Larger bodies are refused; send several, or Arrow."""
+__all__ = ["Ingest", "MessageBody", "decode_json", "message_of", "micros_of", "typed"]
 
 LEAP = re.compile(rb'("time"\s*:\s*"[^"]{1,20}:)60(?:\.\d*)?([Zz+-][^"]{0,6}")')
 """A leap second, 23:59:60Z, which POSIX time does not have: the last microsecond before it stands for it."""
@@ -92,14 +90,6 @@ def typed(body: bytes, shape: type[T]) -> T:
         raise InvalidInput(f"the body is not JSON: {error}") from None
     except RecursionError:
         raise InvalidInput("the body is nested too deeply") from None
-
-
-def check_size(body: bytes) -> None:
-    """Raises InvalidInput for a body that is larger than MAX_BODY_BYTES."""
-    if len(body) > MAX_BODY_BYTES:
-        raise InvalidInput(
-            f"the body has {len(body)} bytes; at most {MAX_BODY_BYTES} are taken at once, so send several"
-        )
 
 
 def message_of(body: MessageBody, otherwise: int | None = None) -> Message:

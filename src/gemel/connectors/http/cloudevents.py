@@ -15,7 +15,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from gemel.connectors.http.bodies import MessageBody, Moment, check_size, message_of, micros_of, typed
+from gemel.connectors.http.bodies import MessageBody, Moment, message_of, micros_of, typed
+from gemel.connectors.sizes import check_size
 from gemel.errors import InvalidInput
 from gemel.intake import Happened, Message, Reported
 from gemel.twin import Quality

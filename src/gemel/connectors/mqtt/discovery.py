@@ -16,9 +16,9 @@ from gemel.connectors.drafts import name_of
 from gemel.connectors.mqtt.ear import Ear
 from gemel.connectors.mqtt.link import Link
 from gemel.connectors.mqtt.settings import MqttSettings
-from gemel.connectors.mqtt.topics import Template
 from gemel.connectors.reach import Reach
 from gemel.connectors.symbols import ucum_of_symbol, unit_of_name
+from gemel.connectors.topics import Template
 from gemel.errors import InvalidInput
 from gemel.twin import Kind, PropertyType
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from paho.mqtt.properties import Properties
 from gemel.connectors.base import Port
 from gemel.connectors.mqtt.session import Session
 from gemel.connectors.mqtt.settings import BrokerSettings
+from gemel.connectors.tls import context_of
 
 __all__ = ["Link"]
 
@@ -63,7 +63,7 @@ class Link:
         """Connect and subscribe. Raises ConnectionError or OSError saying what the broker refused."""
         settings, session = self._settings, self.session
         if settings.scheme in ("mqtts", "wss"):
-            session.tls_set_context(await asyncio.to_thread(self._tls))
+            session.tls_set_context(await asyncio.to_thread(context_of, settings.tls, self._port))
         more: dict[str, Any] = {}
         if settings.version == "5":
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -101,15 +101,6 @@ class Link:
     def just_back(self) -> bool:
         """Whether what comes now may have come on an earlier connection, even where the broker does not mark it."""
         return self.kept and self._port.clock.monotonic() - self._opened_s < _RESUMED_S
-
-    def _tls(self) -> ssl.SSLContext:
-        tls = self._settings.tls
-        file = self._port.file
-        context = ssl.create_default_context(cafile=file(tls.ca) if tls.ca else None)
-        if tls.certificate:
-            password = self._port.secret(tls.key_password) if tls.key_password else None
-            context.load_cert_chain(file(tls.certificate), file(tls.key) if tls.key else None, password)
-        return context
 
     def _expect(self, key: int | str) -> asyncio.Future[Any]:
         future = self._answers[key] = self._loop.create_future()

@@ -19,8 +19,8 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gemel.clock import WallClock, parse_time, to_rfc3339
-from gemel.connectors.mqtt.topics import fill
-from gemel.connectors.playback import Playback, Recording
+from gemel.connectors.recordings import Playback, Recording
+from gemel.connectors.topics import fill
 from gemel.intake import Reported
 from gemel.twin import Binding
 

@@ -8,44 +8,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gemel.connectors.base import SecretRef, Settings
-from gemel.connectors.paths import parse_path
-from gemel.connectors.times import TimeFormat
+from gemel.connectors.payloads import Payload
+from gemel.connectors.tls import Tls
 
-__all__ = ["BrokerSettings", "MqttSettings", "Payload", "Status", "Tls"]
+__all__ = ["BrokerSettings", "MqttSettings", "Status"]
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
-
-
-class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Certificates: names of PEM files below the directory of secrets. The broker's name is always checked."""
-
-    ca: str = ""
-    """Who may have signed the broker's certificate; empty: the authorities the system trusts."""
-    certificate: str = ""
-    key: str = ""
-    """Our own, when the broker asks for one."""
-    key_password: SecretRef | None = None
-
-
-class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the messages of a topic are read."""
-
-    format: Literal["json", "text"] = "json"
-    """text: the payload is one value, as it stands. json: a document; a binding without a path takes all of it."""
-    time: str = ""
-    """Path of the moment the values were so; empty: the moment of arrival."""
-    time_format: TimeFormat = "rfc3339"
-    """The unit is declared, never guessed."""
-    id: str = ""
-    """Path of what identifies a message (with its topic): the same one again has no second effect."""
-    sequence: str = ""
-    """Path of a number that rises by message, per topic; with it, every repeat is recognised."""
-    epoch: str = ""
-    """Path of what changes when the device starts to count anew (boot id, start time)."""
-
-    def __post_init__(self) -> None:
-        for path in (self.time, self.id, self.sequence, self.epoch):
-            parse_path(path)
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

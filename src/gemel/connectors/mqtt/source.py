@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from gemel.connectors.base import Port
 from gemel.connectors.mqtt.discovery import discover
 from gemel.connectors.mqtt.link import Link
-from gemel.connectors.mqtt.payloads import Reader, Router, Unreadable
 from gemel.connectors.mqtt.session import Arrival
 from gemel.connectors.mqtt.settings import MqttSettings
-from gemel.connectors.mqtt.topics import Template, filters
+from gemel.connectors.payloads import Reader, Router, Unreadable
+from gemel.connectors.topics import Template, filters
 from gemel.intake import Message, Receipt
 from gemel.twin.binding import Binding
 

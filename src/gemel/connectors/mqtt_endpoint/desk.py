@@ -13,10 +13,10 @@ import mqtt5
 from gemel.connectors.base import Port
 from gemel.connectors.guests import Guest
 from gemel.connectors.members import Member
-from gemel.connectors.mqtt.payloads import Unreadable
 from gemel.connectors.mqtt_endpoint.reasons import Reason
 from gemel.connectors.mqtt_endpoint.session import Publication, Session
 from gemel.connectors.mqtt_endpoint.topics import Place, Topics
+from gemel.connectors.payloads import Unreadable
 from gemel.intake import Message, Receipt, Refusal
 
 __all__ = ["Desk", "Sender"]

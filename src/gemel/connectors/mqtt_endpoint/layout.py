@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from gemel.clock import parse_time, to_rfc3339
-from gemel.connectors.mqtt.payloads import Unreadable
+from gemel.connectors.payloads import Unreadable
 from gemel.errors import GemelError
 from gemel.intake import Happened, Message, Reported
 from gemel.twin import Quality, check_id, check_name

@@ -8,8 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from gemel.connectors.base import SecretRef, Settings
-from gemel.connectors.mqtt.settings import Payload
-from gemel.connectors.mqtt.topics import Template
+from gemel.connectors.payloads import Payload
+from gemel.connectors.topics import Template
 from gemel.errors import InvalidInput
 
 __all__ = ["EndpointSettings", "ServerTls"]

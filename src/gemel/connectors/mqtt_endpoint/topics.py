@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from gemel.connectors.mqtt.payloads import Reader, Router
-from gemel.connectors.mqtt.topics import Template
 from gemel.connectors.mqtt_endpoint.filters import valid_topic
 from gemel.connectors.mqtt_endpoint.layout import LayoutReader, layout_reader
 from gemel.connectors.mqtt_endpoint.settings import EndpointSettings
+from gemel.connectors.payloads import Reader, Router
+from gemel.connectors.topics import Template
 from gemel.intake import Message
 from gemel.twin import Binding
 

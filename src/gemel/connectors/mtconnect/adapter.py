@@ -11,14 +11,12 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from gemel.clock import Clock, WallClock, parse_time, to_rfc3339
-from gemel.connectors.replay.known import KnownLines
-from gemel.connectors.replay.pace import Pace
-from gemel.connectors.replay.shdr_log import busiest_moment, first_moment, read_lines, timed_lines
+from gemel.connectors.recordings import KnownLines, Pace, busiest_moment, due, first_moment, read_lines, timed_lines
 
 __all__ = ["AdapterServer", "Teller", "begin_of", "common_options", "main", "play"]
 
@@ -100,22 +98,22 @@ class AdapterServer:
                 await writer.wait_closed()
 
 
-async def play(server: Teller, paths: Sequence[Path], pace: Pace, clock: Clock, *, begin: int) -> None:
-    """Tell the lines of a log when they are due; those before `begin` are told at once, as what was known.
+async def play(server: Teller, paths: Sequence[Path], pace: Pace, clock: Clock) -> None:
+    """Tell the lines of a log when they are due; those before its beginning are told at once, as what was known.
 
     Lines that are due together are told together. Order is the log's own, also where its times step back.
     """
-    newest = begin
-    due: list[str] = []
+
+    async def wait(seconds: float) -> None:
+        await (asyncio.sleep(seconds) if pace.speed > 0 else server.drained())
+
+    async for lines in due(_lines(paths, pace), pace, clock, most=1_000, wait=wait):
+        server.tell(lines)
+
+
+def _lines(paths: Sequence[Path], pace: Pace) -> Iterator[tuple[int, str]]:
     for time, rest in timed_lines(read_lines(paths)):
-        newest = max(newest, time)
-        wait_s = pace.wait_s(newest, clock.now())
-        if wait_s > 0 or len(due) >= 1_000:
-            server.tell(due)
-            due = []
-            await (asyncio.sleep(wait_s) if pace.speed > 0 else server.drained())
-        due.append(f"{to_rfc3339(pace.told(time))}|{rest}")
-    server.tell(due)
+        yield time, f"{to_rfc3339(pace.told(time))}|{rest}"
 
 
 async def _run(options: argparse.Namespace) -> None:
@@ -127,7 +125,7 @@ async def _run(options: argparse.Namespace) -> None:
     sys.stdout.flush()
     while True:
         pace = Pace(begin, clock.now(), options.speed, options.shift == "now")
-        await play(server, options.log, pace, clock, begin=begin)
+        await play(server, options.log, pace, clock)
         if not options.loop:
             await asyncio.Event().wait()  # the log has ended; the adapter stays, as one whose machine stands still
 

@@ -26,7 +26,7 @@ from gemel.clock import Clock, WallClock, to_rfc3339
 from gemel.connectors.mtconnect.adapter import begin_of, common_options, play
 from gemel.connectors.mtconnect.devices import Component, DataItem, read_devices
 from gemel.connectors.mtconnect.shdr import split_fields
-from gemel.connectors.replay.pace import Pace
+from gemel.connectors.recordings import Pace
 
 __all__ = ["AgentServer", "main"]
 
@@ -236,7 +236,7 @@ async def _run(options: argparse.Namespace) -> None:
     sys.stdout.flush()
     while not serving.done():
         pace = Pace(begin, clock.now(), options.speed, options.shift == "now")
-        playing = asyncio.create_task(play(agent, options.log, pace, clock, begin=begin))
+        playing = asyncio.create_task(play(agent, options.log, pace, clock))
         await asyncio.wait([serving, playing], return_when=asyncio.FIRST_COMPLETED)
         if playing.done():
             playing.result()

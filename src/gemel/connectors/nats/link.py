@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from nats.errors import SlowConsumerError
 
 from gemel.connectors.base import Port
 from gemel.connectors.nats.settings import NatsSettings
+from gemel.connectors.tls import context_of
 
 __all__ = ["Link", "connect"]
 
@@ -35,7 +35,7 @@ class Link:
         settings = self._settings
         more = self._identity()
         if settings.url.startswith("tls:"):
-            more["tls"] = await asyncio.to_thread(self._tls)
+            more["tls"] = await asyncio.to_thread(context_of, settings.tls, self._port)
         try:
             await self.client.connect(
                 settings.url,
@@ -64,14 +64,6 @@ class Link:
         if settings.credentials is not None:
             return {"user_credentials": RawCredentials(secret(settings.credentials))}
         return {}
-
-    def _tls(self) -> ssl.SSLContext:
-        tls = self._settings.tls
-        context = ssl.create_default_context(cafile=tls.ca or None)
-        if tls.certificate:
-            password = self._port.secret(tls.key_password) if tls.key_password else None
-            context.load_cert_chain(tls.certificate, tls.key or None, password)
-        return context
 
     async def _failed(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gemel.connectors.base import SecretRef, Settings
-from gemel.connectors.mqtt.settings import Payload, Tls
+from gemel.connectors.payloads import Payload
+from gemel.connectors.tls import Tls
 
 __all__ = ["JetStream", "NatsSettings"]
 

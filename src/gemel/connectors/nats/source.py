@@ -17,11 +17,11 @@ from nats.js.errors import APIError
 
 from gemel.clock import SECOND
 from gemel.connectors.base import Port
-from gemel.connectors.http.frames import decode_arrow
-from gemel.connectors.mqtt.payloads import Unreadable
+from gemel.connectors.frames import decode_arrow
 from gemel.connectors.nats.link import Link, connect
 from gemel.connectors.nats.settings import JetStream, NatsSettings
 from gemel.connectors.nats.subjects import Subjects
+from gemel.connectors.payloads import Unreadable
 from gemel.errors import InvalidInput
 from gemel.intake import Message, Receipt
 from gemel.twin import Binding

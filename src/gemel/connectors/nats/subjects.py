@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from gemel.connectors.mqtt.payloads import Reader, Router
-from gemel.connectors.mqtt.settings import Payload
-from gemel.connectors.mqtt.topics import Template, filters, parse_address
+from gemel.connectors.payloads import Payload, Reader, Router
+from gemel.connectors.topics import Template, filters, parse_address
 from gemel.errors import InvalidDocument, InvalidInput, Problem
 from gemel.twin import Binding
 

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import contextlib
 import signal
-import socket
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,8 +24,8 @@ from asyncua.common.node import Node
 from gemel.clock import WallClock, parse_time
 from gemel.connectors.opcua.addresses import node_id
 from gemel.connectors.opcua.units import eu_information
-from gemel.connectors.playback import Playback, Recording
 from gemel.connectors.ports import free_port
+from gemel.connectors.recordings import Playback, Recording
 from gemel.intake import Reported
 from gemel.twin import Binding, Kind, PartOf, PropertyType, Quality
 
@@ -136,12 +135,6 @@ def _variant(value: Any, kind: ua.VariantType) -> ua.Variant:
     if isinstance(value, str):
         return ua.Variant(None, ua.VariantType.Null)
     return ua.Variant(value, kind)
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gemel.connectors.mtconnect.items import Item, ItemTable, LineReader
 from gemel.connectors.mtconnect.shdr import TimeReader
 from gemel.connectors.mtconnect.values import UNAVAILABLE
-from gemel.connectors.replay.shdr_log import read_lines
+from gemel.connectors.recordings import read_lines
 from gemel.errors import InvalidTime
 from gemel.intake import Reported
 from gemel.registry import Directory

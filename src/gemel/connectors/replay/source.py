@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,9 +12,7 @@ from typing import Any, ClassVar, Literal
 from gemel.clock import moment
 from gemel.connectors.base import Port, Settings
 from gemel.connectors.mtconnect.items import ItemTable, LineReader
-from gemel.connectors.replay.known import KnownLines
-from gemel.connectors.replay.pace import Pace
-from gemel.connectors.replay.shdr_log import busiest_moment, first_moment, read_lines, timed_lines
+from gemel.connectors.recordings import KnownLines, Pace, busiest_moment, due, first_moment, read_lines, timed_lines
 from gemel.connectors.replay.tables import TableColumns, read_rows
 from gemel.errors import InvalidInput
 from gemel.intake import Message
@@ -24,6 +23,9 @@ __all__ = ["ReplaySettings", "ReplaySource"]
 BATCH = 2_000
 HEARTBEAT_S = 5.0
 _TABLES = (".csv", ".csv.gz", ".parquet")
+
+_Told = tuple[list[Message], int]
+"""Messages, and of how many lines they are."""
 
 
 class ReplaySettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,28 +107,15 @@ class ReplaySource:
         """Deliver everything from where we are, each when it is due."""
         pace = self._pace
         assert pace is not None
-        newest = pace.start
-        due: list[Message] = []
-        count = 0
         rows = self._table_rows(port, pace) if self._is_table else self._log_rows(port, pace)
-        for time, messages, size in rows:
-            newest = max(newest, time)
-            wait_s = pace.wait_s(newest, port.clock.now())
-            if wait_s > 0 or count >= BATCH:
-                await self._deliver(port, due, count)
-                due, count = [], 0
-                await _wait(port, wait_s)
-            due += messages
-            count += size
-        await self._deliver(port, due, count)
+        async for batch in due(rows, pace, port.clock, most=BATCH, wait=partial(_wait, port)):
+            messages = [message for told, _ in batch for message in told]
+            if messages:
+                await port.deliver(messages)
+            self._done += sum(size for _, size in batch)
 
-    async def _deliver(self, port: Port, messages: Sequence[Message], count: int) -> None:
-        if messages:
-            await port.deliver(messages)
-        self._done += count
-
-    def _log_rows(self, port: Port, pace: Pace) -> Iterator[tuple[int, list[Message], int]]:
-        """(time, messages, lines) of SHDR logs; what was known before the beginning comes as one."""
+    def _log_rows(self, port: Port, pace: Pace) -> Iterator[tuple[int, _Told]]:
+        """(time, (messages, lines)) of SHDR logs; what was known before the beginning comes as one."""
         shifted = _Shifted(pace)
         table = ItemTable(self._bindings, port.kind, self._settings.device)
         reader = LineReader(table, port.clock.now, time_of=shifted)
@@ -138,11 +127,11 @@ class ReplaySource:
                     known.learn(f"{time}|{rest}")
                     before += 1
                     continue
-                yield pace.start, self._read(port, reader, known.lines()), before
+                yield pace.start, (self._read(port, reader, known.lines()), before)
                 known = None
-            yield time, self._read(port, reader, (f"{time}|{rest}",)), 1
+            yield time, (self._read(port, reader, (f"{time}|{rest}",)), 1)
         if known is not None:
-            yield pace.start, self._read(port, reader, known.lines()), before
+            yield pace.start, (self._read(port, reader, known.lines()), before)
 
     def _read(self, port: Port, reader: LineReader, lines: Iterable[str]) -> list[Message]:
         messages = reader.read(lines)
@@ -154,12 +143,12 @@ class ReplaySource:
                 port.unbound(name, count)
         return messages
 
-    def _table_rows(self, port: Port, pace: Pace) -> Iterator[tuple[int, list[Message], int]]:
+    def _table_rows(self, port: Port, pace: Pace) -> Iterator[tuple[int, _Told]]:
         table = ItemTable(self._bindings, port.kind)
         begin = pace.start if self._settings.begin else None
         for time, values in islice(read_rows(self._files, self._columns()), self._done, None):
             if begin is not None and time < begin:
-                yield begin, [], 1
+                yield begin, ([], 1)
                 continue
             readings = []
             for name, text in values:
@@ -168,7 +157,7 @@ class ReplaySource:
                     port.unbound(name)
                 else:
                     readings.append(item.reported(text, pace.told(time)))
-            yield time, [Message(readings=readings)] if readings else [], 1
+            yield time, ([Message(readings=readings)] if readings else [], 1)
 
 
 class _Shifted:

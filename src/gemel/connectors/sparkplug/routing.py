@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gemel.connectors.mqtt.topics import Template, fill, filters, variables
 from gemel.connectors.sparkplug.node import Observed
+from gemel.connectors.topics import Template, fill, filters, variables
 from gemel.errors import InvalidInput
 from gemel.intake import Reported
 from gemel.twin.binding import Binding, Scale

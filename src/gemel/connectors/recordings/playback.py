@@ -5,8 +5,6 @@ For demos and tests that speak another protocol than the log's: the MQTT publish
 
 from __future__ import annotations
 
-import asyncio
-import gzip
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +14,8 @@ from gemel.clock import SECOND, Clock, to_rfc3339
 from gemel.connectors.mtconnect.devices import Component, read_devices
 from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.mtconnect.items import ItemTable, LineReader
+from gemel.connectors.recordings.pace import Pace, due
+from gemel.connectors.recordings.shdr_log import read_lines
 from gemel.errors import InvalidInput
 from gemel.intake import Reported
 from gemel.twin import Binding, Kind, Plant, PropertyType
@@ -43,11 +43,9 @@ class Recording:
     def readings(self) -> Iterator[Reported]:
         """All readings, in the order of the log."""
         reader = LineReader(ItemTable(self.bindings, self._kind), lambda: 0)
-        opened = gzip.open if self._log.suffix == ".gz" else open
-        with opened(self._log, "rt", encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                for message in reader.read([line.rstrip("\r\n")]):
-                    yield from message.readings
+        for line in read_lines([self._log]):
+            for message in reader.read([line]):
+                yield from message.readings
 
     def _kind(self, twin: str, name: str) -> Kind | None:
         found = self.properties.get((twin, name))
@@ -77,39 +75,16 @@ class Playback:
     async def run(self, *, once: bool = False) -> AsyncIterator[Sequence[Reported]]:
         """Batches of readings, each when it is due, with their times moved; first the initial ones."""
         while True:
-            began = self._clock.now()
-            yield self._moved(self.initial(), began)
-            async for batch in self._following(began):
-                yield batch
+            pace = Pace(self.start, self._clock.now(), self._speed)
+            yield self._moved(self.initial(), pace)
+            after = ((time, one) for one in self.recording.readings() if (time := one.time or 0) > self.start)
+            async for batch in due(after, pace, self._clock):
+                yield self._moved(batch, pace)
             if once:
                 return
 
-    async def _following(self, began: int) -> AsyncIterator[Sequence[Reported]]:
-        due: list[Reported] = []
-        due_at = 0
-        for reading in self.recording.readings():
-            time = reading.time or 0
-            if time <= self.start:
-                continue
-            at = began + round((time - self.start) / self._speed)
-            if at > due_at and due:
-                await self._until(due_at)
-                yield self._moved(due, began)
-                due = []
-            due.append(reading)
-            due_at = max(at, due_at)
-        if due:
-            await self._until(due_at)
-            yield self._moved(due, began)
-
-    async def _until(self, moment: int) -> None:
-        await asyncio.sleep(max(0.0, (moment - self._clock.now()) / SECOND))
-
-    def _moved(self, readings: Sequence[Reported], began: int) -> list[Reported]:
-        return [
-            msgspec.structs.replace(one, time=began + round(((one.time or 0) - self.start) / self._speed))
-            for one in readings
-        ]
+    def _moved(self, readings: Sequence[Reported], pace: Pace) -> list[Reported]:
+        return [msgspec.structs.replace(one, time=pace.told(one.time or 0)) for one in readings]
 
 
 def _device(devices: Path, name: str) -> Component:

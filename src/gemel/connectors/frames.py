@@ -1,4 +1,4 @@
-"""The Arrow body of `POST /ingest`: an IPC stream with the columns twin, property, time, value and perhaps quality."""
+"""Readings as Arrow streams (`POST /ingest`, messages of NATS): twin, property, time, value and perhaps quality."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import struct
 
 import pyarrow as pa
 
-from gemel.connectors.http.bodies import check_size
-from gemel.connectors.http.declared import check_declared
+from gemel.connectors.sizes import check_declared, check_size
 from gemel.errors import InvalidInput
 
 __all__ = ["ARROW", "MAX_BATCH_BYTES", "decode_arrow"]

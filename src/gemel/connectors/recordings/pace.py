@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from gemel.clock import SECOND
+from gemel.clock import SECOND, Clock
 
-__all__ = ["Pace"]
+__all__ = ["Pace", "due"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +36,28 @@ class Pace:
     def wait_s(self, time: int, now: int) -> float:
         """Seconds from `now` until `time` is due; 0 when it is late, or speed is 0."""
         return max(0.0, (self.due(time) - now) / SECOND) if self.speed > 0 else 0.0
+
+
+async def due(
+    rows: Iterable[tuple[int, T]],
+    pace: Pace,
+    clock: Clock,
+    *,
+    most: int = 2_000,
+    wait: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> AsyncIterator[list[T]]:
+    """Play (time, row) in the order they have, also where their times step back: those due together come together.
+
+    At most `most` of them at once; the list may be empty. `wait` is called with the seconds until the next one is due.
+    """
+    newest = pace.start
+    waiting: list[T] = []
+    for time, row in rows:
+        newest = max(newest, time)
+        wait_s = pace.wait_s(newest, clock.now())
+        if wait_s > 0 or len(waiting) >= most:
+            yield waiting
+            waiting = []
+            await wait(wait_s)
+        waiting.append(row)
+    yield waiting

@@ -1,8 +1,4 @@
-"""How large the messages of an Arrow stream say that they are when they are unpacked, before anything is unpacked.
-
-Compressed buffers begin with their length as int64; a small body may declare (and really hold) more than there is
-memory. Where the buffers lie is in the message's metadata, a flatbuffer: Apache Arrow `Message.fbs`, `Schema.fbs`.
-"""
+"""How large what comes at once may be, as it is sent and when it is unpacked."""
 
 from __future__ import annotations
 
@@ -13,7 +9,10 @@ import pyarrow as pa
 
 from gemel.errors import InvalidInput
 
-__all__ = ["check_declared"]
+__all__ = ["MAX_BODY_BYTES", "check_declared", "check_size"]
+
+MAX_BODY_BYTES = 32 << 20
+"""Larger bodies are refused; send several, or Arrow."""
 
 _DICTIONARY, _BATCH = 2, 3
 """Of the union MessageHeader: DictionaryBatch, RecordBatch."""
@@ -22,9 +21,22 @@ _BUFFERS, _COMPRESSION = 2, 3
 _DATA = 1
 
 
+def check_size(body: bytes) -> None:
+    """Raises InvalidInput for a body that is larger than MAX_BODY_BYTES."""
+    if len(body) > MAX_BODY_BYTES:
+        raise InvalidInput(
+            f"the body has {len(body)} bytes; at most {MAX_BODY_BYTES} are taken at once, so send several"
+        )
+
+
 def check_declared(body: bytes, most: int) -> None:
-    """Raises InvalidInput when all messages together declare more than `most` bytes; pyarrow's own errors for damaged
-    streams, struct.error for damaged metadata."""
+    """Look how large the messages of an Arrow stream say that they are when they are unpacked, before anything is.
+
+    Compressed buffers begin with their length as int64; a small body may declare (and really hold) more than there is
+    memory. Where the buffers lie is in the message's metadata, a flatbuffer: Apache Arrow `Message.fbs`, `Schema.fbs`.
+    Raises InvalidInput when all messages together declare more than `most` bytes; pyarrow's own errors for damaged
+    streams, struct.error for damaged metadata.
+    """
     total = 0
     for message in pa.ipc.MessageReader.open_stream(body):
         total += sum(_sizes(bytes(message.metadata), message.body))

@@ -4,26 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from gemel.connectors.mqtt.settings import Payload
-from gemel.connectors.mqtt.topics import Template, fill, parse_address, variables
 from gemel.connectors.paths import MISSING, Path, parse_path
-from gemel.connectors.times import time_reader
+from gemel.connectors.times import TimeFormat, time_reader
+from gemel.connectors.topics import Template, fill, parse_address, variables
 from gemel.errors import GemelError, InvalidInput
 from gemel.intake import Message, Reported
 from gemel.twin import Quality
 from gemel.twin.binding import Binding, Scale
 
-__all__ = ["Reader", "Router", "Unreadable"]
+__all__ = ["Payload", "Reader", "Router", "Unreadable"]
 
 _MOST_TOPICS = 200_000
 """Topics whose reader is remembered; a broker with more costs a match each, not memory."""
 
 _GOOD, _UNAVAILABLE = Quality.GOOD, Quality.UNAVAILABLE
 _decode = msgspec.json.Decoder().decode
+
+
+class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the messages of a topic are read."""
+
+    format: Literal["json", "text"] = "json"
+    """text: the payload is one value, as it stands. json: a document; a binding without a path takes all of it."""
+    time: str = ""
+    """Path of the moment the values were so; empty: the moment of arrival."""
+    time_format: TimeFormat = "rfc3339"
+    """The unit is declared, never guessed."""
+    id: str = ""
+    """Path of what identifies a message (with its topic): the same one again has no second effect."""
+    sequence: str = ""
+    """Path of a number that rises by message, per topic; with it, every repeat is recognised."""
+    epoch: str = ""
+    """Path of what changes when the device starts to count anew (boot id, start time)."""
+
+    def __post_init__(self) -> None:
+        for path in (self.time, self.id, self.sequence, self.epoch):
+            parse_path(path)
 
 
 class Unreadable(Exception):
