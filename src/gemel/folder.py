@@ -56,8 +56,8 @@ class DiskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """For the history of the twins of one type: type id → 20GB, or 10% of the disk."""
     warn_days: float = 14.0
     """Warn when the room lasts for fewer days at the present growth."""
-    over: Literal["warn", "drop"] = "warn"
-    """Over budget: only warn, or drop the oldest raw readings (never what is held)."""
+    over: Literal["warn", "drop", "refuse"] = "warn"
+    """Over budget: only warn, drop the oldest raw readings (never what is held), or refuse new ones."""
 
 
 class BackupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

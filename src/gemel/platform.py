@@ -117,7 +117,9 @@ class Platform:
                 self.database, self.registry.directory, clock, lambda work, actor: self.change(work, actor=actor)
             )
             rooms = (self.journal, self.history, self.registry.directory)
-            self.storage = Keeping(folder.path, rooms, self.holds, clock, settings=settings, run=self.change)
+            self.storage = Keeping(
+                folder.path, rooms, self.holds, clock, settings=settings, run=self.change, refuse=self.intake.refuse
+            )
             self.erasures = Erasures(
                 folder.path,
                 self.database,

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Check", "Level", "worst"]
+__all__ = ["Check", "Level", "bad", "ok", "warn", "worst"]
 
 
 class Level(StrEnum):
@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one part."""
+    """What was found of one part: the value, its bound where it is over it, and the way out."""
 
     part: str
     level: Level
@@ -29,6 +29,21 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """From when it is at this level, as far as this process saw; microseconds since the epoch, UTC."""
     fixed: bool = False
     """It was not well, and has been mended by this very look."""
+
+
+def ok(part: str, told: str) -> Check:
+    """It is well."""
+    return Check(part=part, level=Level.OK, told=told)
+
+
+def warn(part: str, told: str, way_out: str) -> Check:
+    """Look at it soon."""
+    return Check(part=part, level=Level.WARN, told=told, way_out=way_out)
+
+
+def bad(part: str, told: str, way_out: str) -> Check:
+    """Something does not work now."""
+    return Check(part=part, level=Level.BAD, told=told, way_out=way_out)
 
 
 def worst(checks: Iterable[Check]) -> Level:

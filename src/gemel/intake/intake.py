@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from gemel.clock import Clock
-from gemel.errors import GemelError, InvalidId, InvalidInput, Overloaded
+from gemel.errors import GemelError, InvalidId, InvalidInput, Overloaded, StorageFull
 from gemel.intake.base import Message, Missed, Quarantined, Receipt, Refusal, ReplayRule, SourceRule, summed
 from gemel.intake.frames import check_batch
 from gemel.intake.identity import Identities, Watermarks, missed, reached
@@ -71,6 +71,7 @@ class Intake:
         self._journal = journal
         self._clock = clock
         self._sources = sources
+        self._refused = ""
         self._queue = FairQueue(queue_bytes, QUEUE_COUNT, clock.monotonic)
         self._quarantine = Quarantine(journal.database)
         head = journal.head()
@@ -133,7 +134,7 @@ class Intake:
     def _messages(
         self, source: str, messages: Sequence[Message], answer: Answer, *, strict: bool, resumed: bool
     ) -> Item:
-        item = Item(_checked(source), size_of_messages(messages), answer)
+        item = Item(self._admitted(source), size_of_messages(messages), answer)
         item.messages, item.strict, item.resumed = messages, strict, resumed
         return item
 
@@ -154,7 +155,7 @@ class Intake:
         Raises InvalidInput for other columns, and as `submit`.
         """
         checked = check_batch(batch)
-        item = Item(_checked(source), checked.nbytes, Answer())
+        item = Item(self._admitted(source), checked.nbytes, Answer())
         item.frame, item.strict, item.actor, item.scope = checked, strict, actor, scope
         if identity is not None:
             epoch, sequence = identity
@@ -163,6 +164,19 @@ class Intake:
             item.identity = (check_text("the epoch of a frame", epoch), sequence)
         self._queue.put(item)
         return item.answer.future  # type: ignore[no-any-return]
+
+    def refuse(self, reason: str) -> None:
+        """Take no readings and events from now on: who hands some in gets StorageFull with the reason; "" ends it.
+
+        Changes (`transact`) go on, and what the platform tells of itself (sources `gemel`, `gemel.…`).
+        """
+        self._refused = reason
+
+    def _admitted(self, source: str) -> str:
+        checked = _checked(source)
+        if self._refused and checked.partition(".")[0] != "gemel":
+            raise StorageFull(self._refused)
+        return checked
 
     def reached(self, source: str, epoch: str) -> int | None:
         """The highest sequence of this epoch on stable storage: where a source that was restarted goes on."""

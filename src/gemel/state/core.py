@@ -50,6 +50,8 @@ class Core:
         self.layout = Layout(directory)
         self.watch = Watch(self.layout, clock.now())
         self.broadcast = Broadcast()
+        self.gaps = 0
+        """How often a reader was too slow and lost deltas, since the start."""
         self.layout.sync()
         self.watch.follow_types()
 

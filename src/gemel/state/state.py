@@ -11,6 +11,7 @@ import pyarrow as pa
 from gemel.clock import Clock
 from gemel.errors import Conflict, InvalidQuery
 from gemel.registry import Directory, Entry
+from gemel.state.ahead import ahead
 from gemel.state.backfill import backfill
 from gemel.state.broadcast import offer, wake
 from gemel.state.cells import CHUNK_ROWS
@@ -192,6 +193,20 @@ class State:
                 readers = core.broadcast.interested(one.series >> PROPERTY_BITS, types)
                 waiters += offer(readers, swept=Swept(one.series, one.stale_since))
         wake(waiters)
+
+    # --- how it fares ------------------------------------------------------------------------------------------
+
+    def readers(self) -> tuple[int, int]:
+        """(subscriptions that are open, how often one was too slow and got a gap since the start)."""
+        with self._core.lock:
+            return len(self._core.broadcast), self._core.gaps
+
+    def ahead(self, by: int, *, within: int) -> dict[str, int]:
+        """Twins whose latest reading is dated more than `by` after we were told, and by how much; microseconds.
+
+        Of readings of the last `within`, or dated after now: those keep later ones with a right time out of sight.
+        """
+        return ahead(self._core, by, self.clock.now(), within)
 
     # --- following ---------------------------------------------------------------------------------------------
 

@@ -152,6 +152,7 @@ class Subscription:
                 self._queue.clear()
                 self._swept.clear()
                 self._pending = self._pending_bytes = 0
+                self._core.gaps += not self._overflowed
                 self._overflowed = True
             self._signalled = True
             self._ready.notify_all()

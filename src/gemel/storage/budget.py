@@ -49,6 +49,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """The twins with the most rows in the history."""
     forecast: Forecast
     warnings: list[str]
+    refuses: str = ""
+    """Why no readings are taken in now; empty if they are."""
 
 
 class Usage:

@@ -27,6 +27,9 @@ PORTION = 256
 """Blocks that lose their telemetry in one look; the writer has others to serve."""
 SHORT_BYTES = 1_000_000_000
 DROPPED_KIND, SHORT_KIND, EASED_KIND = "retention.dropped", "storage.short", "storage.eased"
+REFUSED_KIND, ACCEPTED_KIND = "storage.refused", "storage.accepted"
+AGAIN = 0.99
+"""Who refuses takes in again below this part of the budget, and not at each byte."""
 
 Run = Callable[[Callable[[Connection], Sequence[Change]]], Any]
 
@@ -53,14 +56,17 @@ class Keeping:
         *,
         settings: Settings,
         run: Run,
+        refuse: Callable[[str], None],
     ) -> None:
-        """`run`: work in the writer's transaction, whose changes are journaled."""
+        """`run`: work in the writer's transaction, whose changes are journaled. `refuse`: take no readings in, for this
+        reason, until it is called with an empty one."""
         self._folder = folder
         self._journal, self._past, self._directory = rooms
         self.holds = holds
         self._clock = clock
         self._settings = settings
-        self._run = run
+        self._run, self._refuse = run, refuse
+        self._refuses = ""
         self._usage = Usage(folder / "history", self._directory)
         self._measuring = threading.Lock()
         self.growth = Growth(folder / "storage.json")
@@ -79,6 +85,7 @@ class Keeping:
         self.expire(keyframe)
         self._past.retain(self.limits())
         self._tell_dropped()
+        self._hold_budget()
         self._watch_room()
 
     def expire(self, keyframe: Position) -> int:
@@ -148,6 +155,29 @@ class Keeping:
             ]
             self._run(lambda _: changes)
 
+    def _hold_budget(self) -> None:
+        """Where it is set so: take no readings in while the folder takes more than its budget."""
+        if self._settings.disk.over != "refuse":
+            return
+        disk, _ = disk_of(self._folder)
+        budget = parse_size(self._settings.disk.budget, disk)
+        if budget is None:
+            return
+        used = folder_bytes(self._folder)
+        if used <= budget * (AGAIN if self._refuses else 1):
+            refuses = ""
+        else:
+            refuses = (
+                f"the plant takes {used / 1e9:,.2f} GB of a budget of {budget / 1e9:,.2f} GB, and `disk.over` says "
+                "refuse; raise disk.budget or shorten retention.raw, and restart"
+            )
+        if bool(refuses) != bool(self._refuses):
+            kind = REFUSED_KIND if refuses else ACCEPTED_KIND
+            change = Change(kind=kind, subject="storage", time=self._clock.now(), body={"used": used, "budget": budget})
+            self._run(lambda _: [change])
+        self._refuses = refuses
+        self._refuse(refuses)
+
     def _watch_room(self) -> None:
         now = self._clock.now()
         if not self.growth.due(now):
@@ -199,6 +229,7 @@ class Keeping:
             twins=twins,
             forecast=told,
             warnings=warnings,
+            refuses=self._refuses,
         )
 
     def would_drop(self) -> list[tuple[str, str, int, int]]:
