@@ -16,6 +16,7 @@ LEVELS = [
     ["disk"],
     ["clock"],
     ["units"],
+    ["expression"],
     ["twin"],
     ["database"],
     ["registry", "journal"],

@@ -8,6 +8,7 @@ GemelError                      base; has .code (stable), .status (HTTP), .detai
 │   ├── InvalidTime             not RFC 3339, or outside what the clock rule allows
 │   ├── InvalidId               an id that is not of the allowed form
 │   ├── InvalidQuery            SQL or selector that is not allowed or cannot be parsed
+│   ├── InvalidExpression       an expression that cannot be read or does not fit its names; .position
 │   ├── TooLarge         413     more than is taken at once; send it in parts
 │   └── WrongMediaType   415     a form of body that this address does not take
 ├── NotFound            404     UnknownTwin, UnknownType, UnknownProperty, UnknownConnector …
@@ -41,6 +42,7 @@ __all__ = [
     "FolderInUse",
     "GemelError",
     "InvalidDocument",
+    "InvalidExpression",
     "InvalidId",
     "InvalidInput",
     "InvalidQuery",
@@ -161,6 +163,20 @@ class InvalidQuery(InvalidInput):
     code = "invalid-query"
     status = 400
     title = "The query is not valid"
+
+
+class InvalidExpression(InvalidInput):
+    """An expression that cannot be read, or does not fit what its names mean."""
+
+    code = "invalid-expression"
+    title = "The expression is not valid"
+
+    def __init__(self, detail: str, *, position: int = 0, **extra: Any) -> None:
+        """`position`: where in the text, in characters from 1; 0: nowhere in particular."""
+        super().__init__(f"{detail} (at character {position})" if position else detail, **extra)
+        self.position = position
+        if position:
+            self.extra["position"] = position
 
 
 class TooLarge(InvalidInput):
