@@ -24,6 +24,7 @@ LEVELS = [
     ["history"],
     ["access"],
     ["intake"],
+    ["commands"],
     ["connectors"],
     ["folder"],
     ["storage", "erasure"],

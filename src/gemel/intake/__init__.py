@@ -12,6 +12,7 @@ from gemel.intake.base import (
     SourceRule,
     summed,
 )
+from gemel.intake.fitting import fitted
 from gemel.intake.intake import Intake, SourceFollower
 from gemel.intake.tables import quarantine_table
 
@@ -27,6 +28,7 @@ __all__ = [
     "Reported",
     "SourceFollower",
     "SourceRule",
+    "fitted",
     "quarantine_table",
     "summed",
 ]

@@ -1,0 +1,292 @@
+"""The way out: what is asked of twins' objects, and what became of it. Every verb may be called from any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+from sqlalchemy import Connection, func, select
+
+from gemel.access import seal
+from gemel.clock import Clock
+from gemel.commands.asking import draft, placed
+from gemel.commands.authority import Authority
+from gemel.commands.book import change_of, desired_of, find, moved, note, order_of, rewritten
+from gemel.commands.carrying import Carrier
+from gemel.commands.dispatcher import Dispatcher
+from gemel.commands.order import ENDED, Ask, Desired, Order, OrderState
+from gemel.commands.rules import Rules, Standing
+from gemel.commands.tables import order_table
+from gemel.commands.ways import Ways
+from gemel.database import Database
+from gemel.errors import Conflict, InvalidInput, Overloaded, UnknownTwin
+from gemel.intake import Intake
+from gemel.registry import Entry, Registry
+from gemel.state import State
+from gemel.twin import Block, Change, Page
+
+__all__ = ["Commander"]
+
+MOST_OPEN = 10_000
+"""Orders of the whole platform that have not ended."""
+MOST_OPEN_OF_ONE = 200
+LONGEST_NOTE = 500
+_ABOUT_WAYS = ("connector.", "type.", "twin.", "plant.")
+
+
+class Commander:
+    """Orders of one platform."""
+
+    def __init__(self, database: Database, intake: Intake, registry: Registry, state: State, clock: Clock) -> None:
+        self._database, self._intake, self._registry, self._clock = database, intake, registry, clock
+        self._directory, self._state = registry.directory, state
+        self._ways: Ways | None = None
+        self._waiters: dict[str, list[tuple[Collection[OrderState], Future[Order]]]] = {}
+        self._lock = threading.Lock()
+        self.authority = Authority(database, clock, self._run, wholes=partial(_wholes, registry))
+        self._rules = Rules(database, self._directory, state, self.authority, slots=_Slots(registry))
+        self._dispatcher = Dispatcher(intake, self._directory, state, clock, rules=self._rules, ways=self._current_ways)
+        self._dispatcher.listen(self._moved)
+
+    def start(self, carrier: Carrier) -> None:
+        """Begin to send, through `carrier`; before, and without it, nothing is taken."""
+        self._dispatcher.start(carrier)
+
+    def close(self) -> None:
+        """Send no more; what is under way is taken up by the next run."""
+        self._dispatcher.close()
+
+    # asking
+
+    def ask(self, ask: Ask, *, actor: str = "") -> Future[Order]:
+        """Ask for something; the future resolves when the order is on stable storage.
+
+        Raises UnknownTwin, NotFound, UnknownProperty, InvalidValue, InvalidUnit, InvalidInput, Conflict (nothing
+        carries it, or nothing is sent here), Overloaded; the future KeyReused, RevisionConflict.
+        """
+        if not self._dispatcher.running:
+            raise Conflict("this plant's connectors do not run here, so nothing can be sent; start `gemel serve`")
+        entry, now = self.entry(ask.twin), self._clock.now()
+        drafted = msgspec.structs.replace(draft(ask, entry, self._directory, self._current_ways(), now), actor=actor)
+
+        def work(tx: Connection) -> tuple[list[Order], Sequence[Change]]:
+            self._room(tx, entry.id)
+            return placed(tx, drafted, ask.if_revision, self._clock.now())
+
+        return self._then(self._intake.transact(work, actor=actor))
+
+    def cancel(self, id: str, *, actor: str = "") -> Future[Order]:
+        """Take an order back that has not left. The future raises Conflict when it has."""
+
+        def work(tx: Connection) -> tuple[list[Order], Sequence[Change]]:
+            order = find(tx, id)
+            if order.state is not OrderState.REQUESTED:
+                raise Conflict(
+                    f"{order.id} is {order.state}; only what has not left can be taken back", state=order.state
+                )
+            facts = {"reason": "cancelled", "detail": ""}
+            after, change = moved(tx, order, OrderState.CANCELLED, self._clock.now(), actor=actor, **facts)
+            return [after], [change]
+
+        return self._then(self._intake.transact(work, actor=actor))
+
+    def resolve(self, id: str, *, applied: bool, actor: str = "", said: str = "") -> Future[Order]:
+        """Settle an order of which nobody could tell what became of it; `said`: how that is known.
+
+        The future raises Conflict when its outcome is known.
+        """
+        if len(said) > LONGEST_NOTE:
+            raise InvalidInput(f"a note has at most {LONGEST_NOTE} characters")
+
+        def work(tx: Connection) -> tuple[list[Order], Sequence[Change]]:
+            order, now = find(tx, id), self._clock.now()
+            if order.state is not OrderState.UNKNOWN:
+                raise Conflict(f"{order.id} is {order.state}; only what is unknown is settled by a person")
+            to = OrderState.APPLIED if applied else OrderState.REFUSED
+            detail = f"settled by a person: {'it was' if applied else 'it was not'} carried out"
+            after, change = moved(tx, order, to, now, actor=actor, reason="settled", detail=detail)
+            if said.strip():
+                note(tx, after, seal(tx, actor, said.strip()))
+            return [after], [change]
+
+        return self._then(self._intake.transact(work, actor=actor))
+
+    def approve(self, id: str, *, actor: str = "") -> Future[Order]:
+        """Agree to an order of somebody else that needs two persons. The future raises Conflict."""
+
+        def work(tx: Connection) -> tuple[list[Order], Sequence[Change]]:
+            order, now = find(tx, id), self._clock.now()
+            if order.state is not OrderState.REQUESTED or order.approval != "waiting":
+                raise Conflict(f"{order.id} does not wait for anybody; it is {order.state}")
+            if order.actor == actor:
+                raise Conflict(f"{order.id} is your own order; somebody else has to approve it")
+            after = msgspec.structs.replace(order, approval=actor)
+            rewritten(tx, after)
+            return [after], [change_of(after, now, actor=actor, kind="command.approved")]
+
+        return self._then(self._intake.transact(work, actor=actor))
+
+    # looking
+
+    def order(self, id: str) -> Order:
+        """Raises NotFound."""
+        with self._database.read() as connection:
+            return find(connection, id)
+
+    def orders(
+        self,
+        twin: str = "",
+        *,
+        states: Collection[str] = (),
+        name: str = "",
+        limit: int = 100,
+        cursor: str = "",
+    ) -> Page[Order]:
+        """Orders, the newest first: of a twin, in some states, of a command or property."""
+        c, conditions = order_table.c, []
+        if unknown := sorted(set(states) - set(OrderState)):
+            raise InvalidInput(f"{', '.join(unknown):.80} is no state of an order; use {', '.join(OrderState)}")
+        if cursor and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):
+            raise InvalidInput(f"{cursor!r:.40} is not a cursor of this list; use `next` of the page before")
+        conditions += [c.twin == self.entry(twin).id] if twin else []
+        conditions += [c.state.in_(sorted(states))] if states else []
+        conditions += [c.name == name] if name else []
+        conditions += [c.number < int(cursor)] if cursor else []
+        query = select(order_table).where(*conditions).order_by(c.number.desc()).limit(limit + 1)
+        with self._database.read() as connection:
+            found = [order_of(row) for row in connection.execute(query)]
+        more = str(found[limit - 1].number) if len(found) > limit else None
+        return Page(found[:limit], more)
+
+    def desired(self, twin: str) -> dict[str, Desired]:
+        """What the properties of a twin are to be, by property."""
+        entry = self.entry(twin)
+        with self._database.read() as connection:
+            return desired_of(connection, entry.id)
+
+    def standing(self, twin: str) -> list[Standing]:
+        """How the rules for orders to a twin stand now."""
+        return self._rules.standing(self.entry(twin), self._clock.now())
+
+    def reached(self, id: str, states: Collection[OrderState] = ENDED) -> Future[Order]:
+        """The order once it is in one of these states, or has ended."""
+        future: Future[Order] = Future()
+        with self._lock:
+            self._waiters.setdefault(id, []).append((frozenset(states) | ENDED, future))
+        future.add_done_callback(lambda _: self._forget(id, future))
+        try:
+            self._moved(self.order(id))  # it may have moved before we listened
+        except BaseException:
+            future.cancel()
+            raise
+        return future
+
+    def entry(self, twin: str) -> Entry:
+        """Raises UnknownTwin."""
+        found = self._directory.twin(twin)
+        if found is None:
+            raise UnknownTwin(f"there is no twin {twin!r:.100}; search for a part of its name", twin=twin[:128])
+        return found
+
+    # following the writer
+
+    def follow(self, block: Block) -> None:
+        """What is durable and folded; on the writer's thread."""
+        for change in block.changes:
+            if change.kind.startswith(_ABOUT_WAYS):
+                self._ways = None
+            elif change.kind == "source.lost":
+                self._dispatcher.unready(change.subject)
+        watched = self._dispatcher.watched
+        if watched:
+            wanted = np.fromiter(watched, np.int64, len(watched))
+            for frame in block.frames.values():
+                found = frame.series[np.isin(frame.series, wanted)]
+                if len(found):
+                    self._dispatcher.seen(found.tolist())
+
+    # inside
+
+    def _current_ways(self) -> Ways:
+        ways = self._ways
+        if ways is None:
+            ways = self._ways = Ways(self._registry.connectors(), self._directory)
+        return ways
+
+    def _run(self, work: Callable[[Connection], Sequence[Change]], actor: str) -> object:
+        return self._intake.transact(lambda tx: (None, work(tx)), actor=actor).result()
+
+    def _room(self, tx: Connection, twin: str) -> None:
+        """Raises Overloaded when too many orders wait."""
+        c = order_table.c
+        opened = select(func.count()).select_from(order_table).where(c.state.not_in([str(one) for one in ENDED]))
+        if tx.execute(opened.where(c.twin == twin)).scalar_one() >= MOST_OPEN_OF_ONE:
+            raise Overloaded(f"{MOST_OPEN_OF_ONE} orders to {twin} have not ended; wait for them", retry_after_s=1.0)
+        if tx.execute(opened).scalar_one() >= MOST_OPEN:
+            raise Overloaded(f"{MOST_OPEN} orders have not ended; wait for some of them", retry_after_s=1.0)
+
+    def _then(self, future: Future[Any]) -> Future[Order]:
+        """The first order of what was written; the dispatcher hears of all of them."""
+        later: Future[Order] = Future()
+
+        def done(first: Future[Any]) -> None:
+            error = first.exception()
+            if error is None:
+                orders: list[Order] = first.result()[0]
+                self._dispatcher.placed(orders)
+            if not later.set_running_or_notify_cancel():
+                return
+            if error is not None:
+                later.set_exception(error)
+            else:
+                later.set_result(orders[0])
+
+        future.add_done_callback(done)
+        return later
+
+    def _moved(self, order: Order) -> None:
+        with self._lock:
+            waiting = self._waiters.get(order.id, ())
+            done = [future for states, future in waiting if order.state in states]
+        for future in done:
+            if future.set_running_or_notify_cancel():
+                future.set_result(order)
+
+    def _forget(self, id: str, future: Future[Order]) -> None:
+        with self._lock:
+            left = [one for one in self._waiters.get(id, ()) if one[1] is not future]
+            if left:
+                self._waiters[id] = left
+            else:
+                self._waiters.pop(id, None)
+
+
+class _Slots:
+    """Which part fills a slot."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def in_slot(self, twin: str, slot: str) -> str | None:
+        links = self._registry.links(twin, kind="part_of", direction="in")
+        found = [link.source for link in links if link.slot == slot and link.target == twin]
+        return found[0] if len(found) == 1 else None
+
+
+def _wholes(registry: Registry, twin: str) -> Iterator[str]:
+    """What a twin is part of, nearest first."""
+    seen, level = {twin}, [twin]
+    while level:
+        above = []
+        for one in level:
+            for link in registry.links(one, kind="part_of", direction="out"):
+                if link.target not in seen:
+                    seen.add(link.target)
+                    above.append(link.target)
+                    yield link.target
+        level = above

@@ -1,0 +1,434 @@
+"""The thread that carries orders on: sends them when their turn comes, hears what became of them, watches the clock.
+
+It alone moves orders that are under way. Every move is a row and a change in one transaction of the writer, on stable
+storage before anything follows from it; a move from a state that the order has left meanwhile does nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from gemel.clock import Clock
+from gemel.commands.agreement import agrees
+from gemel.commands.asking import controls_of
+from gemel.commands.book import find, moved, open_orders
+from gemel.commands.carrying import Carrier, Errand, Outcome, Result
+from gemel.commands.order import UNDER_WAY, Order, OrderKind, OrderState
+from gemel.commands.rules import Rules, Verdict
+from gemel.commands.ways import Ways, command_of, errand_of
+from gemel.errors import GemelError, StorageFailed
+from gemel.intake import Intake, fitted
+from gemel.registry import Directory
+from gemel.state import State
+from gemel.twin import Change, Quality, series_of
+
+__all__ = ["Dispatcher"]
+
+PAUSE_S = 0.5
+"""How often it looks by itself: at deadlines, and at connectors that were not ready."""
+RETRY_S = 0.5
+_log = structlog.get_logger("gemel.commands")
+S = OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An order is to go from one of some states into another."""
+
+    id: str
+    since: frozenset[OrderState]
+    to: OrderState
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+_AWAITED = frozenset({S.SENT})
+_WAITING = frozenset({S.REQUESTED})
+_DOUBTFUL = UNDER_WAY | {S.UNKNOWN}
+
+
+class Dispatcher:
+    """One for a platform. `start` it when the connectors run."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        directory: Directory,
+        state: State,
+        clock: Clock,
+        *,
+        rules: Rules,
+        ways: Callable[[], Ways],
+    ) -> None:
+        self._intake, self._directory, self._state, self._clock = intake, directory, state, clock
+        self._rules, self._ways = rules, ways
+        self._carrier: Carrier | None = None
+        self._changed = threading.Condition()
+        self._placed: list[Order] = []
+        self._told: list[tuple[str, Outcome]] = []
+        self._closing = False
+        self._open: dict[str, Order] = {}
+        """By id, in the order of their numbers: what has not ended, and desired values of which nothing is known."""
+        self._left: set[str] = set()
+        """Of those that were sent: what comes after them may follow."""
+        self._watched: dict[int, str] = {}
+        """Series → the newest order that wants a value of it."""
+        self._unwritten: list[tuple[str, Outcome]] = []
+        """What was told and is not on stable storage yet."""
+        self._seen = False
+        self._listeners: list[Callable[[Order], None]] = []
+        self._ready: dict[str, bool] = {}
+        self._thread = threading.Thread(target=self._run, name="gemel-commands", daemon=True)
+
+    # from other threads
+
+    def start(self, carrier: Carrier) -> None:
+        """Take up what an earlier run left, and begin."""
+        self._carrier = carrier
+        self._take_up()
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._carrier is not None and not self._closing
+
+    def listen(self, listener: Callable[[Order], None]) -> None:
+        """Call with each order that has moved, on the dispatcher's or the writer's thread; quick."""
+        self._listeners.append(listener)
+
+    def placed(self, orders: Sequence[Order]) -> None:
+        """These were written by somebody else: asked for, superseded, taken back, approved, settled."""
+        with self._changed:
+            self._placed += orders
+            self._changed.notify()
+        self._announce(orders)
+
+    def tell(self, order: str, outcome: Outcome) -> None:
+        """What a connector says of an errand."""
+        with self._changed:
+            self._told.append((order, outcome))
+            self._changed.notify()
+
+    def seen(self, series: Iterable[int]) -> None:
+        """These were reported; called on the writer's thread."""
+        if not self._watched.keys().isdisjoint(series):
+            with self._changed:
+                self._seen = True
+                self._changed.notify()
+
+    @property
+    def watched(self) -> dict[int, str]:
+        """Series whose values are waited for; replaced as a whole."""
+        return self._watched
+
+    def unready(self, connector: str) -> None:
+        """Its link was lost."""
+        self._ready[connector] = False
+
+    def close(self) -> None:
+        """Stop; what is under way stays as it is on stable storage."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    # the thread
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or self._placed or self._told or self._seen, PAUSE_S)
+                if self._closing:
+                    return
+                placed, self._placed = self._placed, []
+                told, self._told = self._told, []
+                self._seen = False
+            for order in placed:
+                self._keep(order)
+            try:
+                self._hear(told)
+                self._commit([*self._observed(), *self._overdue(self._clock.now())])
+                self._send()
+            except StorageFailed:
+                return  # nothing is written any more; the platform says so
+            except Exception as error:  # a full queue or disk passes; whatever else it is, orders must not stand still
+                detail = error.detail if isinstance(error, GemelError) else traceback.format_exc()
+                _log.warning("orders wait", error=detail)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, RETRY_S)
+
+    def _hear(self, told: list[tuple[str, Outcome]]) -> None:
+        """Write what connectors told; while that cannot be written it is kept, and nothing else is done."""
+        self._unwritten += told
+        self._commit([move for id, outcome in self._unwritten for move in self._after(id, outcome)])
+        self._unwritten.clear()
+
+    def _take_up(self) -> None:
+        """What an earlier run left: what it sent is not known, unless the object knows orders again."""
+        with self._rules.database.read() as tx:
+            orders = open_orders(tx)
+        moves = []
+        for order in orders:
+            self._keep(order)
+            if order.state is S.SENT and not self._deduplicates(order):
+                detail = "Gemel stopped after it was sent; whether it was carried out cannot be known"
+                moves.append(Move(order.id, _AWAITED, S.UNKNOWN, {"reason": "restart", "detail": detail}))
+            elif order.state is S.SENT:
+                moves.append(Move(order.id, _AWAITED, S.REQUESTED, {"reason": "", "detail": "to be sent again"}))
+        self._commit([*self._observed(), *moves])
+
+    def _deduplicates(self, order: Order) -> bool:
+        way = self._ways().of(order.twin, order.name, order.kind)
+        return way is not None and way.binding.deduplicates and order.deadline > self._clock.now()
+
+    # what becomes of orders
+
+    def _after(self, id: str, outcome: Outcome) -> list[Move]:
+        """What follows from what a connector said."""
+        order = self._open.get(id)
+        self._left.add(id)
+        if order is None or outcome.result is Result.LEFT:
+            return []
+        facts: dict[str, Any] = {"detail": outcome.detail}
+        if outcome.output is not None:
+            facts["output"] = outcome.output
+        match outcome.result:
+            case Result.UNSENT:
+                self._left.discard(id)
+                return [Move(id, _AWAITED, S.REQUESTED, facts | {"reason": "unsent"})]
+            case Result.DELIVERED:
+                return [Move(id, _AWAITED, S.DELIVERED, facts)]
+            case Result.ACKNOWLEDGED:
+                return [Move(id, frozenset({S.SENT, S.DELIVERED}), S.ACKNOWLEDGED, facts)]
+            case Result.DONE:
+                return self._done(order, outcome, facts)
+            case Result.REFUSED:
+                return [Move(id, UNDER_WAY, S.REFUSED, facts | {"reason": "device"})]
+            case _:
+                return [Move(id, UNDER_WAY, S.UNKNOWN, facts | {"reason": "no-answer"})]
+
+    def _done(self, order: Order, outcome: Outcome, facts: dict[str, Any]) -> list[Move]:
+        """The object says it is done: of a property its reported value tells, of a command its output."""
+        since = frozenset({S.SENT, S.DELIVERED, S.ACKNOWLEDGED})
+        if order.kind is OrderKind.PROPERTY:
+            return [Move(order.id, frozenset({S.SENT, S.DELIVERED}), S.ACKNOWLEDGED, facts)]
+        try:
+            facts["output"] = self._output(order, outcome.output or {})
+        except GemelError as error:
+            facts |= {"reason": "output", "detail": error.detail}
+            return [Move(order.id, frozenset({S.SENT, S.DELIVERED}), S.ACKNOWLEDGED, facts)]
+        return [Move(order.id, since, S.APPLIED, facts)]
+
+    def _output(self, order: Order, output: dict[str, Any]) -> dict[str, Any]:
+        """The outputs that the type names, checked; others are kept as they came. Raises InvalidValue."""
+        entry = self._directory.twin(order.twin)
+        command = None if entry is None else command_of(self._directory, entry, order.name)
+        checked = dict(output)
+        for one in command.output if command is not None else ():
+            if output.get(one.name) is not None:
+                checked[one.name] = fitted(f"the output of {order.twin}.{order.name}", one, output[one.name])
+        return checked
+
+    def _observed(self) -> list[Move]:
+        """Orders whose value is reported now."""
+        moves = []
+        for id in list(self._watched.values()):
+            order = self._open.get(id)
+            if order is not None and order.state in _DOUBTFUL and self._agrees(order):
+                moves.append(Move(id, _DOUBTFUL, S.APPLIED, {"reason": "", "detail": ""}))
+        return moves
+
+    def _agrees(self, order: Order, *, confirmed: bool = False) -> bool:
+        """The reported value is the desired one: told after the order was sent, or before and confirmed since."""
+        entry = self._directory.twin(order.twin)
+        ref = None if entry is None else entry.properties.get(order.name)
+        now = None if entry is None or ref is None else self._state.property(entry, order.name)
+        if ref is None or now is None or now.quality is not Quality.GOOD:
+            return False
+        later = now.position > order.sent_after
+        confirmed = confirmed or order.state is S.ACKNOWLEDGED
+        return (later or (confirmed and now.fresh)) and agrees(now.value, order.input, ref.property)
+
+    def _overdue(self, now: int) -> list[Move]:
+        moves = []
+        for order in self._open.values():
+            if order.deadline > now or order.state is S.UNKNOWN:
+                continue
+            if order.state is S.REQUESTED:
+                why = order.detail or self._why_not_sent(order)
+                moves.append(Move(order.id, _WAITING, S.EXPIRED, {"reason": "deadline", "detail": f"not sent: {why}"}))
+            elif order.kind is OrderKind.PROPERTY and self._agrees(order, confirmed=True):
+                moves.append(Move(order.id, UNDER_WAY, S.APPLIED, {"detail": "it was so already, and still is"}))
+            elif order.state is S.SENT or (order.state is S.DELIVERED and order.kind is OrderKind.COMMAND):
+                detail = "nothing came back by the deadline; whether it was carried out cannot be known"
+                facts = {"reason": "no-answer", "detail": detail}
+                moves.append(Move(order.id, UNDER_WAY, S.UNKNOWN, facts))
+            else:
+                facts = {"reason": "deadline", "detail": self._why_not_applied(order)}
+                moves.append(Move(order.id, UNDER_WAY, S.TIMED_OUT, facts))
+        return moves
+
+    def _why_not_sent(self, order: Order) -> str:
+        if order.approval == "waiting":
+            return "nobody else approved it"
+        way = self._ways().of(order.twin, order.name, order.kind)
+        if way is None or self._carrier is None:
+            return "no connector carries it"
+        return self._carrier.ready(way.connector) or "earlier orders to this twin were under way"
+
+    def _why_not_applied(self, order: Order) -> str:
+        if order.kind is OrderKind.COMMAND:
+            return order.detail or "the object took it, and did not answer by the deadline"
+        entry = self._directory.twin(order.twin)
+        now = None if entry is None else self._state.property(entry, order.name)
+        told = "nothing" if now is None else f"{now.value!r:.80}{'' if now.fresh else ' (stale)'}"
+        return f"by the deadline {order.twin}.{order.name} reported {told}, not {order.input!r:.80}"
+
+    # sending
+
+    def _send(self) -> None:
+        """Send what can be sent, one after the other for each twin."""
+        assert self._carrier is not None
+        while ready := self._due(self._carrier):
+            errands: dict[str, Errand] = {}
+            moves = [move for order in ready for move in self._sending(order, errands)]
+            sent = [order for order in self._commit(moves) if order.state is S.SENT and order.id in errands]
+            refused = []
+            for order in sent:
+                verdict = self._verdict(order)  # again: the commit took its time
+                if verdict is None:
+                    self._carrier.carry(errands[order.id], self.tell)
+                else:
+                    facts = {"reason": verdict.reason, "detail": f"{verdict.detail}; nothing has left"}
+                    refused.append(Move(order.id, _AWAITED, S.REFUSED, facts))
+            self._commit(refused)
+
+    def _due(self, carrier: Carrier) -> list[Order]:
+        """The next order of each twin, where nothing holds it up."""
+        counts: dict[str, int] = defaultdict(int)
+        held: set[str] = set()
+        for order in self._open.values():
+            if order.state in UNDER_WAY:
+                counts[order.twin] += 1
+                if order.state is S.SENT and order.id not in self._left:
+                    held.add(order.twin)
+        due = []
+        ways, ready = self._ways(), dict[str, str]()
+        for order in self._open.values():
+            if order.state is not S.REQUESTED or order.approval == "waiting" or order.twin in held:
+                continue
+            way = ways.of(order.twin, order.name, order.kind)
+            if way is None:
+                continue
+            held.add(order.twin)
+            if way.connector not in ready:
+                ready[way.connector] = carrier.ready(way.connector)
+            if not ready[way.connector] and counts[order.twin] < self._in_flight(order.twin):
+                due.append(order)
+        return due
+
+    def _in_flight(self, twin: str) -> int:
+        entry = self._directory.twin(twin)
+        return min((one.in_flight for one in controls_of(self._directory, entry)), default=8) if entry else 1
+
+    def _verdict(self, order: Order) -> Verdict | None:
+        entry = self._directory.twin(order.twin)
+        if entry is None:
+            return Verdict("twin", f"there is no twin {order.twin} any more")
+        return self._rules.verdict(order, entry, self._clock.now())
+
+    def _sending(self, order: Order, errands: dict[str, Errand]) -> list[Move]:
+        """The order on its way, in the place of earlier values of the same property; or refused by a rule."""
+        verdict = self._verdict(order)
+        entry, way = self._directory.twin(order.twin), self._ways().of(order.twin, order.name, order.kind)
+        if verdict is None and entry is not None and way is not None:
+            try:
+                errands[order.id] = errand_of(order, way, entry, self._directory)
+            except GemelError as error:
+                verdict = Verdict("binding", error.detail)
+            else:
+                attempts = order.attempts + 1
+                facts = {"connector": way.connector, "attempts": attempts, "reason": "", "detail": ""}
+                return [Move(order.id, _WAITING, S.SENT, facts), *self._replaced(order)]
+        verdict = verdict or Verdict("binding", "no connector carries it any more")
+        return [Move(order.id, _WAITING, S.REFUSED, {"reason": verdict.reason, "detail": verdict.detail})]
+
+    def _replaced(self, order: Order) -> list[Move]:
+        """Earlier values of the same property that were sent, and will not be reported any more."""
+        if order.kind is not OrderKind.PROPERTY:
+            return []
+        facts = {"reason": "newer", "detail": f"it was sent, and {order.id} desires another value"}
+        return [
+            Move(older.id, UNDER_WAY, S.SUPERSEDED, facts)
+            for older in self._open.values()
+            if (older.twin, older.name, older.kind) == (order.twin, order.name, order.kind)
+            and older.state in UNDER_WAY
+            and older.number < order.number
+        ]
+
+    # moving
+
+    def _commit(self, moves: Sequence[Move]) -> list[Order]:
+        """Write moves, all in one transaction; returns the orders that moved, as they are now."""
+        if not moves:
+            return []
+        orders, _ = self._intake.transact(partial(self._moved, moves)).result()
+        for order in orders:
+            self._keep(order)
+        self._announce(orders)
+        return list(orders)
+
+    def _moved(self, moves: Sequence[Move], tx: Connection) -> tuple[list[Order], Sequence[Change]]:
+        now, orders, changes = self._clock.now(), list[Order](), list[Change]()
+        for move in moves:
+            order = find(tx, move.id)
+            if order.state not in move.since:
+                continue
+            facts = dict(move.facts)
+            if move.to is S.SENT:
+                facts["sent_after"] = self._state.position  # the writer's thread: all that is durable is folded
+            after, change = moved(tx, order, move.to, now, **facts)
+            orders.append(after)
+            changes.append(change)
+        return orders, changes
+
+    def _keep(self, order: Order) -> None:
+        """What is known of an order now."""
+        doubtful = order.state is S.UNKNOWN and order.kind is OrderKind.PROPERTY
+        if order.ended and not doubtful:
+            self._open.pop(order.id, None)
+        else:
+            self._open[order.id] = order
+        if order.state is not S.SENT:
+            self._left.discard(order.id)
+        self._watch(order)
+
+    def _watch(self, order: Order) -> None:
+        if order.kind is not OrderKind.PROPERTY:
+            return
+        entry = self._directory.twin(order.twin)
+        ref = None if entry is None else entry.properties.get(order.name)
+        if entry is None or ref is None:
+            return
+        series, watched = series_of(entry.number, ref.number), dict(self._watched)
+        before = self._open.get(watched.get(series, ""))
+        if order.state in _DOUBTFUL:
+            if before is None or before.number <= order.number:
+                watched[series] = order.id
+        elif watched.get(series) == order.id:
+            del watched[series]
+        self._watched = watched
+
+    def _announce(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            for listener in list(self._listeners):
+                listener(order)
