@@ -7,7 +7,7 @@ formula.one({"power": 12.0, "speed": 1500.0})
 """
 
 from gemel.expression.compiled import Parts
-from gemel.expression.expression import Expression, Formula, Input, Members
+from gemel.expression.expression import Expression, Formula, Input, Members, meant
 from gemel.expression.grouping import LEVELS
 from gemel.expression.parsing import EVERYTHING_BELOW, PARTS
 from gemel.expression.quantity import Kind, Quantity
@@ -23,4 +23,5 @@ __all__ = [
     "Members",
     "Parts",
     "Quantity",
+    "meant",
 ]

@@ -20,7 +20,7 @@ from gemel.expression.operations import OPERATIONS, converted
 from gemel.expression.parsing import AGGREGATES, EVERYTHING_BELOW, PARTS, parse
 from gemel.expression.quantity import ARROW, Kind, Quantity
 
-__all__ = ["Expression", "Formula", "Input", "Members"]
+__all__ = ["Expression", "Formula", "Input", "Members", "meant"]
 
 _ABOUT = ("fresh", "quality", "age")
 """Functions of a name, not of its value."""

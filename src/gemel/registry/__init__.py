@@ -1,5 +1,6 @@
 """What is known: twin types and their versions, twins, links and connectors, in SQL; and the directory in memory."""
 
+from gemel.registry.assembly import Assembly
 from gemel.registry.connectors import connector_specs as connectors_in
 from gemel.registry.directory import Directory, Entry, PropertyRef, Shape
 from gemel.registry.files import load_plant
@@ -7,9 +8,11 @@ from gemel.registry.plan import Action, FieldChange, Plan, Step
 from gemel.registry.query import LinkPath, LinkStep, PropertyCondition, TwinQuery
 from gemel.registry.registry import Registry
 from gemel.registry.relations import relations
+from gemel.registry.search import cursor_at
 
 __all__ = [
     "Action",
+    "Assembly",
     "Directory",
     "Entry",
     "FieldChange",
@@ -23,6 +26,7 @@ __all__ = [
     "Step",
     "TwinQuery",
     "connectors_in",
+    "cursor_at",
     "load_plant",
     "relations",
 ]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from typing import TypeVar
 
 __all__ = ["find_cycle"]
 
 
-def find_cycle(starts: Iterable[str], after: Callable[[str], Iterable[str]]) -> list[str]:
+T = TypeVar("T", bound=Hashable)
+
+
+def find_cycle(starts: Iterable[T], after: Callable[[T], Iterable[T]]) -> list[T]:
     """The first cycle that is met from the starts, its first id again at its end; empty if there is none.
 
     `after` gives where an id leads to; it is asked once for each id. Depth-first, without recursion.
     """
-    done: set[str] = set()
+    done: set[T] = set()
     for start in starts:
-        path: list[str] = []
-        on_path: set[str] = set()
-        stack: list[tuple[str, bool]] = [(start, False)]
+        path: list[T] = []
+        on_path: set[T] = set()
+        stack: list[tuple[T, bool]] = [(start, False)]
         while stack:
             id, leaving = stack.pop()
             if leaving:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from gemel.errors import GemelError, InvalidDocument, Problem
 from gemel.registry import tables
+from gemel.registry.computing import computing_problems
 from gemel.registry.connectors import site_of
 from gemel.registry.cycles import find_cycle
 from gemel.registry.directory import Directory
@@ -100,6 +101,8 @@ class _Planner:
             for slot_index, slot in enumerate(declared.slots):
                 if slot.type not in self.types_after:
                     self._unknown_type(slot.type, f"types[{i}].slots[{slot_index}].type")
+        places = {t.id: f"types[{i}]." for i, t in enumerate(self.plant.types)}
+        self.problems += computing_problems(self.types_after, places)
         changed = {t.id for t in self.plant.types}
         for shape in self.directory.shapes():
             if len(shape.types) > 1 and changed & set(shape.types):
@@ -335,6 +338,9 @@ class _Planner:
         others = {c.name for t in known for c in t.commands} | {e.name for t in known for e in t.events}
         if name not in properties and name not in others:
             message = f"{twin} has no property {name}{_meant(name, [*properties, *others])}"
+            self.problems.append(Problem(message, f"{field}.property"))
+        elif name in properties and properties[name].computed is not None:
+            message = f"{name} of {twin} is computed, so no connector brings it; leave the binding out"
             self.problems.append(Problem(message, f"{field}.property"))
         elif unit and name in properties:
             own = properties[name].unit

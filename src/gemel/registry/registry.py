@@ -9,9 +9,11 @@ from sqlalchemy import Connection, Row, exists, select
 
 from gemel.clock import Clock
 from gemel.database import Database
-from gemel.errors import UnknownType
+from gemel.errors import InvalidDocument, UnknownType
 from gemel.registry import connectors, links, tables, twins, types
 from gemel.registry.applying import Staging, Work, apply
+from gemel.registry.assembly import Assembly, load_assembly
+from gemel.registry.computing import computing_problems
 from gemel.registry.directory import Directory
 from gemel.registry.following import follow, load
 from gemel.registry.plan import Plan
@@ -42,10 +44,16 @@ class Registry:
             self.directory._replace(load(tx))
             pending = select(exists().where(tables.batch.c.live.is_(False)))
             self._staging = Staging(left_over=bool(tx.scalar(pending)))
+        self._links_revision = 0
+        self._assembly: tuple[int, Assembly] | None = None
 
     def put_type(self, tx: Connection, type: TwinType, *, if_version: int | None = None) -> list[Change]:
         """Create or evolve a type. Raises InvalidDocument, RevisionConflict."""
-        return types.put_type(tx, type, now=self._clock.now(), if_version=if_version)
+        changes = types.put_type(tx, type, now=self._clock.now(), if_version=if_version)
+        problems = computing_problems({**self.directory.types, type.id: type}, {type.id: ""}) if changes else []
+        if problems:
+            raise InvalidDocument(f"twin type {type.id}", problems)
+        return changes
 
     def put_twin(self, tx: Connection, spec: TwinSpec, *, if_revision: int | None = None) -> list[Change]:
         """Create or change a twin, and put the links it declares; others stay as they are.
@@ -127,7 +135,18 @@ class Registry:
 
     def committed(self, changes: Iterable[Change]) -> None:
         """To be called with what was committed, in order, before anyone is told of it."""
+        changes = list(changes)
         follow(self.directory, changes)
+        if any(change.kind.startswith(("link.", "plant.", "twin.")) for change in changes):
+            self._links_revision += 1
+
+    def assembly(self) -> Assembly:
+        """What is part of what, as columns; kept until a link changes."""
+        revision, kept = self._links_revision, self._assembly
+        if kept is None or kept[0] != revision:
+            with self._database.read() as tx:
+                kept = self._assembly = revision, load_assembly(tx)
+        return kept[1]
 
     def type(self, id: str, version: int | None = None) -> TwinType:
         """Raises UnknownType."""
@@ -185,10 +204,13 @@ class Registry:
     def _numbers(self, ids: Iterable[str]) -> list[int]:
         return [entry.number for id in ids if (entry := self.directory.twin(id)) is not None]
 
-    def search(self, query: TwinQuery) -> Page[Twin]:
-        """Twins by anything that is known of them, by id, in pages. Raises InvalidQuery."""
+    def search(self, query: TwinQuery, *, only: Collection[int] | None = None) -> Page[Twin]:
+        """Twins by anything that is known of them, by id, in pages; with `only`, of those (some thousand) numbers.
+
+        Raises InvalidQuery.
+        """
         with self._database.read() as tx:
-            return search(tx, query, self.directory)
+            return search(tx, query, self.directory, only)
 
     def cursor(self, id: str) -> int | None:
         """How far the sink `id` has come; None for a new one."""

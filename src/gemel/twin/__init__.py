@@ -3,6 +3,7 @@
 from gemel.twin.binding import Binding, ConnectorSpec, Direction, Scale
 from gemel.twin.change import Block, Change, Position
 from gemel.twin.check import check_connector, check_plant, check_spec, check_type
+from gemel.twin.computed import computed_problems, dependencies, formulas, part_types, property_named, quantity
 from gemel.twin.control import Control, FailSafe, Interlock, Mode, Pace
 from gemel.twin.conversion import convert_generation
 from gemel.twin.documents import located, merge_plants, parse_plant, parse_type
@@ -18,6 +19,7 @@ from gemel.twin.stages import TRANSITIONS
 from gemel.twin.tabular import Tabular
 from gemel.twin.types import (
     CommandType,
+    Computed,
     Conversion,
     EventType,
     Freshness,
@@ -41,6 +43,7 @@ __all__ = [
     "Block",
     "Change",
     "CommandType",
+    "Computed",
     "ConnectorSpec",
     "Control",
     "Conversion",
@@ -79,15 +82,21 @@ __all__ = [
     "check_plant",
     "check_spec",
     "check_type",
+    "computed_problems",
     "convert_generation",
+    "dependencies",
     "evolve",
     "former",
+    "formulas",
     "json_schema",
     "located",
     "merge_plants",
     "parse_duration",
     "parse_plant",
     "parse_type",
+    "part_types",
+    "property_named",
+    "quantity",
     "series_of",
     "split_series",
 ]

@@ -15,6 +15,7 @@ import msgspec
 
 from gemel.errors import GemelError, Problem
 from gemel.twin.binding import ConnectorSpec
+from gemel.twin.computed import form_problems
 from gemel.twin.control import Control
 from gemel.twin.evolution import HOWS
 from gemel.twin.ids import check_id, check_name
@@ -50,11 +51,13 @@ def check_type(type_: TwinType) -> list[Problem]:
     for i, command in enumerate(type_.commands):
         for side, fields in (("input", command.input), ("output", command.output)):
             _check_names(problems, f"commands[{i}].{side}", [f.name for f in fields])
+            _not_computed(problems, f"commands[{i}].{side}", fields)
             _check_properties(problems, f"commands[{i}].{side}", fields)
         if unknown := sorted(set(command.optional) - {f.name for f in command.input}):
             problems.append(Problem(f"{', '.join(unknown)} is no input", f"commands[{i}].optional"))
     for i, event in enumerate(type_.events):
         _check_names(problems, f"events[{i}].fields", [f.name for f in event.fields])
+        _not_computed(problems, f"events[{i}].fields", event.fields)
         _check_properties(problems, f"events[{i}].fields", event.fields)
         if event.severity not in _SEVERITIES:
             problems.append(
@@ -124,6 +127,11 @@ def _check_properties(problems: list[Problem], where: str, properties: Iterable[
         problems += [Problem(message, f"{where}[{i}].{field}") for field, message in _property_faults(property_)]
 
 
+def _not_computed(problems: list[Problem], where: str, fields: Sequence[PropertyType]) -> None:
+    told = "only a property of a twin is computed"
+    problems += [Problem(told, f"{where}[{i}].computed") for i, f in enumerate(fields) if f.computed is not None]
+
+
 def _property_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
     if p.unit:
         if p.kind not in _NUMERIC:
@@ -146,6 +154,7 @@ def _property_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
         if p.kind not in _NUMERIC:
             yield "retention", f"a {p.kind} has no sums per minute or hour; its readings are few, and are kept"
         yield from ((f"retention.{field}", message) for field, message in p.retention.problems())
+    yield from form_problems(p)
     for i, alias in enumerate(p.aliases):
         try:
             check_name(alias, "alias")

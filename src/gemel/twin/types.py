@@ -13,6 +13,7 @@ from gemel.twin.retention import Retention
 
 __all__ = [
     "CommandType",
+    "Computed",
     "Conversion",
     "EventType",
     "Freshness",
@@ -74,6 +75,17 @@ class PropertyGroup(StrEnum):
     SAFETY = "safety"
 
 
+class Computed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a property is computed: an expression, or a Python function and what it is given."""
+
+    expression: str = ""
+    """In the expression language: power / speed, spindle.load > 80, sum(parts.power)."""
+    function: str = ""
+    """package.module:name of a function that an installed distribution declares in the group gemel.functions."""
+    inputs: tuple[str, ...] = ()
+    """Of a function: expressions, whose values it gets in this order."""
+
+
 class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A typed quantity of a twin type."""
 
@@ -97,6 +109,8 @@ class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A value of it can be desired: the platform has the object set it."""
     tolerance: float | None = None
     """How far the reported value may be from the desired one and count as it; None: a millionth of it."""
+    computed: Computed | None = None
+    """Computed from other properties, of the twin and of its parts; nothing else brings its values."""
     headline: bool = False
     """Shown on overviews of the twin and of the twins it is part of."""
     group: PropertyGroup | None = None
