@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
 from sqlalchemy import Connection
@@ -84,7 +85,7 @@ class Enrolment:
         registry = self._registry
         plan = registry.plan(Plant(twins=tuple(spec for row, spec in read if spec and row.outcome == "new")))
         for stage in registry.stages(plan):
-            self._store.write(lambda tx, stage=stage: (None, stage(tx)), actor=actor)  # type: ignore[misc]
+            self._store.write(partial(_staged, stage), actor=actor)
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
             changes = registry.apply(tx, plan) if plan else []
@@ -152,6 +153,10 @@ class Enrolment:
             attributes=more,
         )
         return msgspec.structs.replace(row, creates=spec.id), spec
+
+
+def _staged(stage: Callable[[Connection], Sequence[Change]], tx: Connection) -> tuple[None, Sequence[Change]]:
+    return None, stage(tx)
 
 
 def _rows(table: bytes) -> Iterable[tuple[int, dict[str, str]]]:

@@ -61,7 +61,8 @@ def _folded(
         if number in states:
             state = states[number]
             quality = Quality.UNAVAILABLE if state.unavailable else Quality.GOOD
-            told[place] = msgspec.structs.replace(told[place], value=state.active(), quality=quality)  # type: ignore[type-var]
+            said = {"value": state.active(), "quality": quality}
+            told[place] = msgspec.structs.replace(told[place], **said)  # type: ignore[type-var]  # not None, see above
     return told
 
 
@@ -71,27 +72,31 @@ _QUALITIES = tuple(Quality)
 
 
 def _series(groups: Iterable[Sequence[Source]]) -> dict[Form, NDArray[np.int64]]:
-    by_form: dict[Form, list[int]] = {}
+    by_form: dict[Form, list[int]] = {form: [] for form in Form}
     for sources in groups:
         for source in sources:
-            by_form.setdefault(source.form, []).append(source.series)
-    return {form: np.unique(np.array(numbers, np.int64)) for form, numbers in by_form.items()}
+            by_form[source.form].append(source.series)
+    return {form: np.unique(np.array(numbers, np.int64)) for form, numbers in by_form.items() if numbers}
 
 
 def _reading(subject: Subject, found: dict[int, _Held]) -> Reading | None:
-    sources = [source for source in subject.sources if source.series in found]
-    if not sources:
+    source = subject.sources[0]
+    held = found.get(source.series)
+    for other in subject.sources[1:]:
+        one = found.get(other.series)
+        if one is not None and (held is None or one[:2] > held[:2]):
+            source, held = other, one
+    if held is None:
         return None
-    source = max(sources, key=lambda s: found[s.series][:2]) if len(sources) > 1 else sources[0]
-    time, position, recorded, quality, value = found[source.series]
-    property = subject.property
+    time, position, recorded, quality, value = held
+    property = subject.ref.property
     if source.conversion is not None:
         value = convert_value(value, source.conversion, property)
         quality = Quality.UNAVAILABLE if value is None else quality
     return Reading(
         twin=subject.twin,
         property=property.name,
-        value=decode(value, property.kind),
+        value=value if property.kind is Kind.NUMBER else decode(value, property.kind),
         time=time,
         recorded=recorded,
         quality=_QUALITIES[quality],

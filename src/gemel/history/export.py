@@ -35,7 +35,7 @@ def export(
     end: int,
     target: Path | BinaryIO,
     *,
-    format: str = "csv",  # noqa: A002
+    format: str = "csv",  # noqa: A002 - what callers write
     progress: Progress | None = None,
 ) -> int:
     """Write every reading with time in [start, end): one row each, property by property, by rising time.
@@ -76,10 +76,10 @@ def _write(pasts: Sequence[Past], start: int, end: int, *, out: BinaryIO, kind: 
 
 def _writer(out: BinaryIO, kind: str) -> AbstractContextManager[Any]:
     if kind == "csv":
-        return pa_csv.CSVWriter(out, _schema())  # type: ignore[no-any-return]
+        return pa_csv.CSVWriter(out, _schema())  # type: ignore[no-any-return]  # pyarrow has no types
     if kind == "parquet":
-        return pq.ParquetWriter(out, _schema(), compression="zstd")  # type: ignore[no-any-return]
-    return pa.ipc.new_stream(out, _schema())  # type: ignore[no-any-return]
+        return pq.ParquetWriter(out, _schema(), compression="zstd")  # type: ignore[no-any-return]  # pyarrow has no types
+    return pa.ipc.new_stream(out, _schema())  # type: ignore[no-any-return]  # pyarrow has no types
 
 
 def _schema() -> pa.Schema:

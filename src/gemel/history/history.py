@@ -36,7 +36,7 @@ from gemel.history.status import Settings, Status
 from gemel.history.subject import Subject, entry_of, sources_of, subject, subject_of_series
 from gemel.history.tables import READINGS
 from gemel.journal import Journal
-from gemel.registry import Directory
+from gemel.registry import Directory, PropertyRef
 from gemel.state import Relation
 from gemel.twin import PROPERTY_BITS, Change, Form, Position, Reading
 
@@ -188,11 +188,15 @@ class History:
         """Many twins at one past instant, by id. Raises UnknownTwin."""
         subjects = []
         found: dict[str, dict[str, Reading]] = {}
+        shapes: dict[int, list[PropertyRef]] = {}  # twins of the same types share one mapping of properties
         for twin in twins:
             entry = entry_of(self._directory, twin)
             found[entry.id] = {}
-            refs = {ref.number: ref for ref in entry.properties.values()}
-            subjects += [Subject(entry.id, ref, sources_of(self._directory, entry, ref)) for ref in refs.values()]
+            refs = shapes.get(id(entry.properties))
+            if refs is None:
+                refs = [*{ref.number: ref for ref in entry.properties.values()}.values()]
+                shapes[id(entry.properties)] = refs
+            subjects += [Subject(entry.id, ref, sources_of(self._directory, entry, ref)) for ref in refs]
         with self._views.hold() as view:
             for reading in readings_at(self._reader, view, subjects, at):
                 if reading is not None:
@@ -274,7 +278,7 @@ class History:
         end: int,
         target: Path | BinaryIO,
         *,
-        format: str = "csv",  # noqa: A002
+        format: str = "csv",  # noqa: A002 - what callers write
         progress: Progress | None = None,
     ) -> int:
         """Write the readings of these (twin, property) pairs in [start, end) as csv, parquet or arrow.

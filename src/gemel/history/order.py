@@ -29,7 +29,7 @@ def _ranks(series: NDArray[np.int64]) -> NDArray[np.uint64]:
     distinct = encoded.dictionary.to_numpy()
     ranks = np.empty(len(distinct), dtype=np.uint64)
     ranks[np.argsort(distinct)] = np.arange(len(distinct), dtype=np.uint64)
-    return ranks[encoded.indices.to_numpy()]  # type: ignore[no-any-return]
+    return ranks[encoded.indices.to_numpy()]  # type: ignore[no-any-return]  # pyarrow has no types
 
 
 def _by(keys: NDArray[np.uint64], order: NDArray[np.intp] | None) -> NDArray[np.intp] | None:

@@ -55,21 +55,15 @@ def range_of(past: Past, start: int, end: int, *, now: int, ask: Ask) -> Series:
     if unit and not numeric:
         raise InvalidQuery(f"{property.name} is a {property.kind} and has no unit")
     scale = affine(property.unit or "1", unit) if unit and unit != property.unit else None
+    dropped = dropped_spans(past, start, end)
+    every = method in (Method.RAW, Method.LTTB) or (method is None and points is None and not dropped)
+    held, pieces = past.read(start, end) if every else (past.before(start), iter(()))
     answer = _Answer(
-        past,
-        start,
-        end,
-        min(end, max(now, start)),
-        unit or property.unit,
-        scale,
-        past.before(start),
-        dropped_spans(past, start, end),
+        past, start, end, min(end, max(now, start)), unit or property.unit, scale, held=held, dropped=dropped
     )
-    if method is Method.RAW or (method is None and points is None and not answer.dropped):
-        return answer.raw()
-    if method is Method.LTTB:
-        return answer.lttb(points or 2000)
-    return answer.buckets(points or (1_000_000 if method is None and answer.dropped else 2000), method or Method.MINMAX)
+    if every:
+        return answer.lttb(pieces, points or 2000) if method is Method.LTTB else answer.raw(pieces)
+    return answer.buckets(points or (1_000_000 if method is None and dropped else 2000), method or Method.MINMAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +116,9 @@ class _Answer:
     def _scaled(self, values: NDArray[Any]) -> NDArray[Any]:
         return values if self.scale is None else values * self.scale[0] + self.scale[1]
 
-    def _collect(self) -> tuple[list[Points], Coverage]:
+    def _collect(self, pieces: Iterator[Points]) -> tuple[list[Points], Coverage]:
         coverage, chunks, count = self._coverage(), [], 0
-        for points in self.past.chunks(self.start, self.end):
+        for points in pieces:
             coverage.add_points(points)
             chunks.append(points)
             count += len(points)
@@ -134,9 +128,9 @@ class _Answer:
                 )
         return chunks, coverage
 
-    def raw(self) -> Series:
+    def raw(self, pieces: Iterator[Points]) -> Series:
         """Every reading: time, value, quality."""
-        chunks, coverage = self._collect()
+        chunks, coverage = self._collect(pieces)
         rows = Points.of(_joined(self.past.form, chunks)).rows
         if self.past.form in (Form.TEXT, Form.ARRAY):
             kind = self.past.subject.property.kind
@@ -148,9 +142,9 @@ class _Answer:
         columns = {"time": rows.time, "value": values, "quality": rows.quality}
         return self._series(Method.RAW, columns, merged([*coverage.gaps(), *self.dropped]))
 
-    def lttb(self, points: int) -> Series:
+    def lttb(self, pieces: Iterator[Points], points: int) -> Series:
         """Chosen readings; the good ones only."""
-        chunks, coverage = self._collect()
+        chunks, coverage = self._collect(pieces)
         joined = Points.of(_joined(self.past.form, chunks))
         time, value = joined.time[joined.good], good_values(joined)
         if len(time) > max(points, 3):
@@ -208,7 +202,7 @@ def bucket_width(length: int, points: int) -> int:
 def _downsampler() -> Any:
     from tsdownsample import MinMaxLTTBDownsampler
 
-    return MinMaxLTTBDownsampler()  # type: ignore[no-untyped-call]
+    return MinMaxLTTBDownsampler()  # type: ignore[no-untyped-call]  # nor has it types
 
 
 def _joined(form: Form, chunks: list[Points]) -> Rows:

@@ -64,6 +64,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Changes when the source begins to count anew."""
     sparse: bool = False
     """The numbers also count what is not for us: one that is missing was not lost."""
+    sender: str = ""
+    """Whose it is, where one that hands in speaks for several, like an endpoint for devices: ids and numbers, events
+    and what is refused are of this source then."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from gemel.errors import GemelError, InvalidInput
 from gemel.intake.builder import Chunk
+from gemel.intake.outcome import Outcome
 from gemel.intake.payloads import readings_of
 from gemel.intake.queue import Item
 from gemel.intake.refusal import Refused, error_of
 from gemel.intake.refusing import Rows, rows_of, take_apart
-from gemel.intake.taker import Outcome, Taker
+from gemel.intake.taker import Taker
 from gemel.intake.validate import MAX_INTEGER, MAX_TEXT_BYTES, Plan
 from gemel.twin import VALUE_TYPES, Form, Kind, Quality, split_series
 

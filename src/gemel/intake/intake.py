@@ -112,8 +112,7 @@ class Intake:
         """
         item = self._messages(source, messages, Answer(), strict=strict, resumed=resumed)
         item.actor, item.scope = actor, scope
-        self._queue.put(item)
-        return item.answer.future  # type: ignore[no-any-return]
+        return self._hand_in(item)
 
     def deliver(
         self,
@@ -129,7 +128,13 @@ class Intake:
         item = self._messages(source, messages, Answer(asyncio.get_running_loop()), strict=strict, resumed=resumed)
         item.actor, item.scope = actor, scope
         self._queue.put(item)
-        return item.answer.future  # type: ignore[no-any-return]
+        future: asyncio.Future[Receipt] = item.answer.future
+        return future
+
+    def _hand_in(self, item: Item) -> Future[Any]:
+        self._queue.put(item)
+        future: Future[Any] = item.answer.future
+        return future
 
     def _messages(
         self, source: str, messages: Sequence[Message], answer: Answer, *, strict: bool, resumed: bool
@@ -162,8 +167,7 @@ class Intake:
             if not 0 <= sequence < 2**63:
                 raise InvalidInput(f"the sequence of a frame is {sequence}; it must be from 0 to 2^63 - 1")
             item.identity = (check_text("the epoch of a frame", epoch), sequence)
-        self._queue.put(item)
-        return item.answer.future  # type: ignore[no-any-return]
+        return self._hand_in(item)
 
     def refuse(self, reason: str) -> None:
         """Take no readings and events from now on: who hands some in gets StorageFull with the reason; "" ends it.
@@ -206,8 +210,7 @@ class Intake:
         """
         item = Item("", 1_000, Answer())
         item.work, item.actor = work, actor
-        self._queue.put(item)
-        return item.answer.future  # type: ignore[no-any-return]
+        return self._hand_in(item)
 
     # the life of sources
 
@@ -230,11 +233,11 @@ class Intake:
         change = Change(kind=f"source.{what}", subject=source, time=now, source=source, body=body)
         item = Item(source, 1_000, Answer())  # in the queue of its source: after the readings it sent before
         item.work = lambda _connection: (None, (change,))
-        self._queue.put(item)
+        done = self._hand_in(item)
         if self._sources is not None:
             tell = self._sources.lost if what == "lost" else self._sources.found
-            item.answer.future.add_done_callback(lambda done: None if done.exception() else tell(source, now))
-        return item.answer.future  # type: ignore[no-any-return]
+            done.add_done_callback(lambda done: None if done.exception() else tell(source, now))
+        return done
 
     def believe(self, source: str, rule: SourceRule | None) -> None:
         """What times to believe of a source; None: the default again."""
@@ -290,8 +293,7 @@ class Intake:
     def _replay(self, ids: list[int], rule: ReplayRule | None, actor: str) -> Future[Receipt]:
         item = Item("", 100 * len(ids) + 100, Answer())
         item.replays, item.actor = (ids, rule), actor
-        self._queue.put(item)
-        return item.answer.future  # type: ignore[no-any-return]
+        return self._hand_in(item)
 
     def discard(self, ids: Iterable[int], *, actor: str = "") -> Future[tuple[int, Position]]:
         """Give up what is held; its content goes, its row and reason stay. How many rows."""

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gemel.intake.base import Refusal, Reported
+from gemel.intake.outcome import ONE_BY_ONE, Outcome
 from gemel.intake.payloads import RUN_SCHEMA, readings_of
 from gemel.intake.quarantine import Held
 from gemel.intake.queue import Item
-from gemel.intake.taker import ONE_BY_ONE, Outcome, Taker
+from gemel.intake.taker import Taker
 from gemel.intake.validate import Plan
 from gemel.twin import Form, Kind, Quality
 

@@ -12,8 +12,9 @@ from gemel.clock import SECOND
 from gemel.errors import InvalidInput
 from gemel.intake.base import Happened, Message, Quarantined, ReplayRule, Reported
 from gemel.intake.identity import Key, key_of
+from gemel.intake.outcome import Outcome
 from gemel.intake.quarantine import Held
-from gemel.intake.taker import Outcome, Taker
+from gemel.intake.taker import Taker
 from gemel.twin import Change
 
 __all__ = ["Taken", "check_rule", "event_keys", "mended", "take_again"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
 from gemel.clock import MAX_TIME, MIN_TIME, SECOND, to_rfc3339
-from gemel.intake.base import Happened, Message, Quarantined, Receipt, Refusal, Reported, SourceRule
+from gemel.intake.base import Happened, Message, Quarantined, Refusal, Reported, SourceRule
 from gemel.intake.builder import BlockBuilder, Mark
 from gemel.intake.identity import Identities, Key, Watermarks, digest_of, key_of
+from gemel.intake.outcome import MAX_PROBLEMS, Outcome
 from gemel.intake.plans import Plans
 from gemel.intake.quarantine import Held
 from gemel.intake.queue import Item
@@ -19,80 +20,9 @@ from gemel.intake.tail import Repeats, Tails, event_key, reading_key
 from gemel.intake.validate import INTEGERS, MAX_INTEGER, MAX_TEXT_BYTES, NUMBERS, TEXTS, Plan, check_text, event_fields
 from gemel.twin import Change, Form, Kind, Quality
 
-__all__ = ["Outcome", "Taker"]
+__all__ = ["Taker"]
 
-MAX_PROBLEMS = 100
-ONE_BY_ONE = 16
-"""So many readings of a twin refused for one reason have a row each in the quarantine; more share one."""
 GOOD, UNAVAILABLE = Quality.GOOD, Quality.UNAVAILABLE
-
-
-_NONE: tuple[Any, ...] = ()
-
-
-class Run:
-    """Readings of one twin that were refused for one reason, in order."""
-
-    __slots__ = ("held", "readings")
-
-    def __init__(self) -> None:
-        self.held: list[Held] = []  # of the first ones, each with its own words
-        self.readings: list[Reported] = []
-
-
-class Outcome:
-    """What became of one item; its positions are known when the block is."""
-
-    __slots__ = ("_held", "_runs", "accepted", "end", "problems", "quarantined", "repeated", "start")
-
-    def __init__(self, start: int) -> None:
-        self.start = self.end = start
-        self.accepted = 0
-        self.repeated = 0
-        self.quarantined = 0
-        self.problems: Sequence[Refusal] = _NONE
-        self._held: Sequence[Held] = _NONE
-        self._runs: dict[tuple[str, str], Run] | None = None
-
-    def refuse(self, held: Held) -> None:
-        """One thing, or `held.refusal.count` readings at once."""
-        self.quarantined += held.refusal.count
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems = [*self.problems, held.refusal]
-        if type(held.payload) is not Reported:
-            self._held = [*self._held, held]
-            return
-        if self._runs is None:
-            self._runs = {}
-        key = held.refusal.code, held.refusal.twin
-        run = self._runs.get(key)
-        if run is None:
-            run = self._runs[key] = Run()
-        run.readings.append(held.payload)
-        if len(run.readings) <= ONE_BY_ONE:
-            run.held.append(held)
-
-    def held(self) -> Iterator[Held]:
-        """What goes to quarantine: a few as they are, many as runs."""
-        for run in (self._runs or {}).values():
-            if len(run.readings) <= ONE_BY_ONE:
-                yield from run.held
-            else:
-                first = run.held[0]
-                yield Held(first.source, first.received, first.refusal, run.readings, first.actor)
-        yield from self._held
-
-    def receipt(self, first: int, head: int) -> Receipt:
-        """`first`: position of the block's first entry; `head`: the journal's position after it."""
-        new = self.end > self.start
-        return Receipt(
-            first=first + self.start if new else 0,
-            last=first + self.end - 1 if new else head,
-            accepted=self.accepted,
-            repeated=self.repeated,
-            quarantined=self.quarantined,
-            problems=list(self.problems),
-        )
 
 
 class Taker:
@@ -161,6 +91,7 @@ class Taker:
                     begun = -1
             elif begun < 0:
                 begun = builder.count
+            self._source = message.sender or item.source
             try:
                 self._message(message, outcome, repeats)
             except Refused as refused:
@@ -458,6 +389,7 @@ def _adders(builder: BlockBuilder) -> list[tuple[Callable[[Any], None], ...]]:
 
 
 def _keys(source: str, message: Message) -> list[Key]:
+    source = message.sender or source
     keys = [key_of(source, message.id)] if isinstance(message.id, str) and message.id else []
     keys.extend(
         key_of(source, event.id, event=True) for event in message.events if isinstance(event.id, str) and event.id

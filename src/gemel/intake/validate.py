@@ -196,7 +196,7 @@ def _array(plan: Plan, value: Any) -> list[float]:
     bad = ~((items >= plan.low) & (items <= plan.high))
     if bad.any():
         _out_of_range(plan, float(items[bad.argmax()]))
-    return items.tolist()  # type: ignore[no-any-return]
+    return items.tolist()  # type: ignore[no-any-return]  # a flat list of float or int, checked above
 
 
 def canonical_json(where: str, value: Any) -> str:

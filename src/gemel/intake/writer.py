@@ -14,12 +14,13 @@ from sqlalchemy import Connection
 
 from gemel.errors import StorageFailed
 from gemel.intake.frames import Resolver, take_frame
+from gemel.intake.outcome import Outcome
 from gemel.intake.payloads import FRAME, READINGS
 from gemel.intake.quarantine import Quarantine
 from gemel.intake.queue import Answer, FairQueue, Item
 from gemel.intake.replaying import event_keys, take_again
 from gemel.intake.steady import SteadyClock
-from gemel.intake.taker import Outcome, Taker
+from gemel.intake.taker import Taker
 from gemel.journal import Journal
 from gemel.twin import Block, Change
 

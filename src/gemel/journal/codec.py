@@ -125,7 +125,7 @@ def _to_ipc(frame: Frame) -> bytes:
         sink, batch.schema, options=_WRITE if batch.nbytes > SMALL_BYTES else _WRITE_SMALL
     ) as writer:
         writer.write_batch(batch)
-    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]  # pyarrow has no types
 
 
 def _envelope(row: Row) -> Envelope:

@@ -113,7 +113,8 @@ def _split_values(form: Form, value: pa.Array) -> tuple[NDArray[np.generic], mem
 
 
 def _without_nulls(value: pa.Array, zero: float) -> NDArray[np.generic]:
-    return (pc.fill_null(value, zero) if value.null_count else value).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    filled = pc.fill_null(value, zero) if value.null_count else value
+    return filled.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # pyarrow has no types
 
 
 def leaf_series(frames: Mapping[Form, Frame]) -> list[int]:

@@ -78,11 +78,12 @@ class SqlJournal:
         if last:
             before = last[0].hash if len(last) == 2 else GENESIS
             check_row(last[-1], before if last[-1].sequence > 1 else GENESIS)
-        told = self._acknowledged.read() if self._acknowledged else None
-        if told and (told[0] > head.sequence or (told[0] == head.sequence and told[2] != head.hash)):
+        kept = self._acknowledged
+        told = kept.read() if kept else None
+        if kept and told and (told[0] > head.sequence or (told[0] == head.sequence and told[2] != head.hash)):
             raise Corrupt(
                 f"the journal ends at block {head.sequence}, but block {told[0]} was acknowledged: the database lost "
-                f"its end. Restore it from a backup or replica; to go on without, remove {self._acknowledged.path}"  # type: ignore[union-attr]
+                f"its end. Restore it from a backup or replica; to go on without, remove {kept.path}"
             )
         return head
 

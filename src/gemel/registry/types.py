@@ -129,16 +129,17 @@ def _check_shapes(tx: Connection, changed: TwinType) -> None:
 def merged_problems(types: list[TwinType]) -> list[Problem]:
     """Names that several types of one twin give different meanings."""
     problems: list[Problem] = []
-    meant: dict[str, tuple[str, str, str, object]] = {}
+    meant: dict[str, tuple[str, str, str, tuple[str, ...]]] = {}
     for listed in types:
         for property_ in listed.properties:
             meaning = (property_.kind.value, property_.unit, property_.semantic_id)
             for name in (property_.name, *property_.aliases):
                 first = meant.setdefault(name, (listed.id, property_.name, property_.unit, meaning))
                 if first[0] != listed.id and (first[3] != meaning or first[1] != property_.name):
+                    before = " ".join(str(part) for part in first[3] if part)
                     problems.append(
                         Problem(
-                            f"{name} means {' '.join(map(str, filter(None, first[3])))} in type {first[0]} and "  # type: ignore[call-overload]
+                            f"{name} means {before} in type {first[0]} and "
                             f"{' '.join(filter(None, meaning))} in type {listed.id}; rename it in one of them",
                             "types",
                         )

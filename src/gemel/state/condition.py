@@ -107,7 +107,7 @@ class Conditions:
         """Whether both say the same to a reader."""
         return isinstance(other, Conditions) and self.active() == other.active()
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # it can change
 
     def to_json(self) -> bytes:
         """All of it, for keyframes."""

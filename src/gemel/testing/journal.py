@@ -131,7 +131,11 @@ class JournalContract:
         with pytest.raises(ValueError, match="no"):
             journal.append(mixed(journal), expected_sequence=0, also=fails)
         assert journal.head().sequence == 0
-        journal.append(mixed(journal), expected_sequence=0, also=lambda tx: tx.execute(note.insert(), {"text": "kept"}))  # type: ignore[arg-type]
+
+        def keeps(tx: sa.Connection) -> None:
+            tx.execute(note.insert(), {"text": "kept"})
+
+        journal.append(mixed(journal), expected_sequence=0, also=keeps)
         with database.read() as tx:
             assert list(tx.execute(sa.select(note.c.text)).scalars()) == ["kept"]
 

@@ -99,7 +99,7 @@ class PlantContract:
             world.put("m-1", "press")
         world.write(lambda tx: world.registry.apply(tx, plan))
         assert len(world.registry.parts("m-0")) == 1199
-        assert world.registry.directory.twin("a-77").id == "m-77"  # type: ignore[union-attr]
+        assert world.entry("a-77").id == "m-77"
         assert not world.registry.plan(parse_plant(text))
 
     def test_what_an_interrupted_apply_left_is_cleared_by_the_next(self, world: World) -> None:

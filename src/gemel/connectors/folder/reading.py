@@ -47,8 +47,8 @@ def rows_of(file: BinaryIO, form: str, settings: FolderSettings, columns: Column
             yield from _arrow(file, settings, columns)
         else:
             packed = form.endswith(".gz")
-            with gzip.open(file) if packed else io.BufferedReader(file) as raw:  # type: ignore[type-var]
-                lines = _lines(raw, settings.maximum_bytes)  # type: ignore[arg-type]
+            with gzip.open(file) if packed else io.BufferedReader(file) as raw:  # type: ignore[type-var]  # both read bytes
+                lines = _lines(raw, settings.maximum_bytes)  # type: ignore[arg-type]  # the same
                 yield from _csv(lines, settings, columns) if form.startswith(".csv") else _json(lines)
     except (pa.ArrowException, csv.Error, zlib.error, OSError, EOFError, MemoryError) as error:
         raise InvalidInput(f"the file is damaged: {type(error).__name__}: {error!s:.300}") from None

@@ -57,7 +57,7 @@ def parse_address(text: str, *, unit: int = 1, numbering: int = 0, order: Order 
     if found["classic"]:
         table, number, first = _CLASSIC[found["classic"][0]], int(found["classic"][1:]), 1
     else:
-        table, number, first = found["table"], int(found["number"]), numbering  # type: ignore[assignment]
+        table, number, first = found["table"], int(found["number"]), numbering  # type: ignore[assignment]  # as _ADDRESS says
     if not 0 <= number - first <= 65_535:
         raise InvalidInput(f"address {text!r:.120}: number {number} is none of {first} to {65_535 + first}")
     if int(found["unit"] or 0) > 255:

@@ -14,8 +14,9 @@ from gemel.connectors.guests import ANYBODY, Guest
 from gemel.connectors.members import Member
 from gemel.connectors.mqtt_endpoint.desk import Desk
 from gemel.connectors.mqtt_endpoint.exchange import Exchange
-from gemel.connectors.mqtt_endpoint.filters import valid_topic
-from gemel.connectors.mqtt_endpoint.outbound import Outbound, properties_of
+from gemel.connectors.mqtt_endpoint.greeting import check, keep_alive, welcome
+from gemel.connectors.mqtt_endpoint.inbound import ALIASES, Inbound
+from gemel.connectors.mqtt_endpoint.outbound import MAX_REASON, Outbound
 from gemel.connectors.mqtt_endpoint.reasons import Reason
 from gemel.connectors.mqtt_endpoint.session import OUR_WINDOW, Outgoing, Session
 from gemel.connectors.mqtt_endpoint.settings import EndpointSettings
@@ -24,10 +25,6 @@ from gemel.errors import GemelError, Unauthenticated
 
 __all__ = ["Connection", "Host"]
 
-ALIASES = 32
-"""Topic aliases that a client may set, and that we set at most."""
-MAX_CLIENT_ID = 256
-_MAX_REASON = 200
 _AT_ONCE = 50
 """Retained messages, or twins looked at for them, in one turn of the loop: a few milliseconds."""
 
@@ -84,9 +81,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._writable = True
         self._outbound = Outbound(self._wire)
-        self._tell_reasons = False
-        self._aliases_in: dict[int, str] = {}
-        self._unanswered = 0
+        self._inbound = Inbound(self._wire, self._outbound, host.settings.in_flight)
         self._served: deque[Iterator[None]] = deque()
         self._serving = False
         self._ended = False
@@ -155,7 +150,7 @@ class Connection(asyncio.Protocol):
                 return
             self._write(mqtt5.ConnAckPacket(reason_code=mqtt5.ConnAckReasonCode(reason)))
         elif self._wire.five:
-            code, told = mqtt5.DisconnectReasonCode(reason), self._reason(detail)
+            code, told = mqtt5.DisconnectReasonCode(reason), self._outbound.reason(detail)
             self._write(mqtt5.DisconnectPacket(reason_code=code, reason_str=told))
         self._ended = True
         self._host.left(self)
@@ -170,7 +165,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _refuse(self, reason: Reason, detail: str) -> None:
-        told = detail[:_MAX_REASON] if self._wire.five else None
+        told = detail[:MAX_REASON] if self._wire.five else None
         self._write(mqtt5.ConnAckPacket(reason_code=mqtt5.ConnAckReasonCode(reason), reason_str=told))
         self.closing, self._ended, self.closed_at = detail, True, self._host.now()
         self._transport.close()
@@ -184,49 +179,29 @@ class Connection(asyncio.Protocol):
         if self._session is not None:
             raise Refused("a second CONNECT", Reason.PROTOCOL_ERROR)
         settings = self._host.settings
-        if packet.authentication_method is not None:
-            return self._refuse(Reason.BAD_AUTHENTICATION_METHOD, "sign in with a name and a password")
-        if len(packet.client_id) > MAX_CLIENT_ID or not packet.client_id.isprintable():
-            return self._refuse(Reason.CLIENT_ID_NOT_VALID, f"a client id has at most {MAX_CLIENT_ID} characters")
-        if not packet.client_id and not self._wire.five and not packet.clean_start:
-            return self._refuse(Reason.CLIENT_ID_NOT_VALID, "a session that stays needs a client id")
-        if packet.will is not None and not valid_topic(packet.will.topic):
-            return self._refuse(Reason.TOPIC_NAME_INVALID, "the will's topic is not allowed")
         try:
+            check(packet, five=self._wire.five)
             self.guest = self._host.sign_in(self, packet)
+        except Refused as error:
+            return self._refuse(error.reason, error.detail)
         except Unauthenticated as error:
             return self._refuse(Reason.BAD_USER_NAME_OR_PASSWORD, error.detail)
         except GemelError as error:
             return self._refuse(Reason.CONNECTION_RATE_EXCEEDED, error.detail)
         self.client = packet.client_id or f"gemel-{secrets.token_hex(8)}"
         self.will = packet.will
-        self.keep_alive_s = packet.keep_alive
-        if self._wire.five:
-            self.keep_alive_s = min(packet.keep_alive or settings.keep_alive_s, settings.keep_alive_s)
+        self.keep_alive_s = keep_alive(packet, settings, five=self._wire.five)
         self._outbound.largest = packet.max_packet_size or self._outbound.largest
-        self._tell_reasons = packet.request_problem_info
+        self._outbound.tells_reasons = packet.request_problem_info
         self._outbound.most_aliases = min(packet.topic_alias_max, ALIASES)
         self._host.opened(self)
         session, present = self._host.exchange.enter(self.client, self.guest, clean=packet.clean_start)
         session.expiry_s = min(packet.session_expiry_interval, settings.session_s)
         session.window = min(packet.receive_max, OUR_WINDOW)
         self._session = session
-        self._write(self._welcome(packet, session, present=present))
+        self._write(welcome(packet, session, settings, keep_alive_s=self.keep_alive_s, present=present))
         self._resume(session)
         return None
-
-    def _welcome(self, packet: mqtt5.ConnectPacket, session: Session, *, present: bool) -> mqtt5.ConnAckPacket:
-        settings = self._host.settings
-        asked = packet.session_expiry_interval
-        return mqtt5.ConnAckPacket(
-            session_present=present,
-            session_expiry_interval=int(session.expiry_s) if asked != session.expiry_s else None,
-            assigned_client_id=None if packet.client_id else self.client,
-            server_keep_alive=self.keep_alive_s if self.keep_alive_s != packet.keep_alive else None,
-            receive_max=settings.in_flight,
-            topic_alias_max=ALIASES,
-            max_packet_size=settings.maximum_bytes,
-        )
 
     def _resume(self, session: Session) -> None:
         for outgoing in session.again():
@@ -238,82 +213,24 @@ class Connection(asyncio.Protocol):
         session.push(self._host.now())
 
     def _publish(self, packet: mqtt5.PublishPacket) -> None:
-        if packet.topic_alias is not None:
-            packet = self._unaliased(packet)
-        topic = packet.topic
-        if not topic or "+" in topic or "#" in topic:
-            raise Refused(f"a message has the topic {topic!r:.100}", Reason.TOPIC_NAME_INVALID)
-        if qos := int(packet.qos):
-            self._unanswered += 1
-            if self._wire.five and self._unanswered > self._host.settings.in_flight:
-                raise Refused(
-                    f"more than {self._host.settings.in_flight} messages without waiting for our answers",
-                    Reason.RECEIVE_MAX_EXCEEDED,
-                )
-            if qos == 2 and packet.packet_id is not None:
-                incoming = self.session.incoming
-                if packet.packet_id in incoming:
-                    self._unanswered -= 1
-                    self._write(mqtt5.PubRecPacket(packet.packet_id))  # again: it came before, and is not released yet
-                    return
-                incoming.add(packet.packet_id)
-        self._host.desk.take(self, packet)
+        taken = self._inbound.take(packet, self.session.incoming)
+        self._host.desk.take(self, packet if taken is None else taken, again=taken is None)
         if self.waiting > self._host.settings.in_flight:
             self._pause()
         elif self._host.desk.full and not self._paused:
             self._pause()
             self._host.desk.when_room(self._go_on)
 
-    def _unaliased(self, packet: mqtt5.PublishPacket) -> mqtt5.PublishPacket:
-        alias = packet.topic_alias or 0
-        if not 0 < alias <= ALIASES:
-            raise Refused(f"topic alias {alias} is not from 1 to {ALIASES}", Reason.TOPIC_ALIAS_INVALID)
-        if packet.topic:
-            self._aliases_in[alias] = packet.topic
-            return packet
-        topic = self._aliases_in.get(alias)
-        if topic is None:
-            raise Refused(f"topic alias {alias} was never set", Reason.PROTOCOL_ERROR)
-        return mqtt5.PublishPacket(
-            topic,
-            packet.payload,
-            qos=packet.qos,
-            retain=packet.retain,
-            packet_id=packet.packet_id,
-            duplicate=packet.duplicate,
-            **properties_of(packet),
-        )
-
     def settled(self, answers: Sequence[tuple[int, int, Reason, str]]) -> None:
         """What became of the messages of quality 1 and 2 (see Desk)."""
-        written = []
-        for quality, packet_id, code, reason in answers:
-            if quality == 1:
-                self._unanswered -= 1
-            elif code.failed:
-                self._unanswered -= 1
-                self.session.incoming.discard(packet_id)
-            written.append(self._answer(quality, packet_id, code, reason))
+        written = self._inbound.answers(answers, self.session.incoming)
         if written and not self._ended:
-            self._transport.write(b"".join(written))
+            self._transport.write(written)
         if self._paused and self.waiting <= self._host.settings.in_flight // 2 and not self._host.desk.full:
             self._go_on()
 
-    def _answer(self, quality: int, packet_id: int, code: Reason, reason: str) -> bytes:
-        if not code or not self._wire.five:  # the same four bytes in both versions
-            return (b"\x40\x02" if quality == 1 else b"\x50\x02") + packet_id.to_bytes(2, "big")
-        text = self._reason(reason)
-        if quality == 1:
-            return mqtt5.PubAckPacket(packet_id, reason_code=mqtt5.PubAckReasonCode(code), reason_str=text).write()
-        return mqtt5.PubRecPacket(packet_id, reason_code=mqtt5.PubRecReasonCode(code), reason_str=text).write()
-
     def _released(self, packet: mqtt5.PubRelPacket) -> None:
-        known = packet.packet_id in self.session.incoming
-        if known:
-            self.session.incoming.discard(packet.packet_id)
-            self._unanswered = max(0, self._unanswered - 1)
-        code = mqtt5.PubCompReasonCode.SUCCESS if known else mqtt5.PubCompReasonCode.PACKET_ID_NOT_FOUND
-        self._write(mqtt5.PubCompPacket(packet.packet_id, reason_code=code))
+        self._write(self._inbound.released(packet.packet_id, self.session.incoming))
 
     def _acknowledged(self, packet: mqtt5.PubAckPacket | mqtt5.PubCompPacket) -> None:
         self.session.acknowledged(packet.packet_id, self._host.now())
@@ -393,9 +310,6 @@ class Connection(asyncio.Protocol):
     def _write(self, packet: mqtt5.Packet) -> None:
         if (data := self._wire.bytes_of(packet)) and not self._ended:
             self._transport.write(data)
-
-    def _reason(self, detail: str) -> str | None:
-        return detail[:_MAX_REASON] if detail and self._tell_reasons and self._outbound.largest > 1_024 else None
 
     def _pause(self) -> None:
         if not self._paused:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Protocol
 
 import mqtt5
+import msgspec
 
 from gemel.connectors.base import Port
 from gemel.connectors.guests import Guest
@@ -90,18 +91,14 @@ class Desk:
         """Call once when there is room again."""
         self._room.append(call)
 
-    def take(self, sender: Sender, packet: mqtt5.PublishPacket) -> None:
-        """A message; its topic is resolved (no alias). What it is worth is told with `settled`."""
+    def take(self, sender: Sender, packet: mqtt5.PublishPacket, *, again: bool = False) -> None:
+        """A message; its topic is resolved (no alias). What it is worth is told with `settled`.
+
+        `again`: it was taken before; only its answer is wanted, not before that of the first.
+        """
         entry = _Entry(sender, packet)
-        place = entry.place = self._topics.find(packet.topic)
-        if place is None:
-            self._port.unbound(packet.topic)
-            entry.code, entry.reason = Reason.TOPIC_NAME_INVALID, "no twin, binding or relay has this topic"
-        elif not self._may(sender.guest, place):
-            entry.code, entry.reason = Reason.NOT_AUTHORIZED, "you may not publish on this topic"
-            self._reject(entry, "published where it may not")
-        elif place.twins:
-            self._read(entry, place)
+        if not again:
+            self._place(entry)
         self._filling.append(entry)
         self.waiting += 1
         sender.waiting += 1
@@ -122,6 +119,18 @@ class Desk:
 
     # inside
 
+    def _place(self, entry: _Entry) -> None:
+        topic = entry.packet.topic
+        place = entry.place = self._topics.find(topic)
+        if place is None:
+            self._port.unbound(topic)
+            entry.code, entry.reason = Reason.TOPIC_NAME_INVALID, "no twin, binding or relay has this topic"
+        elif not self._may(entry.sender.guest, place):
+            entry.code, entry.reason = Reason.NOT_AUTHORIZED, "you may not publish on this topic"
+            self._reject(entry, "published where it may not")
+        elif place.twins:
+            self._read(entry, place)
+
     def _may(self, guest: Guest, place: Place) -> bool:
         guests = self._port.guests
         if place.relayed:
@@ -140,7 +149,8 @@ class Desk:
             self._reject(entry, "cannot be read")
             return
         if message.readings or message.events:
-            entry.message = message
+            guest = entry.sender.guest
+            entry.message = msgspec.structs.replace(message, sender=guest.id) if guest.device else message
         else:
             self._port.unbound(packet.topic)
             entry.code = Reason.NO_MATCHING_SUBSCRIBERS

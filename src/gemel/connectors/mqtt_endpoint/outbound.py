@@ -9,7 +9,10 @@ import mqtt5
 from gemel.connectors.mqtt_endpoint.session import Outgoing
 from gemel.connectors.mqtt_endpoint.wire import Wire
 
-__all__ = ["Outbound", "properties_of"]
+__all__ = ["MAX_REASON", "Outbound", "properties_of"]
+
+MAX_REASON = 200
+"""Characters of what we say to a client."""
 
 _QOS = (mqtt5.QoS(0), mqtt5.QoS(1), mqtt5.QoS(2))
 
@@ -17,7 +20,7 @@ _QOS = (mqtt5.QoS(0), mqtt5.QoS(1), mqtt5.QoS(2))
 class Outbound:
     """Towards one client."""
 
-    __slots__ = ("_aliases", "_wire", "largest", "most_aliases")
+    __slots__ = ("_aliases", "_wire", "largest", "most_aliases", "tells_reasons")
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -25,6 +28,11 @@ class Outbound:
         self.largest = 1 << 28
         """Bytes of a packet that the client takes."""
         self.most_aliases = 0
+        self.tells_reasons = False
+
+    def reason(self, detail: str) -> str | None:
+        """Of an answer, where the client wants to know and has room for it."""
+        return detail[:MAX_REASON] if detail and self.tells_reasons and self.largest > 1_024 else None
 
     def bytes_of(self, outgoing: Outgoing, now: float) -> bytes | None:
         """None when it is larger than the client takes. `now`: monotonic seconds."""

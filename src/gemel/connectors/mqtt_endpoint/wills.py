@@ -74,6 +74,6 @@ class Wills:
             retain=will.retain,
             packet_id=1 if int(will.qos) else None,
             payload_format_indicator=will.payload_format_indicator,
-            **told,  # type: ignore[arg-type]
+            **told,  # type: ignore[arg-type]  # each is of its own type
         )
         self._publish(executor, packet)

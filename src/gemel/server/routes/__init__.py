@@ -6,10 +6,12 @@ from typing import Any
 
 from gemel.server.routes import (
     access,
+    authority,
     backups,
     connectors,
     devices,
     discoveries,
+    enrolment,
     erasure,
     events,
     export,
@@ -33,7 +35,9 @@ ROUTES: list[Any] = [
     *site.ROUTES,
     *access.ROUTES,
     *backups.ROUTES,
+    *enrolment.ROUTES,
     *devices.ROUTES,
+    *authority.ROUTES,
     *types.ROUTES,
     *twins.ROUTES,
     *now.ROUTES,

@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
-import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
-from gemel.access import Credential, Decision, Device, Row, codes_csv
+from gemel.access import Credential, Device, Devices
 from gemel.clock import SECOND
-from gemel.connectors.base import settings_of
-from gemel.errors import GemelError, InvalidInput, Unauthenticated
+from gemel.errors import InvalidInput
 from gemel.server.call import Call, call_of
 from gemel.server.device_views import (
     CertificateView,
-    Claim,
-    Credentials,
     CredentialView,
     DeviceChange,
     DeviceView,
-    Endpoint,
-    Enrolled,
     Invited,
     NewCode,
     NewDevice,
-    Renewal,
-    Renewed,
     Revocation,
-    RowView,
     Secret,
     Signing,
 )
 from gemel.server.encode import rfc3339
-from gemel.server.guard import PUBLIC, needs, speaks
+from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, decoded, etag, if_match, json, page_of
 from gemel.server.options import API
 from gemel.twin import Page
 
 __all__ = ["ROUTES"]
 
+T = TypeVar("T")
 DAY = 86_400 * SECOND
 READ = needs("read", "Device")
 READ_ONE = needs("read", "Device", id_in="device")
@@ -99,6 +91,15 @@ async def _whole(call: Call, device: Device, status: int = 200) -> Response[byte
     return json(view, status=status, headers=etag(device.revision))
 
 
+def _register(call: Call) -> Devices:
+    return call.services.platform.gate.devices
+
+
+async def _done(call: Call, verb: Callable[..., T], *given: Any, **named: Any) -> T:
+    """What a verb of the register gives, asked for by whoever calls; off the event loop."""
+    return await call.services.waiting.run(verb, *given, actor=call.who.id, **named)
+
+
 async def _invited(call: Call, device: Device, code: str, status: int) -> Response[bytes]:
     ends = rfc3339(device.claim_ends or 0)
     invited = Invited(**_fields(call, device, 0), code=code, code_ends=ends)
@@ -122,7 +123,7 @@ async def devices(
     now, part = call.services.platform.clock.now(), q.casefold()
     found = [
         one
-        for one in call.services.platform.gate.devices.all()
+        for one in _register(call).all()
         if (not in_state or one.state(now) == in_state)
         and (not part or any(part in text.casefold() for text in (one.id, *one.twins)))
     ]
@@ -138,13 +139,7 @@ async def devices(
 )
 async def add_device(request: Req) -> Response[bytes]:
     call, given = call_of(request), await decoded(request, NewDevice)
-    made, code = await call.services.waiting.run(
-        call.services.platform.gate.devices.add,
-        given.id,
-        given.twins,
-        claim_s=given.claim_hours * 3600,
-        actor=call.who.id,
-    )
+    made, code = await _done(call, _register(call).add, given.id, given.twins, claim_s=given.claim_hours * 3600)
     return await _invited(call, made, code, 201)
 
 
@@ -152,7 +147,7 @@ async def add_device(request: Req) -> Response[bytes]:
 async def device_of(request: Req, device: FromPath[str]) -> Response[bytes]:
     """With its credentials (never the secrets); what it sent and was refused: GET /quarantine?source=<its source>."""
     call = call_of(request)
-    return await _whole(call, call.services.platform.gate.devices.get(device))
+    return await _whole(call, _register(call).get(device))
 
 
 @patch(
@@ -163,13 +158,7 @@ async def device_of(request: Req, device: FromPath[str]) -> Response[bytes]:
 )
 async def change_device(request: Req, device: FromPath[str]) -> Response[bytes]:
     call, given = call_of(request), await decoded(request, DeviceChange)
-    changed = await call.services.waiting.run(
-        call.services.platform.gate.devices.change,
-        device,
-        given.twins,
-        if_revision=if_match(request),
-        actor=call.who.id,
-    )
+    changed = await _done(call, _register(call).change, device, given.twins, if_revision=if_match(request))
     return await _whole(call, changed)
 
 
@@ -182,7 +171,7 @@ async def change_device(request: Req, device: FromPath[str]) -> Response[bytes]:
 )
 async def remove_device(request: Req, device: FromPath[str]) -> None:
     call = call_of(request)
-    await call.services.waiting.run(call.services.platform.gate.devices.remove, device, actor=call.who.id)
+    await _done(call, _register(call).remove, device)
 
 
 @post(
@@ -195,12 +184,7 @@ async def remove_device(request: Req, device: FromPath[str]) -> None:
 async def claim_code(request: Req, device: FromPath[str]) -> Response[bytes]:
     """Also for a device that lost its secret, and to let in one that was revoked."""
     call, given = call_of(request), await decoded(request, NewCode, optional=True)
-    known, code = await call.services.waiting.run(
-        call.services.platform.gate.devices.claim_code,
-        device,
-        claim_s=given.claim_hours * 3600,
-        actor=call.who.id,
-    )
+    known, code = await _done(call, _register(call).claim_code, device, claim_s=given.claim_hours * 3600)
     return await _invited(call, known, code, 200)
 
 
@@ -213,7 +197,7 @@ async def claim_code(request: Req, device: FromPath[str]) -> Response[bytes]:
 )
 async def rotate(request: Req, device: FromPath[str]) -> Response[bytes]:
     call = call_of(request)
-    secret = await call.services.waiting.run(call.services.platform.gate.devices.rotate, device, actor=call.who.id)
+    secret = await _done(call, _register(call).rotate, device)
     return json(Secret(device, secret), headers={"Cache-Control": "no-store"})
 
 
@@ -227,9 +211,7 @@ async def rotate(request: Req, device: FromPath[str]) -> Response[bytes]:
 async def revoke(request: Req, device: FromPath[str]) -> Response[bytes]:
     """Its open connections end; a new claim code lets it in again."""
     call, given = call_of(request), await decoded(request, Revocation, optional=True)
-    known = await call.services.waiting.run(
-        call.services.platform.gate.devices.revoke, device, credential=given.credential, actor=call.who.id
-    )
+    known = await _done(call, _register(call).revoke, device, credential=given.credential)
     return await _whole(call, known)
 
 
@@ -242,178 +224,18 @@ async def revoke(request: Req, device: FromPath[str]) -> Response[bytes]:
 async def certify(request: Req, device: FromPath[str]) -> Response[bytes]:
     """The request's subject and extensions are not looked at: we say who it is. RSA from 2048 bits, P-256, Ed25519."""
     call, given = call_of(request), await decoded(request, Signing)
-    certificates = call.services.platform.gate.devices.certificates
+    certificates = _register(call).certificates
     if bool(given.csr) == bool(given.certificate):
         raise InvalidInput("send either a `csr` to be signed or a `certificate` to be pinned, in PEM form")
     if given.certificate:
-        known = await call.services.waiting.run(certificates.pin, device, given.certificate, actor=call.who.id)
-        return await _whole(call, known, 201)
-    issued = await call.services.waiting.run(certificates.issue, device, given.csr, days=given.days, actor=call.who.id)
+        return await _whole(call, await _done(call, certificates.pin, device, given.certificate), 201)
+    issued = await _done(call, certificates.issue, device, given.csr, days=given.days)
     return json(CertificateView(issued.certificate, issued.authority, rfc3339(issued.ends)), status=201)
-
-
-@post(
-    f"{API}/devices/enrol",
-    opt=CONFIGURE | speaks(None, Enrolled),
-    status_code=200,
-    tags=["devices"],
-    summary="Many devices from a table (CSV); dry_run shows what would be done",
-)
-async def enrol(
-    request: Req,
-    dry_run: Annotated[bool, QueryParameter(description="Only say what becomes of each line.")] = False,
-    leave_out: Annotated[bool, QueryParameter(description="Take the good lines of a table that has others.")] = False,
-    claim_hours: Annotated[float, QueryParameter(gt=0, le=2160)] = 24,
-) -> Response[bytes]:
-    """Columns id, twins, type, serial, name; others become attributes of twins that are made. The same table again
-    changes nothing. With `Accept: text/csv` the claim codes come as a table."""
-    call, table = call_of(request), await request.body()
-    known, services = call.services.platform.gate.devices, call.services
-    ends = None
-    if dry_run:
-        rows: list[Row] = await services.reads.run(known.preview, table)
-    else:
-        ends = services.platform.clock.now() + int(claim_hours * 3600 * SECOND)
-        rows = await services.reads.run(
-            known.enrol, table, claim_s=claim_hours * 3600, leave_out=leave_out, actor=call.who.id
-        )
-    if "text/csv" in request.headers.get("accept", ""):
-        headers = {"Content-Disposition": 'attachment; filename="claim-codes.csv"', "Cache-Control": "no-store"}
-        return Response(codes_csv(rows, ends or 0).encode(), media_type="text/csv; charset=utf-8", headers=headers)
-    counts = {outcome: sum(row.outcome == outcome for row in rows) for outcome in ("new", "same", "refused")}
-    listed = [RowView(**{**msgspec.structs.asdict(row), "twins": list(row.twins)}) for row in rows]
-    return json(Enrolled(dry_run, **counts, claim_ends=_time(ends), rows=listed), headers={"Cache-Control": "no-store"})
-
-
-@post(
-    f"{API}/devices/claim",
-    opt=PUBLIC | speaks(Claim, Credentials),
-    status_code=200,
-    tags=["devices"],
-    summary="A device trades its claim code for a secret, and for a certificate",
-)
-async def claim(request: Req) -> Response[bytes]:
-    """Once. Slows down after five failures (429 with Retry-After)."""
-    call, given = call_of(request), await decoded(request, Claim)
-    platform, base = call.services.platform, str(request.base_url).rstrip("/")
-    mqtt = await call.services.reads.run(_endpoints, call, urlsplit(base).hostname or "")  # before the code is spent
-    try:
-        claimed = await call.services.waiting.run(
-            platform.gate.devices.claim, given.code, csr=given.csr, address=call.address
-        )
-    except GemelError:
-        _noted(call, "claim", "unknown", allowed=False)
-        raise
-    device, issued = claimed.device, claimed.issued
-    _noted(call, "claim", device.principal, allowed=True)
-    answer = Credentials(
-        id=device.id,
-        twins=list(device.twins),
-        secret=claimed.secret,
-        certificate=issued.certificate if issued else "",
-        certificate_ends=_time(issued.ends if issued else None),
-        authority=issued.authority if issued else "",
-        http=f"{base}{API}/ingest",
-        mqtt=mqtt,
-    )
-    return json(answer, headers={"Cache-Control": "no-store"})
-
-
-def _endpoints(call: Call, host: str) -> list[Endpoint]:
-    """Where our own MQTT endpoints listen, as a device reaches them that reached us at `host`."""
-    found = []
-    for spec in call.services.platform.registry.connectors():
-        if spec.kind != "mqtt_endpoint" or not spec.enabled:
-            continue
-        try:
-            settings = settings_of(spec)
-        except GemelError:  # it does not run either
-            continue
-        topics = [f"{settings.prefix}/<twin>{rest}" for rest in ("/<property>", "", "/!<event>")]
-        for url in settings.listen:
-            parts = urlsplit(url)
-            everywhere = parts.hostname in {"0.0.0.0", "::"}
-            name = f"[{host}]" if ":" in host else host
-            port = f":{parts.port}" if parts.port else ""
-            reached = f"{parts.scheme}://{name}{port}{parts.path}" if everywhere else url
-            found.append(Endpoint(reached, topics if settings.prefix else []))
-    return found
-
-
-@post(
-    f"{API}/devices/renew",
-    opt=PUBLIC | speaks(Renewal, Renewed),
-    status_code=200,
-    tags=["devices"],
-    summary="A device renews its certificate or its secret",
-)
-async def renew(request: Req) -> Response[bytes]:
-    """Authenticated by the device's secret, or by its present certificate. What it has is good until the new one is
-    first used, at most seven days."""
-    call, given = call_of(request), await decoded(request, Renewal)
-    known = call.services.platform.gate.devices
-    who = call.principal
-    if given.certificate and given.csr:
-        shown = f"renew:{call.address}"
-        known.throttle.check(shown)
-        try:
-            der = await call.services.waiting.run(known.certificates.proven, given.certificate, given.csr, given.proof)
-            who = known.of_certificate(der)
-        except Unauthenticated:
-            who = None
-        if who is None:
-            known.throttle.failed(shown)
-    if who is None or who.kind != "Device":
-        _noted(call, "renew", "unknown", allowed=False)
-        raise Unauthenticated(
-            "only a device renews its own: send its secret (Authorization: Bearer), or its present certificate with "
-            "a proof; otherwise ask for a claim code"
-        )
-    device = known.of(who)
-    if given.csr:
-        issued = await call.services.waiting.run(known.certificates.issue, device.id, given.csr, actor=who.id)
-        answer = Renewed(device.id, "", issued.certificate, issued.authority, rfc3339(issued.ends))
-    else:
-        answer = Renewed(device.id, await call.services.waiting.run(known.rotate, device.id, actor=who.id))
-    _noted(call, "renew", who.id, allowed=True)
-    return json(answer, headers={"Cache-Control": "no-store"})
-
-
-def _noted(call: Call, action: str, principal: str, *, allowed: bool) -> None:
-    call.services.platform.gate.audit.note(
-        principal,
-        action,
-        kind="Device",
-        resource=principal,
-        decision=Decision(allowed, "credentials"),
-        detail=f"from {call.address}",
-    )
-
-
-@get(f"{API}/authority", opt=READ, tags=["devices"], summary="The certificate of the plant's own authority (PEM)")
-async def authority(request: Req) -> Response[bytes]:
-    """What endpoints trust that take certificates of devices. Its key is never given out."""
-    call = call_of(request)
-    certificates = call.services.platform.gate.devices.certificates
-    pem: str = await call.services.waiting.run(lambda: certificates.authority.certificate)
-    return Response(pem.encode(), media_type="application/x-pem-file")
-
-
-@get(f"{API}/authority/revocations", opt=READ, tags=["devices"], summary="Revoked certificates as a CRL (PEM)")
-async def revocations(request: Req) -> Response[bytes]:
-    """For servers that are not ours, like a broker; good for a week. Ours know at once."""
-    call = call_of(request)
-    known = call.services.platform.gate.devices
-    pem: str = await call.services.waiting.run(lambda: known.certificates.revocations(known.all()))
-    return Response(pem.encode(), media_type="application/x-pem-file")
 
 
 ROUTES = [
     devices,
     add_device,
-    enrol,
-    claim,
-    renew,
     device_of,
     change_device,
     remove_device,
@@ -421,6 +243,4 @@ ROUTES = [
     rotate,
     revoke,
     certify,
-    authority,
-    revocations,
 ]

@@ -43,7 +43,7 @@ async def export(
     await call.services.past(call, lambda: None)
     parts = await pipe.start(
         call.services.exports,
-        lambda: history.export(chosen, since, until, pipe, format=form),  # type: ignore[arg-type]
+        lambda: history.export(chosen, since, until, pipe, format=form),  # type: ignore[arg-type]  # it writes as a file does
     )
     headers = {"Content-Disposition": f'attachment; filename="gemel.{form}"', "Cache-Control": "no-store"}
     return Stream(parts, media_type=FORMATS[form], headers=headers)

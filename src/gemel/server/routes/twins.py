@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -187,7 +188,7 @@ async def change_twin(request: Req, twin: FromPath[str]) -> Response[bytes]:
         spec = _patched(before, given)
         wanted = before.revision if read is None else read
         try:
-            await change(request, lambda tx, s=spec, r=wanted: registry.put_twin(tx, s, if_revision=r))  # type: ignore[misc]
+            await change(request, partial(registry.put_twin, spec=spec, if_revision=wanted))
             break
         except RevisionConflict:  # without If-Match the patch is applied to what somebody else made meanwhile
             if read is not None or attempt == ATTEMPTS - 1:
