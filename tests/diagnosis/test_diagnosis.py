@@ -214,7 +214,7 @@ def test_certificates_that_end_are_told(tmp_path: Path) -> None:
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    from gemel.diagnosis.health import certificate
+    from gemel.diagnosis.edges import certificate
 
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime(2026, 1, 1, tzinfo=UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "plant")])
