@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import gemel
+from gemel.backup import Vault, restore
 from gemel.connectors.base import SecretRef, Undelivered, settings_of
 from gemel.connectors.http import decode_cloudevents
 from gemel.connectors.reach import Reach
@@ -119,7 +120,8 @@ def test_an_event_arrives_signed_as_a_cloud_event(platform: Platform, receiver: 
     assert event["type"] == "io.gemel.happened.overheated"
     assert (event["subject"], event["data"], event["sequence"]) == ("press-7", {"n": 0}, str(position))
     headers, body = receiver.received[0]
-    assert headers["webhook-id"] == event["id"] == f"hook-{position}"
+    assert headers["webhook-id"] == event["id"]
+    assert event["id"].startswith(f"hook-{position}-")
     (source, message), *rest = decode_cloudevents(headers, body)  # another Gemel takes it in as the same event
     assert (source, message.events[0].event, message.id, rest) == ("urn:gemel:hook", "overheated", event["id"], [])
     assert SECRET not in str(receiver.received)
@@ -261,6 +263,27 @@ def test_after_a_restart_it_goes_on_where_it_was(folder: Path) -> None:
         happen(platform, "cooled", start=3)
         receiver.until(1)
         assert numbers(receiver) == [3]
+
+
+def test_what_a_restored_plant_sends_at_positions_given_anew_has_ids_of_its_own(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A receiver that remembers ids would take it for told already."""
+    aside = tmp_path_factory.mktemp("aside")
+    with Receiver() as receiver:
+        with gemel.open(folder) as platform:
+            platform.apply(PLANT)
+            declare(platform, hook(receiver.url))
+            platform.backup(aside / "vault")
+            happen(platform, "overheated", "overheated")
+            receiver.until(2)
+        restore(Vault(aside / "vault"), aside / "again")
+        with gemel.open(aside / "again") as platform:
+            happen(platform, *["cooled"] * 40, start=2)
+            receiver.until(42)
+        sent = receiver.events()
+    assert {one["sequence"] for one in sent[:2]} & {one["sequence"] for one in sent[2:]}, "no position was given anew"
+    assert sorted({one["id"]: one["data"]["n"] for one in sent}.values()) == list(range(42))
 
 
 def test_a_new_webhook_begins_with_what_comes_next_and_a_removed_one_is_forgotten(

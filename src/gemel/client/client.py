@@ -253,7 +253,10 @@ class Client:
         after: int | None = None,
         **wanted: Any,
     ) -> Subscription:
-        """Follow twins by id, of a type, or all; further fields: depth, properties, headline, rate_hz (None: all)."""
+        """Follow twins by id, of a type, or all; further fields: depth, properties, headline, rate_hz (None: all).
+
+        To go on after a break give `after` and `epoch` of the broken one; a restored plant begins with a `reset`.
+        """
         chosen: Any = list(twins) if twins else {"type": type, "roots": roots}
         asked = {"twins": chosen, "after": after, "rate_hz": None, **wanted}
         return Subscription(self.url, self._headers, self._tls, asked)

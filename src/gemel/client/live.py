@@ -50,17 +50,22 @@ class Delta:
     """Twins that are no longer selected."""
     gap: tuple[int, int] | None = None
     """Positions in (from, to] were not delivered one by one; the history has them."""
+    reset: bool = False
+    """The plant was restored or imported since: forget what was read before. A snapshot follows."""
     registry_changed: bool = False
 
 
 class Subscription:
     """Iterate over its deltas; close it, or use it in a `with`. After a broken connection, subscribe with
-    `after=subscription.position`."""
+    `after=subscription.position, epoch=subscription.epoch`."""
 
     def __init__(self, url: str, headers: dict[str, str], tls: ssl.SSLContext | None, wanted: dict[str, Any]) -> None:
         """Raises the platform's error when it refuses."""
-        self.position = 0
-        """Everything up to it was delivered."""
+        self.position: int | None = wanted.get("after")
+        """Everything up to it was delivered; None before the first snapshot is whole."""
+        self.epoch: str = wanted.get("epoch", "")
+        """In which life of the plant `position` was seen: after a restore it means something else."""
+        self._reached, self._alive = self.position or 0, self.epoch
         self._keys: dict[int, tuple[str, str]] = {}
         address = f"ws{url.removeprefix('http')}/api/v1/live"
         try:
@@ -91,7 +96,11 @@ class Subscription:
             except ConnectionClosed:
                 return None
             message = msgspec.msgpack.decode(frame)
-            if (delta := self._delta(message)) is not None:
+            delta = self._delta(message)
+            if delta is not None:
+                self._reached = max(self._reached, delta.position)
+                if not (message.get("more") or delta.reset or delta.registry_changed):
+                    self.position, self.epoch = self._reached, self._alive
                 return delta
 
     def _delta(self, message: dict[str, Any]) -> Delta | None:
@@ -99,24 +108,27 @@ class Subscription:
         if kind == "error":
             body = msgspec.json.encode({"code": message["code"], "detail": message["detail"]})
             raise error_of(0, body)
-        if kind == "keys":
+        if kind == "hello":
+            self._alive = message["epoch"]
+        elif kind == "keys":
             self._keys.update({key: (twin, name) for key, twin, name in message["keys"]})
         elif kind in {"snap", "delta"}:
-            self.position = message["position"]
             values = [self._update(row) for row in message["values"]]
-            return Delta(self.position, values, snapshot=kind == "snap")
+            return Delta(message["position"], values, snapshot=kind == "snap")
         elif kind == "fresh":
             items = [(*self._keys[key], fresh, since) for key, fresh, since in message["items"]]
-            return Delta(self.position, transitions=items)
+            return Delta(self._reached, transitions=items)
         elif kind == "event":
-            self.position = max(self.position, *(event["position"] for event in message["events"]))
-            return Delta(self.position, events=message["events"])
+            return Delta(max(event["position"] for event in message["events"]), events=message["events"])
         elif kind == "gone":
-            return Delta(self.position, gone=message["twins"])
+            return Delta(self._reached, gone=message["twins"])
         elif kind == "gap":
-            return Delta(self.position, gap=(message["from"], message["to"]))
+            return Delta(self._reached, gap=(message["from"], message["to"]))
+        elif kind == "reset":
+            self._reached = 0
+            return Delta(0, reset=True)
         elif kind == "changed":
-            return Delta(self.position, registry_changed=True)
+            return Delta(self._reached, registry_changed=True)
         return None
 
     def _update(self, row: Sequence[Any]) -> Update:

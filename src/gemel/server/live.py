@@ -11,11 +11,13 @@ import msgspec
 
 from gemel.access import Resource, ResourceKind
 from gemel.errors import GemelError, InvalidInput, Overloaded, Unauthenticated
+from gemel.platform import Platform
 from gemel.server.call import Call
 from gemel.server.guard import require_twin
 from gemel.state import Delta, Selection, Subscription
+from gemel.twin import Position
 
-__all__ = ["Live", "Subscribe", "messages_of"]
+__all__ = ["Live", "Subscribe", "messages_of", "owes", "resumed"]
 
 MAX_SUBSCRIPTIONS = 64
 MAX_RATE_HZ = 50.0
@@ -44,6 +46,7 @@ class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
     headline: bool = False
     rate_hz: float | None = DEFAULT_RATE_HZ
     after: int | None = None
+    epoch: str = ""
     t: str = "sub"
 
     def selection(self) -> Selection:
@@ -56,6 +59,11 @@ class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
             properties=None if self.properties is None else tuple(self.properties),
             headline=self.headline,
         )
+
+
+def resumed(platform: Platform, after: Position | None, epoch: str) -> tuple[Position | None, bool]:
+    """(where to go on, whether to begin again): a position that was seen in another epoch means something else here."""
+    return (after, False) if after is None or epoch == platform.epoch else (None, True)
 
 
 class Keys:
@@ -73,13 +81,31 @@ class Keys:
         return key, True
 
 
-def messages_of(delta: Delta, s: int, keys: Keys) -> Iterable[dict[str, Any]]:
-    """A delta as the protocol's messages, in the order they are sent."""
+def messages_of(delta: Delta, s: int, keys: Keys, *, owed: bool = False) -> Iterable[dict[str, Any]]:
+    """A delta as the protocol's messages, in the order they are sent.
+
+    All but the last say that there is `more`; with `owed` (the snapshot after a gap is still to come) the last, too.
+    """
+    waiting: dict[str, Any] | None = None
+    for message in _parts(delta, keys):
+        if waiting is not None:
+            yield {**waiting, "s": s, "more": True}
+        waiting = message
+    if waiting is not None:
+        yield {**waiting, "s": s, "more": True} if owed else {**waiting, "s": s}
+
+
+def owes(delta: Delta, owed: bool) -> bool:
+    """Whether after this delta the snapshot that follows a gap is still to come."""
+    return not delta.snapshot and (owed or delta.gap is not None)
+
+
+def _parts(delta: Delta, keys: Keys) -> Iterable[dict[str, Any]]:
     if delta.gap is not None:
-        yield {"t": "gap", "s": s, "from": delta.gap.after, "to": delta.gap.until}
+        yield {"t": "gap", "from": delta.gap.after, "to": delta.gap.until}
     values, kind = delta.values, "snap" if delta.snapshot or delta.gap is not None else "delta"
     if len(values) or delta.snapshot:
-        yield from _values(values, {"t": kind, "s": s, "position": delta.position}, keys)
+        yield from _values(values, {"t": kind, "position": delta.position}, keys)
     if delta.transitions:
         new, items = [], []
         for one in delta.transitions:
@@ -88,12 +114,11 @@ def messages_of(delta: Delta, s: int, keys: Keys) -> Iterable[dict[str, Any]]:
                 new.append((key, one.twin, one.property))
             items.append((key, one.fresh, one.stale_since))
         if new:
-            yield {"t": "keys", "s": s, "keys": new}
-        yield {"t": "fresh", "s": s, "items": items}
+            yield {"t": "keys", "keys": new}
+        yield {"t": "fresh", "items": items}
     if delta.events:
         yield {
             "t": "event",
-            "s": s,
             "events": [
                 {
                     "position": one.position,
@@ -106,7 +131,7 @@ def messages_of(delta: Delta, s: int, keys: Keys) -> Iterable[dict[str, Any]]:
             ],
         }
     if delta.gone:
-        yield {"t": "gone", "s": s, "twins": list(delta.gone)}
+        yield {"t": "gone", "twins": list(delta.gone)}
 
 
 def _values(values: Any, head: dict[str, Any], keys: Keys) -> Iterable[dict[str, Any]]:
@@ -121,12 +146,12 @@ def _values(values: Any, head: dict[str, Any], keys: Keys) -> Iterable[dict[str,
         rows.append((key, plain[i], times[i], changed[i], quality[i], since == 0, since or None))
         if len(rows) == VALUES_A_FRAME:
             if new:
-                yield {"t": "keys", "s": head["s"], "keys": new}
+                yield {"t": "keys", "keys": new}
             yield {**head, "values": rows}
             rows, new, sent = [], [], True
             head = {**head, "t": "delta"}  # the rest of a large snapshot adds to its first part
     if new:
-        yield {"t": "keys", "s": head["s"], "keys": new}
+        yield {"t": "keys", "keys": new}
     if rows or not sent:
         yield {**head, "values": rows}
 
@@ -186,6 +211,7 @@ class Live:
                 "t": "hello",
                 "now": self._platform.clock.now(),
                 "position": self._platform.state.position,
+                "epoch": self._platform.epoch,
                 "rev": self._platform.registry.directory.revision,
                 "demo": who.kind == "Demo",
                 "principal": {"id": who.id, "role": str(who.role)},
@@ -228,10 +254,11 @@ class Live:
             raise InvalidInput(f"rate_hz {wanted.rate_hz} is not between 0 and {MAX_RATE_HZ:g}")
         self._permit(wanted)
         await self._end(wanted.s)
+        after, reset = resumed(self._platform, wanted.after, wanted.epoch)
         subscription = await self._services.reads.run(
-            self._platform.state.subscribe, wanted.selection(), after=wanted.after, rate_hz=wanted.rate_hz
+            self._platform.state.subscribe, wanted.selection(), after=after, rate_hz=wanted.rate_hz
         )
-        task = asyncio.create_task(self._deliver(wanted.s, subscription))
+        task = asyncio.create_task(self._deliver(wanted.s, subscription, reset=reset))
         self._tasks[wanted.s] = task, subscription
 
     def _permit(self, wanted: Subscribe) -> None:
@@ -242,11 +269,14 @@ class Live:
         for twin in wanted.twins:
             require_twin(self._call, who, "subscribe", twin)
 
-    async def _deliver(self, s: int, subscription: Subscription) -> None:
-        keys = Keys()
+    async def _deliver(self, s: int, subscription: Subscription, *, reset: bool) -> None:
+        keys, owed = Keys(), False
         try:
+            if reset:
+                await self._send({"t": "reset", "s": s, "epoch": self._platform.epoch})
             async for delta in subscription:
-                for message in messages_of(delta, s, keys):
+                owed = owes(delta, owed)
+                for message in messages_of(delta, s, keys, owed=owed):
                     await self._send(message)
         except GemelError as error:
             await self._send(_problem(s, error))

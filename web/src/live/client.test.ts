@@ -68,7 +68,7 @@ describe("a subscription", () => {
     client.subscribe({ twins: ["press-7"], depth: 2 }, ready);
     live(lines[0]!);
     expect(lines[0]!.subs()).toEqual([
-      { t: "sub", s: 1, twins: ["press-7"], depth: 2, properties: null, headline: false, rate_hz: 4, after: null },
+      { t: "sub", s: 1, twins: ["press-7"], depth: 2, properties: null, headline: false, rate_hz: 4, after: null, epoch: "" },
     ]);
     lines[0]!.say({ t: "keys", s: 1, keys: [[0, "press-7", "oil_temperature"]] });
     lines[0]!.say({ t: "snap", s: 1, position: 10, values: [row(0, 42.5)] });
@@ -96,6 +96,44 @@ describe("a subscription", () => {
     vi.advanceTimersByTime(600);
     live(lines[1]!);
     expect(lines[1]!.subs()[0]).toMatchObject({ s: 1, after: 77 });
+  });
+
+  it("resumes from what came whole, not from the middle of what belongs together", () => {
+    client.subscribe({ twins: ["a"] });
+    live(lines[0]!);
+    lines[0]!.say({ t: "delta", s: 1, position: 77, values: [] });
+    lines[0]!.say({ t: "delta", s: 1, position: 80, values: [], more: true });
+    lines[0]!.cut();
+    vi.advanceTimersByTime(600);
+    live(lines[1]!);
+    expect(lines[1]!.subs()[0]).toMatchObject({ after: 77 });
+  });
+
+  it("says in which epoch it saw its position, and forgets what a restored plant may never have said", () => {
+    const changed = vi.fn();
+    client.onRegistry(changed);
+    client.subscribe({ twins: ["a"] });
+    lines[0]!.open();
+    lines[0]!.say({ t: "hello", now: 0, position: 1, rev: 1, epoch: "first" });
+    lines[0]!.say({ t: "keys", s: 1, keys: [[0, "a", "x"]] });
+    lines[0]!.say({ t: "delta", s: 1, position: 77, values: [row(0, 1)] });
+    for (const turn of [1, 2]) {
+      lines[turn - 1]!.cut();
+      vi.advanceTimersByTime(6_000);
+      lines[turn]!.open();
+      lines[turn]!.say({ t: "hello", now: 0, position: 50, rev: 1, epoch: "second" });
+      expect(lines[turn]!.subs()[0]).toMatchObject({ after: 77, epoch: "first" });
+      expect(client.values.get("a", "x")).toBeUndefined();
+    }
+    expect(changed).toHaveBeenCalledOnce();
+    lines[2]!.say({ t: "reset", s: 1, epoch: "second" });
+    lines[2]!.say({ t: "keys", s: 1, keys: [[0, "a", "x"]] });
+    lines[2]!.say({ t: "snap", s: 1, position: 51, values: [row(0, 2)] });
+    expect(client.values.get("a", "x")?.value).toBe(2);
+    lines[2]!.cut();
+    vi.advanceTimersByTime(6_000);
+    lines[3]!.open();
+    expect(lines[3]!.subs()[0]).toMatchObject({ after: 51, epoch: "second" });
   });
 
   it("that was ended is not asked for again", () => {

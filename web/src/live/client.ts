@@ -46,7 +46,9 @@ export interface Options {
 
 interface Subscription {
   selection: Selection;
+  /** Everything up to it came, in this epoch: a restored plant gives positions anew. */
   position: number | null;
+  epoch: string;
   keys: Map<number, [string, string]>;
   settled: boolean;
   onReady?: (() => void) | undefined;
@@ -58,6 +60,9 @@ interface Incoming {
   s?: number;
   now?: number;
   position?: number;
+  epoch?: string;
+  /** What belongs to it is still to come. */
+  more?: boolean;
   rev?: number;
   keys?: [number, string, string][];
   values?: Row[];
@@ -82,6 +87,8 @@ export class LiveClient {
   offset_ms = 0;
 
   private socket: Socket | null = null;
+  /** Which life of the plant the server told of last. */
+  private epoch: string | null = null;
   private attempt = 0;
   private next = 1;
   private retry: ReturnType<typeof setTimeout> | null = null;
@@ -127,7 +134,15 @@ export class LiveClient {
 
   subscribe(selection: Selection, onReady?: () => void, onError?: Subscription["onError"]): () => void {
     const number = this.next++;
-    const subscription: Subscription = { selection, position: null, keys: new Map(), settled: false, onReady, onError };
+    const subscription: Subscription = {
+      selection,
+      position: null,
+      epoch: "",
+      keys: new Map(),
+      settled: false,
+      onReady,
+      onError,
+    };
     this.subscriptions.set(number, subscription);
     this.ask(number, subscription);
     return () => {
@@ -193,9 +208,9 @@ export class LiveClient {
     else this.send({ t: "ping", n: this.next });
   }
 
-  private ask(number: number, { selection, position }: Subscription): void {
+  private ask(number: number, { selection, position, epoch }: Subscription): void {
     const { twins, depth = 0, properties = null, headline = false, rate_hz = 4 } = selection;
-    this.send({ t: "sub", s: number, twins, depth, properties, headline, rate_hz, after: position });
+    this.send({ t: "sub", s: number, twins, depth, properties, headline, rate_hz, after: position, epoch });
   }
 
   private send(message: Record<string, unknown>): void {
@@ -215,11 +230,21 @@ export class LiveClient {
       this.say(this.status);
     }
     if (message.now !== undefined) this.offset_ms = message.now / 1000 - Date.now();
+    if (message.t === "hello") this.greet(message.epoch ?? "");
     if (message.t === "changed") for (const listener of [...this.registryListeners]) listener(message.kinds ?? []);
     if (message.t === "ping") this.send({ t: "ping", n: this.next });
     if (message.t === "event") for (const listener of [...this.eventListeners]) listener(message.events ?? []);
     const subscription = this.subscriptions.get(message.s ?? 0);
     if (subscription) this.fold(message, subscription);
+  }
+
+  /** A plant that was restored since: what was known of it may never have been. A `reset` and a snapshot follow. */
+  private greet(epoch: string): void {
+    const before = this.epoch;
+    this.epoch = epoch;
+    if (before === null || before === epoch) return;
+    this.values.clear();
+    for (const listener of [...this.registryListeners]) listener(["types", "twins", "links"]);
   }
 
   private fold(message: Incoming, subscription: Subscription): void {
@@ -235,7 +260,7 @@ export class LiveClient {
     if (message.t === "gone") for (const twin of message.twins ?? []) this.values.forget(twin);
     if (message.t === "error") subscription.onError?.(message.code ?? "", message.detail ?? "");
     if ((message.t === "snap" || message.t === "delta") && message.position !== undefined) {
-      subscription.position = message.position;
+      if (!message.more) [subscription.position, subscription.epoch] = [message.position, this.epoch ?? ""];
       if (!subscription.settled) this.values.flush();
       subscription.settled = true;
       subscription.onReady?.();

@@ -63,6 +63,11 @@ export class Values {
     }
   }
 
+  /** Forgets all values; who listens stays. */
+  clear(): void {
+    this.values.clear();
+  }
+
   /** Tells the listeners now; the timer does it otherwise. */
   flush(): void {
     if (this.waiting !== null) clearTimeout(this.waiting);

@@ -94,7 +94,8 @@ class WebhookSink:
         return not (self._events and change.kind == _HAPPENED and change.body.get("event") not in self._events)
 
     async def send(self, fact: Fact, outlet: Outlet) -> None:
-        identity = f"{outlet.spec.id}-{fact.position}"
+        # a restored plant gives positions anew to other facts; the moment of recording tells them apart
+        identity = f"{outlet.spec.id}-{fact.position}-{fact.recorded}"
         body = msgspec.json.encode(self._event(fact, identity, outlet))
         headers = [
             (b"content-type", _CLOUDEVENT),

@@ -17,7 +17,7 @@ from gemel.server.call import Call, call_of
 from gemel.server.encode import dumps, rfc3339, value_of
 from gemel.server.guard import needs, require_twin
 from gemel.server.http import Req
-from gemel.server.live import MAX_RATE_HZ, Live
+from gemel.server.live import MAX_RATE_HZ, Live, owes, resumed
 from gemel.server.options import API
 from gemel.state import Delta, Selection, Subscription
 
@@ -37,10 +37,12 @@ async def stream(
     twins: Annotated[str, QueryParameter(max_length=8000, description="Ids, with commas; all if left out.")] = "",
     properties: Annotated[str, QueryParameter(max_length=8000, description="Names, with commas.")] = "",
     depth: Annotated[int, QueryParameter(ge=0, le=32, description="Levels of parts.")] = 0,
-    after: Annotated[int | None, QueryParameter(ge=0, description="A position, or `Last-Event-ID`.")] = None,
+    after: Annotated[int | None, QueryParameter(ge=0, description="A position; Last-Event-ID goes before it.")] = None,
+    epoch: Annotated[str, QueryParameter(max_length=64, description="In which epoch `after` was seen.")] = "",
     rate_hz: Annotated[float | None, QueryParameter(description="At most so many messages a second.")] = None,
 ) -> Stream:
-    """Events `snapshot`, `delta`, `gap`, `happened`, `gone`, `changed`; the id of each is its position."""
+    """Events `snapshot`, `delta`, `fresh`, `gap`, `happened`, `gone`, `changed`, and `reset` where positions of another
+    epoch were given. The last one of a position has it as its id: `<position>`, and `-<epoch>` after a restore."""
     call = call_of(request)
     chosen = [one.strip() for one in twins.split(",") if one.strip()]
     for twin in chosen:
@@ -49,23 +51,27 @@ async def stream(
         call.services.platform.gate.require(call.who, "subscribe", Resource(ResourceKind.PLATFORM, "all twins"))
     if rate_hz is not None and not 0 < rate_hz <= MAX_RATE_HZ:
         raise InvalidInput(f"rate_hz {rate_hz} is not between 0 and {MAX_RATE_HZ:g}")
-    last = request.headers.get("last-event-id", "")
-    if after is None and last.isascii() and last.isdecimal() and len(last) < 18:
-        after = int(last)
+    last, _, life = request.headers.get("last-event-id", "").partition("-")
+    if last.isascii() and last.isdecimal() and len(last) < 18:
+        after, epoch = int(last), life
+    after, reset = resumed(call.services.platform, after, epoch)
     names = tuple(one.strip() for one in properties.split(",") if one.strip()) or None
     selection = Selection(twins=tuple(chosen), depth=depth, properties=names)
     subscription = await call.services.reads.run(
         call.services.platform.state.subscribe, selection, after=after, rate_hz=rate_hz
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Stream(_events(call, subscription), media_type="text/event-stream", headers=headers)
+    return Stream(_events(call, subscription, reset=reset), media_type="text/event-stream", headers=headers)
 
 
-async def _events(call: Call, subscription: Subscription) -> AsyncIterator[bytes]:
+async def _events(call: Call, subscription: Subscription, *, reset: bool) -> AsyncIterator[bytes]:
+    epoch, owed = call.services.platform.epoch, False
     call.services.metrics.streams.inc()
     stopping = asyncio.ensure_future(call.services.stopping.wait())
     following = asyncio.ensure_future(_next(subscription))
     try:
+        if reset:
+            yield b"event: reset\ndata: %s\n\n" % dumps({"epoch": epoch})
         while not stopping.done():
             await asyncio.wait({following, stopping}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
             if following.done():
@@ -73,8 +79,9 @@ async def _events(call: Call, subscription: Subscription) -> AsyncIterator[bytes
                 if delta is None:
                     return
                 following = asyncio.ensure_future(_next(subscription))
-                for kind, body in _told(delta):
-                    yield b"event: %s\nid: %d\ndata: %s\n\n" % (kind.encode(), delta.position, dumps(body))
+                owed = owes(delta, owed)
+                id = f"{delta.position}-{epoch}" if epoch else str(delta.position)
+                yield _framed(_told(delta), "" if owed else id)
             elif not stopping.done():
                 yield b": still here\n\n"
     finally:
@@ -87,6 +94,12 @@ async def _events(call: Call, subscription: Subscription) -> AsyncIterator[bytes
 
 async def _next(subscription: Subscription) -> Delta | None:
     return await anext(aiter(subscription), None)
+
+
+def _framed(told: list[tuple[str, Any]], id: str) -> bytes:
+    """The last one has the id: whoever is cut off before it asks for all of them again."""
+    events = [b"event: %s\ndata: %s\n" % (kind.encode(), dumps(body)) for kind, body in told]
+    return b"\n".join(events) + (b"id: %s\n\n" % id.encode() if id else b"\n")
 
 
 def _told(delta: Delta) -> list[tuple[str, Any]]:
