@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,8 @@ __all__ = ["ConnectorPort"]
 MAX_WAITING = 50_000
 """Messages that wait in a port; more make `deliver` wait to hand over."""
 MAX_BATCH = 20_000
+FRAMES_AHEAD = 3
+"""Frames that the intake has at a time: while one is written, the next ones are checked and wait."""
 HEARTBEAT_EVERY = SECOND // 2
 RETRY = Backoff(initial_s=0.05, maximum_s=5.0)
 MAX_KEPT = 100
@@ -54,6 +56,11 @@ class _Parcel:
     @property
     def size(self) -> int:
         return len(self.messages) if self.frame is None else self.frame.num_rows
+
+    @property
+    def weight(self) -> int:
+        """What it takes of MAX_WAITING: a frame as much as lets the next ones wait while some are submitted."""
+        return len(self.messages) if self.frame is None else MAX_WAITING // (FRAMES_AHEAD + 1)
 
 
 class ConnectorPort:
@@ -80,6 +87,8 @@ class ConnectorPort:
         self._state = state
         self._rate = RateMeter()
         self._waiting: deque[_Parcel] = deque()
+        self._submitted: deque[_Parcel] = deque()
+        self._weight = 0
         self._some = asyncio.Event()
         self._room = asyncio.Event()
         self._entry = asyncio.Lock()
@@ -212,80 +221,114 @@ class ConnectorPort:
         )
 
     async def pump(self) -> None:
-        """Submit what waits, in order, one submission at a time, until cancelled."""
-        while True:
-            await self._some.wait()
-            parcels = self._take()
-            await self._submit(parcels)
+        """Submit what waits, in order, until cancelled: messages one submission at a time, of frames a few ahead."""
+        places = asyncio.Semaphore(FRAMES_AHEAD)
+        before: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as landings:
+            while True:
+                await self._some.wait()
+                if self._waiting[0].frame is None:
+                    if before is not None:
+                        await asyncio.wait([before])
+                    parcels = self._take()
+                    await self._land(parcels, await self._hand_in(parcels))
+                    continue
+                await places.acquire()
+                parcels = self._take()
+                before = landings.create_task(self._land(parcels, await self._hand_in(parcels), before))
+                before.add_done_callback(lambda _: places.release())
 
     async def drain(self) -> None:
         """Return when everything handed over is durable (or refused)."""
-        while self._waiting:
-            await asyncio.wait([self._waiting[-1].done])
+        while parcels := self._waiting or self._submitted:
+            await asyncio.wait([parcels[-1].done])
 
     # inside
 
     async def _enter(self, parcel: _Parcel) -> Receipt:
         async with self._entry:  # first come, first served
-            while self.health.waiting >= MAX_WAITING:
+            while self._weight >= MAX_WAITING:
                 self._room.clear()
                 await self._room.wait()
+            self._weight += parcel.weight
             self.health.waiting += parcel.size
             self._waiting.append(parcel)
             self._some.set()
         return await parcel.done
 
     def _take(self) -> list[_Parcel]:
-        """The parcels of the next submission; they stay in the queue until it is durable."""
+        """The parcels of the next submission; they count as waiting until it is durable."""
         first = self._waiting[0]
         taken, size = [first], first.size
-        if first.frame is not None:
-            return taken
-        for parcel in list(self._waiting)[1:]:
+        for parcel in list(self._waiting)[1:] if first.frame is None else ():
             size += parcel.size
             if parcel.frame is not None or parcel.resumed != first.resumed or size > MAX_BATCH:
                 break
             taken.append(parcel)
+        for _ in taken:
+            self._submitted.append(self._waiting.popleft())
+        if not self._waiting:
+            self._some.clear()
         return taken
 
-    async def _submit(self, parcels: list[_Parcel]) -> None:
+    async def _hand_in(self, parcels: Sequence[_Parcel]) -> Awaitable[Receipt]:
+        """Submit, when the intake has room; what it says of it."""
         delays = RETRY.delays()
-        try:
-            while True:
-                try:
-                    receipt = await self._hand_in(parcels)
-                    break
-                except (Overloaded, StorageFull) as error:
-                    detail, self.health.detail = self.health.detail, f"waiting: {error.detail}"
-                    await asyncio.sleep(max(next(delays), min(getattr(error, "retry_after_s", 0.0), RETRY.maximum_s)))
-                    self.health.detail = detail
-        except Exception as error:
-            self._settle(parcels, error)
-        else:
-            self._count(parcels, receipt)
-            self._settle(parcels, receipt)
+        while True:
+            try:
+                return self._submit(parcels)
+            except (Overloaded, StorageFull) as error:
+                await self._pause(error, next(delays))
+            except Exception as error:
+                refused: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+                refused.set_exception(error)
+                return refused
 
-    async def _hand_in(self, parcels: list[_Parcel]) -> Receipt:
+    def _submit(self, parcels: Sequence[_Parcel]) -> Awaitable[Receipt]:
         first = parcels[0]
         if first.frame is not None:
-            return await asyncio.wrap_future(
-                self._intake.submit_frame(self.spec.id, first.frame, identity=first.identity)
-            )
+            return asyncio.wrap_future(self._intake.submit_frame(self.spec.id, first.frame, identity=first.identity))
         messages = first.messages if len(parcels) == 1 else [m for parcel in parcels for m in parcel.messages]
-        return await self._intake.deliver(self.spec.id, messages, resumed=first.resumed)
+        return self._intake.deliver(self.spec.id, messages, resumed=first.resumed)
 
-    def _settle(self, parcels: list[_Parcel], outcome: Receipt | Exception) -> None:
+    async def _land(
+        self, parcels: list[_Parcel], answer: Awaitable[Receipt], before: asyncio.Task[None] | None = None
+    ) -> None:
+        """Tell who handed over how it went, in the order of handing over; what found the disk full goes in again."""
+        delays = RETRY.delays()
+        outcome: Receipt | Exception | None = None
+        while outcome is None:
+            try:
+                outcome = await answer
+            except (Overloaded, StorageFull) as error:
+                await self._pause(error, next(delays))
+                if before is not None:
+                    await asyncio.wait([before])
+                answer = await self._hand_in(parcels)
+            except Exception as error:
+                outcome = error
+        if before is not None:
+            await asyncio.wait([before])
+        if not isinstance(outcome, Exception):
+            self._count(parcels, outcome)
+        self._settle(parcels, outcome)
+
+    async def _pause(self, error: Overloaded | StorageFull, delay_s: float) -> None:
+        detail, self.health.detail = self.health.detail, f"waiting: {error.detail}"
+        await asyncio.sleep(max(delay_s, min(getattr(error, "retry_after_s", 0.0), RETRY.maximum_s)))
+        self.health.detail = detail
+
+    def _settle(self, parcels: Sequence[_Parcel], outcome: Receipt | Exception) -> None:
         for parcel in parcels:
-            self._waiting.popleft()
+            self._submitted.popleft()
             self.health.waiting -= parcel.size
+            self._weight -= parcel.weight
             if parcel.done.done():
                 continue  # the source was cancelled; what it handed over is taken all the same
             if isinstance(outcome, Exception):
                 parcel.done.set_exception(outcome)
             else:
                 parcel.done.set_result(outcome)
-        if not self._waiting:
-            self._some.clear()
         self._room.set()
 
     def _count(self, parcels: list[_Parcel], receipt: Receipt) -> None:

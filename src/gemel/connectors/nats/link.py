@@ -18,6 +18,7 @@ from gemel.connectors.tls import context_of
 __all__ = ["Link", "connect"]
 
 _CONNECT_S = 10
+_CLOSE_S = 2
 _PING_S = 10
 
 
@@ -88,6 +89,7 @@ async def connect(settings: NatsSettings, port: Port) -> AsyncIterator[Link]:
         yield link
     finally:
         with contextlib.suppress(Exception):
-            await link.client.close()
+            async with asyncio.timeout(_CLOSE_S):  # after a failed handshake the client waits for ever
+                await link.client.close()
         if link.lost.done() and not link.lost.cancelled():
             link.lost.exception()

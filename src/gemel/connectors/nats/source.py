@@ -29,6 +29,9 @@ from gemel.twin import Binding
 __all__ = ["NatsSource"]
 
 _BATCH = 2_000
+_BATCH_BYTES = 16 << 20
+_FIRST = 16
+"""Asked for before it is known how large messages are."""
 _DEPTH = 4
 """Batches on their way to the disk while the next one is read."""
 _MOST_WAITING = 50_000
@@ -106,11 +109,16 @@ class NatsSource:
         flow.epoch = f"{wanted.stream}@{stream.created}"
         consumer: JetStreamContext.PullSubscription = await context.pull_subscribe_bind(durable, wanted.stream)
         port.connected(f"{self._settings.url}, stream {wanted.stream} as {durable}")
+        # others may come while these are on their way to the disk
+        most = max(1, min(_BATCH, wanted.max_ack_pending // (_DEPTH + 1)))
+        asked = min(_FIRST, most)
         while True:
             try:
-                batch = await consumer.fetch(min(_BATCH, wanted.max_ack_pending), timeout=_FETCH_S)
+                batch = await consumer.fetch(asked, timeout=_FETCH_S)
             except NothingCame:
                 continue
+            size = sum(len(message.data) for message in batch) // len(batch)
+            asked = max(1, min(_BATCH_BYTES // (size + 1), most))
             await flow.hand_over(batch)
 
 
