@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 from gemel.access import Devices, Gate
 from gemel.backup import Keeper, Manifest, adopt, prepare, written
 from gemel.clock import Clock, Moment, WallClock, moment
+from gemel.commands import Ask, Commander, Order, OrderKind
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
@@ -107,6 +108,8 @@ class Platform:
             followers = [self.state.fold, self._follow]
             self.intake = Intake(self.journal, self.registry, clock, after_commit=followers, sources=self.state)
             opened.callback(self.intake.close)
+            self.commander = Commander(self.database, self.intake, self.registry, self.state, clock)
+            opened.callback(self.commander.close)
             self.history.on_damage(lambda change: self.tell([change]))
             devices = Devices(
                 self.database, self.intake, clock, registry=self.registry, secrets=folder.path / "secrets"
@@ -158,6 +161,7 @@ class Platform:
         """Open the folder, making it if it is new. Without `run_connectors`, declared connectors stay still.
 
         Raises FolderInUse with the process that has it.
+                self.commander.start(self.supervisor)
         """
         return cls(Folder.take(path), clock or WallClock(), run_connectors=run_connectors)
 
@@ -258,6 +262,40 @@ class Platform:
         return self.state.sql(sql, known, limit=limit, unwanted=unwanted)
 
     # the past
+
+    def command(
+        self,
+        twin: str,
+        name: str,
+        input: collections.abc.Mapping[str, Any] | None = None,  # noqa: A002 - the word of the type
+        *,
+        deadline_s: float | None = None,
+        key: str = "",
+        wait_s: float = 0.0,
+    ) -> Order:
+        """Have the object do something; returns the order, on stable storage, or with `wait_s` as it is once it has
+        ended or so many seconds have passed. Read its `state`. Raises NotFound, InvalidValue, Conflict."""
+        ask = Ask(twin=twin, name=name, kind=OrderKind.COMMAND, input=input, deadline_s=deadline_s, key=key)
+        return self.commander.carry_out(ask, wait_s=wait_s)
+
+    def set(
+        self,
+        twin: str,
+        property: str,
+        value: Any,
+        *,
+        unit: str = "",
+        if_revision: int | None = None,
+        wait_s: float = 0.0,
+        **how: Any,
+    ) -> Order:
+        """Have a property become a value; as `command`. Raises RevisionConflict when another value was desired."""
+        ask = Ask(twin=twin, name=property, kind=OrderKind.PROPERTY, input=value, unit=unit, **how)
+        return self.commander.carry_out(msgspec.structs.replace(ask, if_revision=if_revision), wait_s=wait_s)
+
+    def orders(self, twin: str = "", **query: Any) -> Page[Order]:
+        """What was asked for and what became of it, the newest first: `states`, `name`, `limit`, `cursor`."""
+        return self.commander.orders(twin, **query)
 
     def at(self, twin: str, time: Moment) -> dict[str, Reading]:
         """The whole twin as it was at an instant."""
@@ -361,6 +399,7 @@ class _Composition:
     """How twins are made of twins, for selections of parts."""
 
     def __init__(self, registry: Registry) -> None:
+        self.commander.follow(block)
         self._registry = registry
 
     def parts(self, twins: Sequence[str], depth: int | None) -> Iterable[str]:

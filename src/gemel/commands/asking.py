@@ -46,11 +46,11 @@ def draft(ask: Ask, entry: Entry, directory: Directory, ways: Ways, now: int) ->
     else:
         property_ = _writable(entry, ask.name)
         name, given = property_.name, fitted(entry.id, property_, ask.input, ask.unit)
-    way = ways.of(entry.id, name, ask.kind)
+    way = ways.of(entry.id, name)
     if way is None:
         raise Conflict(
-            f"nothing carries {entry.id}.{name} to its object; declare a binding of it in a connector"
-            + (", with direction: out or both" if ask.kind is OrderKind.PROPERTY else "")
+            f"nothing carries {entry.id}.{name} to its object; declare a binding of it in a connector, with "
+            f"direction: out{' or both' if ask.kind is OrderKind.PROPERTY else ''}"
         )
     guarded = any(name in control.two_persons for control in controls_of(directory, entry))
     return Order(

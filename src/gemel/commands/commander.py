@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from gemel.access import seal
 from gemel.clock import Clock
+from gemel.commands.agreement import agrees
 from gemel.commands.asking import draft, placed
 from gemel.commands.authority import Authority
 from gemel.commands.book import change_of, desired_of, find, moved, note, order_of, rewritten
@@ -28,7 +29,7 @@ from gemel.errors import Conflict, InvalidInput, Overloaded, UnknownTwin
 from gemel.intake import Intake
 from gemel.registry import Entry, Registry
 from gemel.state import State
-from gemel.twin import Block, Change, Page
+from gemel.twin import Block, Change, Page, PropertyType
 
 __all__ = ["Commander"]
 
@@ -79,6 +80,18 @@ class Commander:
             return placed(tx, drafted, ask.if_revision, self._clock.now())
 
         return self._then(self._intake.transact(work, actor=actor))
+
+    def carry_out(self, ask: Ask, *, actor: str = "library", wait_s: float = 0.0) -> Order:
+        """Ask, and wait until it has ended or so many seconds have passed. Raises as `ask`."""
+        order = self.ask(ask, actor=actor).result()
+        if wait_s > 0 and not order.ended:
+            reached = self.reached(order.id)
+            try:
+                return reached.result(wait_s)
+            except TimeoutError:
+                reached.cancel()
+                return self.order(order.id)
+        return order
 
     def cancel(self, id: str, *, actor: str = "") -> Future[Order]:
         """Take an order back that has not left. The future raises Conflict when it has."""
@@ -162,6 +175,11 @@ class Commander:
             found = [order_of(row) for row in connection.execute(query)]
         more = str(found[limit - 1].number) if len(found) > limit else None
         return Page(found[:limit], more)
+
+    @staticmethod
+    def agrees(reported: Any, desired: Any, property_: PropertyType) -> bool:
+        """Whether a reported value counts as the desired one."""
+        return agrees(reported, desired, property_)
 
     def desired(self, twin: str) -> dict[str, Desired]:
         """What the properties of a twin are to be, by property."""

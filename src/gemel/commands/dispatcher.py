@@ -187,7 +187,7 @@ class Dispatcher:
         self._commit([*self._observed(), *moves])
 
     def _deduplicates(self, order: Order) -> bool:
-        way = self._ways().of(order.twin, order.name, order.kind)
+        way = self._ways().of(order.twin, order.name)
         return way is not None and way.binding.deduplicates and order.deadline > self._clock.now()
 
     # what becomes of orders
@@ -280,7 +280,7 @@ class Dispatcher:
     def _why_not_sent(self, order: Order) -> str:
         if order.approval == "waiting":
             return "nobody else approved it"
-        way = self._ways().of(order.twin, order.name, order.kind)
+        way = self._ways().of(order.twin, order.name)
         if way is None or self._carrier is None:
             return "no connector carries it"
         return self._carrier.ready(way.connector) or "earlier orders to this twin were under way"
@@ -326,7 +326,7 @@ class Dispatcher:
         for order in self._open.values():
             if order.state is not S.REQUESTED or order.approval == "waiting" or order.twin in held:
                 continue
-            way = ways.of(order.twin, order.name, order.kind)
+            way = ways.of(order.twin, order.name)
             if way is None:
                 continue
             held.add(order.twin)
@@ -349,7 +349,7 @@ class Dispatcher:
     def _sending(self, order: Order, errands: dict[str, Errand]) -> list[Move]:
         """The order on its way, in the place of earlier values of the same property; or refused by a rule."""
         verdict = self._verdict(order)
-        entry, way = self._directory.twin(order.twin), self._ways().of(order.twin, order.name, order.kind)
+        entry, way = self._directory.twin(order.twin), self._ways().of(order.twin, order.name)
         if verdict is None and entry is not None and way is not None:
             try:
                 errands[order.id] = errand_of(order, way, entry, self._directory)

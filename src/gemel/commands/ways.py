@@ -46,13 +46,13 @@ class Ways:
                     if known is None or known.binding.direction is Direction.IN:
                         self._plain[named] = way
 
-    def of(self, twin: str, name: str, kind: OrderKind) -> Way | None:
+    def of(self, twin: str, name: str) -> Way | None:
         """The way of an order; None if nothing carries it."""
         way = self._plain.get((twin, name))
-        if way is not None and _leads_out(way.binding, kind):
+        if way is not None and way.binding.direction is not Direction.IN:
             return way
         for pattern in self._patterns:
-            if _leads_out(pattern.binding, kind) and (filled := _filled(pattern, twin, name)) is not None:
+            if pattern.binding.direction is not Direction.IN and (filled := _filled(pattern, twin, name)) is not None:
                 return filled
         return None
 
@@ -64,11 +64,6 @@ def _named(binding: Binding, directory: Directory) -> tuple[str, str]:
         return binding.twin, binding.property
     ref = entry.properties.get(binding.property)
     return entry.id, binding.property if ref is None else ref.property.name
-
-
-def _leads_out(binding: Binding, kind: OrderKind) -> bool:
-    """A binding of a command always does; one of a property says so."""
-    return kind is OrderKind.COMMAND or binding.direction is not Direction.IN
 
 
 @lru_cache(maxsize=1024)

@@ -31,6 +31,7 @@ from gemel.twin import Binding, Change, ConnectorSpec, Kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gemel.commands import Errand, Outcome, Tell
     from gemel.connectors.guests import Guests
     from gemel.connectors.members import Member
     from gemel.history import Fact
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GROUP",
+    "Actuator",
     "Backoff",
     "NotWanted",
     "Outlet",
@@ -49,6 +51,7 @@ __all__ = [
     "Sink",
     "Source",
     "Undelivered",
+    "Unsent",
     "build",
     "check",
     "kinds",
@@ -139,10 +142,13 @@ class Port(Protocol):
     def note(self, detail: str) -> None:
         """Something for a person to see in health: what the object says of itself."""
 
-    def reject(self, reason: str, raw: bytes | str, *, address: str = "", source: str = "") -> None:
+    def reject(
+        self, reason: str, raw: bytes | str, *, address: str = "", source: str = "", message: Message | None = None
+    ) -> None:
         """Something came that cannot be read; it is counted by reason, shown in health with the latest sample.
 
-        `source`: whose it is in the quarantine, when that is a guest with a name of its own (a device).
+        `source`: whose it is in the quarantine, when that is a guest with a name of its own (a device). `message`: what
+        it means, where only the right to say it is missing: then it is held so that it can be replayed.
         """
 
     async def kept(self) -> None:
@@ -207,6 +213,24 @@ class Source(Protocol):
         CancelledError close sockets and raise it on. Each source has an event loop of its own: one that blocks it
         blocks no other.
         """
+
+
+@runtime_checkable
+class Actuator(Protocol):
+    """A source that also carries orders to its object, by its bindings with direction out or both."""
+
+    async def act(self, errand: Errand, tell: Tell) -> Outcome:
+        """Carry out one errand, once, now; return what became of it.
+
+        Called on the source's event loop while it says that it is connected, also several at a time: those of one twin
+        in the order in which they begin. What comes after `errand.expires` is cut off. Before the answer, `tell`
+        (with the order's id) says LEFT when what follows may follow, and DELIVERED or ACKNOWLEDGED when that is known.
+        Raise Unsent only if nothing can have left. Whatever else is raised means that nobody knows.
+        """
+
+
+class Unsent(Exception):
+    """Nothing of an errand has left; raised by an actuator."""
 
 
 class Outlet(Protocol):

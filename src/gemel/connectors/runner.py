@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from gemel.clock import Clock
-from gemel.connectors.base import Backoff, Sink, Source, Undelivered, build
+from gemel.clock import SECOND, Clock
+from gemel.commands import Errand, Outcome, Result, Tell
+from gemel.connectors.base import Actuator, Backoff, Sink, Source, Undelivered, Unsent, build
 from gemel.connectors.follower import Follower
 from gemel.connectors.guests import Guests
 from gemel.connectors.health import Health
@@ -58,6 +59,8 @@ class Runner:
         self._task: asyncio.Task[None] | None = None
         self._ready = threading.Event()
         self._port: ConnectorPort | None = None
+        self._actuator: Actuator | None = None
+        self._acts: set[asyncio.Task[None]] = set()
         self._pulse = 0.0
 
     def start(self) -> None:
@@ -92,6 +95,52 @@ class Runner:
         except RuntimeError:  # its loop has just closed
             return None
 
+    def ready(self) -> str:
+        """Why it can carry no order just now; empty if it can."""
+        port = self._port
+        if port is None or not self._thread.is_alive():
+            return f"connector {self.spec.id} does not run"
+        if port.health.state != "connected":
+            return f"connector {self.spec.id} is {port.health.state}: {port.health.detail or port.health.last_error}"
+        if self._actuator is None:
+            return f"connectors of kind {self.spec.kind} carry nothing outward"
+        return ""
+
+    def carry(self, errand: Errand, tell: Tell) -> None:
+        """Have the source carry out an errand; `tell` hears what became of it, whatever happens."""
+        loop = self._loop
+        if loop is None or (why := self.ready()):
+            tell(errand.order, Outcome(result=Result.UNSENT, detail=why if loop is not None else "it does not run"))
+            return
+
+        def begin() -> None:
+            task = asyncio.create_task(self._act(errand, tell))
+            self._acts.add(task)
+            task.add_done_callback(self._acts.discard)
+
+        try:
+            loop.call_soon_threadsafe(begin)
+        except RuntimeError:  # its loop has just closed
+            tell(errand.order, Outcome(result=Result.UNSENT, detail=f"connector {self.spec.id} was stopped"))
+
+    async def _act(self, errand: Errand, tell: Tell) -> None:
+        outcome = Outcome(result=Result.UNKNOWN, detail=f"connector {self.spec.id} was stopped while it was under way")
+        left_s = (errand.expires - self._clock.now()) / SECOND
+        try:
+            if (why := self.ready()) or self._actuator is None or left_s <= 0:
+                outcome = Outcome(result=Result.UNSENT, detail=why or "its time was over")
+                return
+            async with asyncio.timeout(left_s):
+                outcome = await self._actuator.act(errand, tell)
+        except Unsent as error:
+            outcome = Outcome(result=Result.UNSENT, detail=str(error))
+        except TimeoutError:
+            outcome = Outcome(result=Result.UNKNOWN, detail="no answer came by the deadline")
+        except Exception as error:
+            outcome = Outcome(result=Result.UNKNOWN, detail=f"no answer: {_reason(error)}")
+        finally:
+            tell(errand.order, outcome)
+
     def health(self) -> Health:
         """How it is now."""
         if self._port is None:
@@ -122,9 +171,9 @@ class Runner:
                 port.lost("the connector was stopped")  # after all that it brought
                 port.health.state = "stopped"
         finally:
-            for helper in helpers:
+            for helper in (*helpers, *self._acts):
                 helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            await asyncio.gather(*helpers, *self._acts, return_exceptions=True)
 
     async def _keep(self, port: ConnectorPort) -> None:
         """Run the source until it ends or is cancelled."""
@@ -132,6 +181,7 @@ class Runner:
         if made is None:
             return
         source, backoff = made
+        self._actuator = source if isinstance(source, Actuator) else None
         delays = backoff.delays()
         while True:
             port.was_connected = False

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gemel.clock import Clock
+from gemel.commands import Errand, Outcome, Result, Tell
 from gemel.connectors.base import Backoff, Sink, Source, check
 from gemel.connectors.guests import Guests
 from gemel.connectors.health import HEALTH_TYPE, Health, health_message, health_twin
@@ -107,6 +108,20 @@ class Supervisor:
         """Hand what was posted to the connector of kind `http` with this id; None when no such one runs."""
         runner = self._runners.get(id)
         return runner.deliver(messages) if runner is not None and runner.spec.kind == "http" else None
+
+    def ready(self, connector: str) -> str:
+        """Why a connector can carry no order just now; empty if it can."""
+        runner = self._runners.get(connector)
+        return f"connector {connector} does not run" if runner is None else runner.ready()
+
+    def carry(self, errand: Errand, tell: Tell) -> None:
+        """Hand an order to its connector; returns at once, `tell` hears what became of it."""
+        runner = self._runners.get(errand.connector)
+        if runner is None:
+            detail = f"connector {errand.connector} does not run"
+            tell(errand.order, Outcome(result=Result.UNSENT, detail=detail))
+        else:
+            runner.carry(errand, tell)
 
     def health(self) -> dict[str, Health]:
         """How every declared connector is now, by id."""

@@ -21,7 +21,9 @@ from gemel.registry.plan import Action, FieldChange, Plan, Step, differences, ty
 from gemel.registry.twins import visible
 from gemel.registry.types import merged_problems
 from gemel.twin import (
+    Binding,
     ConnectorSpec,
+    Direction,
     LifeStage,
     Plant,
     TwinSpec,
@@ -311,7 +313,7 @@ class _Planner:
             for j, binding in enumerate(spec.bindings):
                 if binding.is_template:
                     continue  # which twins it means, only its messages tell
-                self._check_binding(binding.twin, binding.property, binding.unit, f"connectors[{i}].bindings[{j}]")
+                self._check_binding(binding, f"connectors[{i}].bindings[{j}]")
             row = self.connector_rows.get(spec.id)
             if row is None:
                 told = (FieldChange("kind", None, spec.kind), FieldChange("bindings", None, len(spec.bindings)))
@@ -324,7 +326,8 @@ class _Planner:
             if fields:
                 self.steps.append(Step(action=Action.CHANGE, what="connector", id=spec.id, fields=tuple(fields)))
 
-    def _check_binding(self, twin: str, name: str, unit: str, field: str) -> None:
+    def _check_binding(self, binding: Binding, field: str) -> None:
+        twin, name, unit = binding.twin, binding.property, binding.unit
         types = self._types_of(twin)
         if types is None:
             by_alias = {alias: spec for spec in self.plant.twins for alias in spec.aliases}
@@ -335,7 +338,14 @@ class _Planner:
             types = by_alias[twin].types
         known = [self.types_after[id] for id in types if id in self.types_after]
         properties = {n: p for t in known for p in t.properties for n in (p.name, *p.aliases)}
-        others = {c.name for t in known for c in t.commands} | {e.name for t in known for e in t.events}
+        commands = {c.name for t in known for c in t.commands}
+        others = commands | {e.name for t in known for e in t.events}
+        if name in commands and name not in properties and binding.direction is not Direction.OUT:
+            message = f"{name} is a command, which goes to the object; say direction: out"
+            self.problems.append(Problem(message, f"{field}.direction"))
+        elif name in properties and binding.direction is not Direction.IN and not properties[name].writable:
+            message = f"{name} only tells; say writable: true in its type, or direction: in"
+            self.problems.append(Problem(message, f"{field}.direction"))
         if name not in properties and name not in others:
             message = f"{twin} has no property {name}{_meant(name, [*properties, *others])}"
             self.problems.append(Problem(message, f"{field}.property"))

@@ -5,6 +5,7 @@ A handler says `opt=needs("read", "Twin")`. What declares nothing is refused: a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -22,9 +23,12 @@ SELF: dict[str, Any] = {"action": "self"}
 """Open to whoever is signed in, about themselves."""
 
 
-def needs(action: str, kind: str = "Platform", *, id_in: str = "") -> dict[str, Any]:
-    """What a route needs: an action on a kind of thing, whose id is the path parameter `id_in`."""
-    return {"action": Action(action), "kind": ResourceKind(kind), "id_in": id_in}
+def needs(
+    action: str, kind: str = "Platform", *, id_in: str = "", through: Callable[[Call, str], str] | None = None
+) -> dict[str, Any]:
+    """What a route needs: an action on a kind of thing, whose id is the path parameter `id_in`; or, of something that
+    belongs to such a thing, what `through` makes of it (an order's twin)."""
+    return {"action": Action(action), "kind": ResourceKind(kind), "id_in": id_in, "through": through}
 
 
 def speaks(body: Any = None, answer: Any = None) -> dict[str, Any]:
@@ -58,6 +62,8 @@ def permit(call: Call | None, declared: dict[str, Any], names: dict[str, Any], m
     if kind is ResourceKind.TWIN and name:
         require_twin(call, who, action, name, detail=detail)
     else:
+    if (through := declared.get("through")) is not None:
+        name = through(call, name)
         call.services.platform.gate.require(who, action, Resource(kind, name), detail=detail)
 
 

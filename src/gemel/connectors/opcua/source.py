@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 
 from asyncua import Client, ua
 
-from gemel.connectors.base import Port
+from gemel.commands import Errand, Outcome, Tell
+from gemel.connectors.base import Port, Unsent
+from gemel.connectors.opcua.actions import Actions, check_outward
 from gemel.connectors.opcua.addresses import check_address, resolve_address
 from gemel.connectors.opcua.bulk import portions
 from gemel.connectors.opcua.connection import Connection, connect
@@ -20,7 +22,7 @@ from gemel.connectors.opcua.settings import Item, OpcuaSettings
 from gemel.connectors.opcua.values import overflowed, plain, quality_of, time_of
 from gemel.errors import InvalidInput
 from gemel.intake import Message, Reported
-from gemel.twin import FreshnessMode, Quality
+from gemel.twin import Direction, FreshnessMode, Quality
 from gemel.twin.binding import Binding
 
 __all__ = ["OpcuaSource"]
@@ -40,22 +42,35 @@ class OpcuaSource:
 
     def __init__(self, settings: OpcuaSettings, bindings: Sequence[Binding]) -> None:
         self._settings = settings
-        self._bindings = tuple(bindings)
+        self._bindings = tuple(one for one in bindings if one.direction is not Direction.OUT)
+        self._actions: Actions | None = None
+        """While there is a session."""
         for binding in bindings:
             check_address(binding.address)
+            check_outward(binding)
         if unknown := set(settings.items) - {binding.address for binding in bindings}:
             raise InvalidInput(f"settings.items names {min(unknown)!r:.200}, which no binding has as its address")
 
     async def run(self, port: Port) -> None:
-        async with connect(self._settings, port) as connection:
-            watch = _Watch(self._settings, connection, port)
-            await watch.subscribe()
-            refused = await watch.add(self._bindings)
-            watched = len(self._bindings) - len(refused)
-            port.connected(f"{self._settings.url}, {watched} of {len(self._bindings)} nodes")
-            for binding, reason in refused:
-                port.reject(f"the server refuses to watch this node: {reason}", b"", address=binding.address)
-            await watch.follow([binding for binding, _ in refused])
+        try:
+            async with connect(self._settings, port) as connection:
+                self._actions = Actions(connection.client)
+                watch = _Watch(self._settings, connection, port)
+                await watch.subscribe()
+                refused = await watch.add(self._bindings)
+                watched = len(self._bindings) - len(refused)
+                port.connected(f"{self._settings.url}, {watched} of {len(self._bindings)} nodes")
+                for binding, reason in refused:
+                    port.reject(f"the server refuses to watch this node: {reason}", b"", address=binding.address)
+                await watch.follow([binding for binding, _ in refused])
+        finally:
+            self._actions = None
+
+    async def act(self, errand: Errand, tell: Tell) -> Outcome:
+        """Write a variable or call a method; see `Actuator`."""
+        if self._actions is None:
+            raise Unsent(f"there is no session with {self._settings.url}")
+        return await self._actions.act(errand, tell)
 
 
 class _Node:

@@ -1,0 +1,272 @@
+"""Orders to the objects of twins: commands, desired values, what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get, post, put
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Response
+
+from gemel.access import Principal
+from gemel.commands import ENDED, Ask, Order, OrderKind
+from gemel.errors import NotFound
+from gemel.server.call import Call, call_of
+from gemel.server.encode import value_of
+from gemel.server.guard import needs, require_twin, speaks
+from gemel.server.http import Cursor, Limit, Req, decoded, done, etag, if_match, json
+from gemel.server.options import API
+from gemel.server.order_views import DesiredView, OrderView, desired_view, order_view
+from gemel.twin import Page
+
+__all__ = ["ROUTES", "person"]
+
+READ_ONE = needs("read", "Twin", id_in="twin")
+COMMAND_ONE = needs("command", "Twin", id_in="twin")
+LONGEST_WAIT_S = 60.0
+Wait = Annotated[
+    float,
+    QueryParameter(
+        ge=0, le=LONGEST_WAIT_S, description="Answer when it has ended, at the latest after so many seconds."
+    ),
+]
+
+
+class Command(msgspec.Struct, forbid_unknown_fields=True):
+    """What a command is given. An input is a value, or `{"value": 104, "unit": "[degF]"}`."""
+
+    input: dict[str, Any] = {}
+    deadline_s: float | None = None
+    """Seconds from now; null: as the binding says, or 30."""
+    key: str = ""
+    """The same key again is the same order. Left out, the Idempotency-Key."""
+
+
+class Wish(msgspec.Struct, forbid_unknown_fields=True):
+    """What a property is to be."""
+
+    value: Any
+    unit: str = ""
+    deadline_s: float | None = None
+    key: str = ""
+
+
+class Settled(msgspec.Struct, forbid_unknown_fields=True):
+    """What became of an order of which nobody could tell."""
+
+    applied: bool
+    note: str = ""
+    """How that is known; kept sealed with your key."""
+
+
+def person(who: Principal) -> str:
+    """Who it is behind a token: control and a second person's approval are of people, not of tokens."""
+    return who.owner or who.id
+
+
+def _key(call: Call, given: str) -> str:
+    return given or ("" if call.once is None else call.once.key)
+
+
+@post(
+    f"{API}/twins/{{twin:str}}/commands/{{command:str}}",
+    opt=COMMAND_ONE | speaks(Command, OrderView),
+    status_code=202,
+    tags=["orders"],
+    summary="Have the object do something",
+)
+async def command(request: Req, twin: FromPath[str], command: FromPath[str], wait: Wait = 0.0) -> Response[bytes]:
+    """Answers 202 with the order while it is under way, 200 once it has ended; read `state`, it may be refused."""
+    given = await decoded(request, Command, optional=True)
+    ask = Ask(
+        twin=twin,
+        name=command,
+        kind=OrderKind.COMMAND,
+        input=given.input,
+        deadline_s=given.deadline_s,
+        key=_key(call_of(request), given.key),
+    )
+    return await _asked(request, ask, wait)
+
+
+@put(
+    f"{API}/twins/{{twin:str}}/properties/{{property:str}}/desired",
+    opt=COMMAND_ONE | speaks(Wish, OrderView),
+    status_code=202,
+    tags=["orders"],
+    summary="Have a property become a value",
+)
+async def desire(request: Req, twin: FromPath[str], property: FromPath[str], wait: Wait = 0.0) -> Response[bytes]:
+    """As a command. With If-Match (the ETag of what is desired; `"0"`: nothing yet) no other wish is overwritten."""
+    given = await decoded(request, Wish)
+    ask = Ask(
+        twin=twin,
+        name=property,
+        kind=OrderKind.PROPERTY,
+        input=given.value,
+        unit=given.unit,
+        deadline_s=given.deadline_s,
+        key=_key(call_of(request), given.key),
+        if_revision=if_match(request),
+    )
+    return await _asked(request, ask, wait)
+
+
+async def _asked(request: Req, ask: Ask, wait: float) -> Response[bytes]:
+    call = call_of(request)
+    commander = call.services.platform.commander
+    order = await done(request, commander.ask(ask, actor=person(call.who)))
+    call.position = max(call.position, call.services.platform.state.position)
+    if wait > 0 and not order.ended:
+        order = await _ended(request, order, wait)
+    headers = {"Location": f"{API}/orders/{order.id}"}
+    if order.revision:
+        headers |= etag(order.revision)
+    return json(order_view(order), status=200 if order.ended else 202, headers=headers)
+
+
+async def _ended(request: Req, order: Order, wait: float) -> Order:
+    """The order once it has ended, or as it is after so many seconds."""
+    commander = call_of(request).services.platform.commander
+    reached = commander.reached(order.id, ENDED)
+    try:
+        async with asyncio.timeout(wait):
+            return await done(request, reached)
+    except TimeoutError:
+        reached.cancel()
+        return commander.order(order.id)
+
+
+@get(f"{API}/twins/{{twin:str}}/desired", opt=READ_ONE, tags=["orders"], summary="What is desired, beside what is")
+async def desired(request: Req, twin: FromPath[str]) -> dict[str, DesiredView]:
+    call = call_of(request)
+    return await call.services.reads.run(_desired, call, twin)
+
+
+@get(
+    f"{API}/twins/{{twin:str}}/properties/{{property:str}}/desired",
+    opt=READ_ONE | speaks(None, DesiredView),
+    tags=["orders"],
+    summary="What one property is to be; its ETag is for If-Match",
+)
+async def desired_one(request: Req, twin: FromPath[str], property: FromPath[str]) -> Response[bytes]:
+    call = call_of(request)
+    ref = call.services.platform.commander.entry(twin).properties.get(property)
+    found = await call.services.reads.run(_desired, call, twin)
+    one = found.get(property if ref is None else ref.property.name)
+    if one is None:
+        raise NotFound(f"nothing is desired of {twin:.100}.{property:.80}; PUT a value here")
+    return json(one, headers=etag(one.revision))
+
+
+def _desired(call: Call, twin: str) -> dict[str, DesiredView]:
+    platform = call.services.platform
+    entry = platform.commander.entry(twin)
+    found = {}
+    for name, one in platform.commander.desired(twin).items():
+        now = platform.state.property(entry, name)
+        ref = entry.properties.get(name)
+        agree = now is not None and ref is not None and platform.commander.agrees(now.value, one.value, ref.property)
+        order = platform.commander.order(one.order)
+        found[name] = desired_view(one, str(order.state), None if now is None else value_of(now), agrees=agree)
+    return found
+
+
+@get(f"{API}/twins/{{twin:str}}/orders", opt=READ_ONE, tags=["orders"], summary="Orders to one twin, the newest first")
+async def orders_of(
+    request: Req,
+    twin: FromPath[str],
+    state: Annotated[list[str] | None, QueryParameter(description="Only in this state; may repeat.")] = None,
+    named: Annotated[str, QueryParameter(max_length=80, description="Of this command or property.")] = "",
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> Page[OrderView]:
+    services = call_of(request).services
+    page = await services.reads.run(
+        services.platform.commander.orders, twin, states=state or (), name=named, limit=limit, cursor=cursor
+    )
+    return Page([order_view(order) for order in page.items], page.next)
+
+
+@get(f"{API}/orders", opt=needs("read"), tags=["orders"], summary="Orders to all twins, the newest first")
+async def orders(
+    request: Req,
+    state: Annotated[list[str] | None, QueryParameter(description="Only in this state; may repeat.")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> Page[OrderView]:
+    """Only of twins that may be read, so a page may be short; go on while there is a `next`."""
+    call = call_of(request)
+    page = await call.services.reads.run(
+        call.services.platform.commander.orders, states=state or (), limit=limit, cursor=cursor
+    )
+    return Page([order_view(order) for order in page.items if _readable(call, order)], page.next)
+
+
+def _readable(call: Call, order: Order) -> bool:
+    try:
+        require_twin(call, call.who, "read", order.twin)
+    except NotFound:
+        return False
+    return True
+
+
+def twin_of_order(call: Call, order: str) -> str:
+    """The twin that an order is to. Raises NotFound."""
+    return call.services.platform.commander.order(order).twin
+
+
+READ_ORDER = needs("read", "Twin", id_in="order", through=twin_of_order)
+COMMAND_ORDER = needs("command", "Twin", id_in="order", through=twin_of_order)
+
+
+@get(f"{API}/orders/{{order:str}}", opt=READ_ORDER, tags=["orders"], summary="One order, with its steps")
+async def order_of(request: Req, order: FromPath[str], wait: Wait = 0.0) -> OrderView:
+    services = call_of(request).services
+    found = await services.reads.run(services.platform.commander.order, order)
+    if wait > 0 and not found.ended:
+        found = await _ended(request, found, wait)
+    return order_view(found)
+
+
+@post(
+    f"{API}/orders/{{order:str}}/cancel",
+    opt=COMMAND_ORDER,
+    status_code=200,
+    tags=["orders"],
+    summary="Take back what has not left",
+)
+async def cancel(request: Req, order: FromPath[str]) -> OrderView:
+    call = call_of(request)
+    return order_view(await done(request, call.services.platform.commander.cancel(order, actor=person(call.who))))
+
+
+@post(
+    f"{API}/orders/{{order:str}}/approve",
+    opt=COMMAND_ORDER,
+    status_code=200,
+    tags=["orders"],
+    summary="Agree, as the second person, to somebody's order",
+)
+async def approve(request: Req, order: FromPath[str]) -> OrderView:
+    call = call_of(request)
+    return order_view(await done(request, call.services.platform.commander.approve(order, actor=person(call.who))))
+
+
+@post(
+    f"{API}/orders/{{order:str}}/resolve",
+    opt=COMMAND_ORDER | speaks(Settled, OrderView),
+    status_code=200,
+    tags=["orders"],
+    summary="Say what became of an order of which nobody could tell",
+)
+async def resolve(request: Req, order: FromPath[str]) -> Response[bytes]:
+    call, given = call_of(request), await decoded(request, Settled)
+    commander = call.services.platform.commander
+    future = commander.resolve(order, applied=given.applied, said=given.note, actor=person(call.who))
+    return json(order_view(await done(request, future)))
+
+
+ROUTES = [command, desire, desired, desired_one, orders_of, orders, order_of, cancel, approve, resolve]
