@@ -386,6 +386,7 @@ class Platform:
         return entry
 
     def _follow(self, block: Block) -> None:
+        self.commander.follow(block)
         self.gate.devices.follow(block)
         if any(change.kind.startswith("connector.") for change in block.changes):
             self._house.rewired()
@@ -399,7 +400,6 @@ class _Composition:
     """How twins are made of twins, for selections of parts."""
 
     def __init__(self, registry: Registry) -> None:
-        self.commander.follow(block)
         self._registry = registry
 
     def parts(self, twins: Sequence[str], depth: int | None) -> Iterable[str]:
