@@ -24,7 +24,7 @@ LEVELS = [
     ["history"],
     ["access"],
     ["intake"],
-    ["commands"],
+    ["commands", "computation"],
     ["connectors"],
     ["folder"],
     ["storage", "erasure"],

@@ -25,6 +25,7 @@ from gemel.access import Devices, Gate
 from gemel.backup import Keeper, Manifest, adopt, prepare, written
 from gemel.clock import Clock, Moment, WallClock, moment
 from gemel.commands import Ask, Commander, Order, OrderKind
+from gemel.computation import Computation
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
@@ -108,6 +109,8 @@ class Platform:
             followers = [self.state.fold, self._follow]
             self.intake = Intake(self.journal, self.registry, clock, after_commit=followers, sources=self.state)
             opened.callback(self.intake.close)
+            self.computation = Computation(self.state, self.registry, self.intake, clock)
+            opened.callback(self.computation.close)
             self.commander = Commander(self.database, self.intake, self.registry, self.state, clock)
             opened.callback(self.commander.close)
             self.history.on_damage(lambda change: self.tell([change]))
@@ -152,6 +155,7 @@ class Platform:
             self._rewire()
             if run_connectors:  # a copy that is only looked at keeps still
                 self.backups.start()
+                self.computation.start()
             opened.callback(self._house.close)
             self._house.start()
             self._opened = opened.pop_all()
@@ -388,6 +392,7 @@ class Platform:
     def _follow(self, block: Block) -> None:
         self.commander.follow(block)
         self.gate.devices.follow(block)
+        self.computation.follow(block)
         if any(change.kind.startswith("connector.") for change in block.changes):
             self._house.rewired()
 

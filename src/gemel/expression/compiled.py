@@ -25,7 +25,8 @@ class Parts:
     whole: NDArray[np.int64]
     """int64[m]: the row (0 … n-1) of the twin that each is a part of."""
     table: pa.Table
-    """A column for each input of the set (`Members.inputs`), by the property's name; and `is_a <type>`: boolean."""
+    """A column for each input of the set (`Members.inputs`), by the property's name; `is_a <type>` for `Members.types`,
+    and perhaps `has <property>` (true for all, if it is left out): booleans."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

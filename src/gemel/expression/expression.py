@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from gemel.errors import GemelError, InvalidExpression
 from gemel.expression.compiled import Compiled, Parts, Rows, finite
-from gemel.expression.grouping import aggregated
+from gemel.expression.grouping import Over, aggregated
 from gemel.expression.measure import Measure
 from gemel.expression.nodes import Aggregate, Call, Literal, Name, Node, walk
 from gemel.expression.operations import OPERATIONS, converted
@@ -114,15 +114,20 @@ class Expression:
             unit = compiled.measure.code if compiled.measure is not None else ""
         except GemelError as error:
             raise InvalidExpression(error.detail, position=compiled.at) from error
-        return Formula(self, Quantity(compiled.kind, unit), compiled)
+        own = {one.name: quantities[one.name] for one in self.inputs}
+        return Formula(self, Quantity(compiled.kind, unit), own, members or {}, compiled)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Formula:
     """A checked expression. The same answers for one row, for a million, and for the past."""
 
     expression: Expression
     result: Quantity
+    quantities: Mapping[str, Quantity]
+    """What each input is, by its name."""
+    members: Mapping[str, Mapping[str, Quantity]]
+    """What the parts' inputs are, by the set's name and their own."""
     _compiled: Compiled
 
     def evaluate(
@@ -341,7 +346,9 @@ class _Compiler:
         inner = _Compiler(self.members[name], {}, within=name)
         arguments = [inner.compile(one) for one in node.arguments]
         condition = inner.compile(node.condition) if node.condition is not None else None
-        return aggregated(node.name, name, arguments, condition, node.at)
+        within = (*node.arguments, *((node.condition,) if node.condition is not None else ()))
+        named = {one.path[-1] for top in within for one, _ in _names(top)}
+        return aggregated(node.name, Over(name, frozenset(named)), arguments, condition, node.at)
 
 
 def _literal(node: Literal) -> Compiled:

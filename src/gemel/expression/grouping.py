@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,28 @@ LEVELS = ("normal", "warning", "fault")
 """Of a condition, the best first."""
 
 _Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What an aggregate goes over: those parts of a set that have all the properties it names."""
+
+    members: str
+    names: frozenset[str]
+
+    def parts(self, rows: Rows) -> Parts:
+        parts = rows.parts[self.members]
+        for name in self.names:
+            if (column := f"has {name}") in parts.table.column_names:
+                parts = _where(parts, parts.table.column(column))
+        return parts
+
+
 _Group = Callable[[NDArray[np.int64], int, Sequence[Any]], Any]
 
 
-def aggregated(name: str, members: str, arguments: Sequence[Compiled], condition: Compiled | None, at: int) -> Compiled:
-    """The aggregate over a set of parts; arguments and condition are compiled for the rows of the parts."""
+def aggregated(name: str, over: Over, arguments: Sequence[Compiled], condition: Compiled | None, at: int) -> Compiled:
+    """The aggregate over parts; arguments and condition are compiled for the rows of the parts."""
     kind, measure = Kind.NUMBER, arguments[0].measure if arguments else None
     if name in ("bool_and", "bool_or"):
         arguments[0].need(Kind.BOOLEAN, name)
@@ -47,10 +64,9 @@ def aggregated(name: str, members: str, arguments: Sequence[Compiled], condition
     group = _GROUPS[name]
 
     def run(rows: Rows) -> Any:
-        parts = rows.parts[members]
-        chosen = parts
+        chosen = over.parts(rows)
         if condition is not None:
-            chosen = _where(parts, condition.run(Rows(parts.table, moment=None)))
+            chosen = _where(chosen, condition.run(Rows(chosen.table)))
         within = Rows(chosen.table)
         values = [_long(one.run(within), chosen.table.num_rows) for one in arguments]
         return group(chosen.whole, rows.count, values)
@@ -60,6 +76,7 @@ def aggregated(name: str, members: str, arguments: Sequence[Compiled], condition
 
 def _where(parts: Parts, condition: Any) -> Parts:
     kept = pc.fill_null(_long(condition, parts.table.num_rows), False)
+    kept = kept.combine_chunks() if isinstance(kept, pa.ChunkedArray) else kept
     return replace(parts, whole=parts.whole[kept.to_numpy(zero_copy_only=False)], table=parts.table.filter(kept))
 
 

@@ -4,6 +4,7 @@ from gemel.state.delta import Delta, Gap, Happening, Transition
 from gemel.state.keyframe import Keyframe
 from gemel.state.live import Projection
 from gemel.state.now import Now, Update, Updates
+from gemel.state.readout import Readout
 from gemel.state.saved import Saved
 from gemel.state.selection import Composition, Selection
 from gemel.state.sql import Files, Relation
@@ -19,6 +20,7 @@ __all__ = [
     "Keyframe",
     "Now",
     "Projection",
+    "Readout",
     "Relation",
     "Saved",
     "Selection",

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from gemel.clock import Clock
 from gemel.errors import Conflict, InvalidQuery
@@ -20,6 +22,7 @@ from gemel.state.folding import fold_block
 from gemel.state.keyframe import Keyframe, restore, snapshot
 from gemel.state.live import Projection, live_table
 from gemel.state.now import Now, plain
+from gemel.state.readout import Readout, read
 from gemel.state.selection import Composition, Selection
 from gemel.state.sql import Relation, Sql
 from gemel.state.subscription import Subscription, Swept
@@ -105,6 +108,10 @@ class State:
         stale = deadline <= now
         times = cells.time.item(low), cells.recorded.item(low), cells.changed.item(low)
         return Now(value, *times, quality, position, not stale, deadline if stale else None)
+
+    def read(self, series: NDArray[np.int64]) -> Readout:
+        """The cells of any series at once, as columns; below 0: of none."""
+        return read(self._core, series)
 
     def table(self, type_id: str, *, projection: Projection | None = None) -> pa.Table:
         """A type's table at one position, to keep: twin, then `<property>`, `__time`, `__changed`, `__quality`,

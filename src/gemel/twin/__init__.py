@@ -3,7 +3,15 @@
 from gemel.twin.binding import Binding, ConnectorSpec, Direction, Scale
 from gemel.twin.change import Block, Change, Position
 from gemel.twin.check import check_connector, check_plant, check_spec, check_type
-from gemel.twin.computed import computed_problems, dependencies, formulas, part_types, property_named, quantity
+from gemel.twin.computed import (
+    computed_problems,
+    dependencies,
+    expressions_of,
+    formulas,
+    part_types,
+    property_named,
+    quantity,
+)
 from gemel.twin.control import Control, FailSafe, Interlock, Mode, Pace
 from gemel.twin.conversion import convert_generation
 from gemel.twin.documents import located, merge_plants, parse_plant, parse_type
@@ -86,6 +94,7 @@ __all__ = [
     "convert_generation",
     "dependencies",
     "evolve",
+    "expressions_of",
     "former",
     "formulas",
     "json_schema",
