@@ -156,6 +156,7 @@ class Platform:
             if run_connectors:  # a copy that is only looked at keeps still
                 self.backups.start()
                 self.computation.start()
+                self.commander.start(self.supervisor)
             opened.callback(self._house.close)
             self._house.start()
             self._opened = opened.pop_all()
@@ -165,7 +166,6 @@ class Platform:
         """Open the folder, making it if it is new. Without `run_connectors`, declared connectors stay still.
 
         Raises FolderInUse with the process that has it.
-                self.commander.start(self.supervisor)
         """
         return cls(Folder.take(path), clock or WallClock(), run_connectors=run_connectors)
 
@@ -254,19 +254,6 @@ class Platform:
         """Hand in messages; returns when they are on stable storage, with what was refused and why."""
         return self.intake.submit(source, messages).result()
 
-    def subscribe(
-        self, selection: Selection, *, after: Position | None = None, rate_hz: float | None = None
-    ) -> Subscription:
-        """A snapshot, then every change; from a position on with `after`."""
-        return self.state.subscribe(selection, after=after, rate_hz=rate_hz)
-
-    def query(self, sql: str, *, limit: int = 100_000, unwanted: threading.Event | None = None) -> pa.Table:
-        """A SELECT over live.<type>, history.*, twins and links, until `unwanted` is set. Raises InvalidQuery."""
-        known = {**relations(self.database), **self.past().relations()}
-        return self.state.sql(sql, known, limit=limit, unwanted=unwanted)
-
-    # the past
-
     def command(
         self,
         twin: str,
@@ -300,6 +287,19 @@ class Platform:
     def orders(self, twin: str = "", **query: Any) -> Page[Order]:
         """What was asked for and what became of it, the newest first: `states`, `name`, `limit`, `cursor`."""
         return self.commander.orders(twin, **query)
+
+    def subscribe(
+        self, selection: Selection, *, after: Position | None = None, rate_hz: float | None = None
+    ) -> Subscription:
+        """A snapshot, then every change; from a position on with `after`."""
+        return self.state.subscribe(selection, after=after, rate_hz=rate_hz)
+
+    def query(self, sql: str, *, limit: int = 100_000, unwanted: threading.Event | None = None) -> pa.Table:
+        """A SELECT over live.<type>, history.*, twins and links, until `unwanted` is set. Raises InvalidQuery."""
+        known = {**relations(self.database), **self.past().relations()}
+        return self.state.sql(sql, known, limit=limit, unwanted=unwanted)
+
+    # the past
 
     def at(self, twin: str, time: Moment) -> dict[str, Reading]:
         """The whole twin as it was at an instant."""
