@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,52 @@ def test_a_device_may_publish_only_its_own_topics(site: Site):
         device.publish("gemel/press-8/temperature", "666")  # 3.1.1 has no word for no
     assert site.value("press-8", "temperature") != 666
     assert site.health.rejected == {"published where it may not (device:box-7)": 3}
-    assert "gemel/press-8/temperature" in str(site.platform.quarantined(source="device:box-7").items)
+    held = site.platform.quarantined(source="device:box-7").items
+    assert [(one.code, one.twin, one.property) for one in held] == [
+        ("not-granted", "press-8", "temperature"),
+        ("not-granted", "press-8", "gone"),
+        ("not-granted", "press-8", "temperature"),
+    ]
+
+
+def test_what_a_device_said_of_a_twin_too_early_is_taken_when_it_may(site: Site):
+    secret = site.device("box-7", "press-7")
+    site.listen()
+    with Device(site.port, user="box-7", password=secret) as device:
+        device.publish("gemel/press-9", '{"pressure": 4.25, "unheard_of": 1}')
+    site.platform.gate.devices.change("box-7", ["press-7", "press-9"])
+    receipt = site.platform.intake.replay(source="device:box-7", code="not-granted", twin="press-9").result(WAIT_S)
+    assert (receipt.accepted, receipt.quarantined) == (1, 1)
+    assert site.value("press-9", "pressure") == 4.25
+
+
+def test_whatever_is_refused_of_a_device_is_listed_under_the_device(site: Site):
+    secret = site.device("box-8", "press-8")
+    site.listen()
+    with Device(site.port, user="box-8", password=secret) as device:
+        assert device.publish("gemel/press-8/temperature", "900")[0].value == 0x99  # out of range
+        assert device.publish("gemel/press-8/temperature", '{"value": 1, "time": "now"}')[0].value == 0x99
+        assert device.publish("gemel/press-88/temperature", "1")[0].value == 0x87
+        assert device.publish("my/own/topic", "1")[0].value == 0x90
+        assert device.publish("gemel/press-8/!overheated", '{"id": "x", "fields": {"limit": "hot"}}')[0].is_failure
+    held = site.platform.quarantined(source="device:box-8").items
+    assert {one.code for one in held} == {"range", "malformed", "not-granted", "kind"}
+    assert any("my/own/topic" in str(one.payload) for one in held)
+    assert site.platform.intake.held(["device:box-8"]) == {"device:box-8": 5}
+    assert not site.platform.quarantined(source=site.id).items
+
+
+def test_ids_and_events_of_devices_are_their_own(site: Site):
+    """Two devices may number alike; an event says who told it."""
+    first, second = site.device("box-7", "press-7", "press-9"), site.device("box-8", "press-8", "press-9")
+    site.listen()
+    for name, secret, value in (("box-7", first, "11"), ("box-8", second, "12")):
+        with Device(site.port, user=name, password=secret) as device:
+            assert not device.publish("gemel/press-9/temperature", value, UserProperty=[("id", "same")])[0].is_failure
+            device.publish("gemel/press-9/!overheated", json.dumps({"id": "same", "fields": {"limit": int(value)}}))
+    assert site.value("press-9", "temperature") == 12
+    told = [c for b in site.platform.journal.blocks() for c in b.changes if c.kind == "event.happened"]
+    assert [one.source for one in told if one.subject == "press-9"] == ["device:box-7", "device:box-8"]
 
 
 @pytest.mark.parametrize(
@@ -406,6 +452,28 @@ def test_a_second_connection_takes_the_session_over(site: Site):
     with Device(site.port, "same"):
         assert first.ended.get(timeout=WAIT_S).value == 0x8E
     first.client.loop_stop()
+
+
+def test_a_message_of_quality_2_that_comes_again_is_not_acknowledged_before_it_is_durable(site: Site):
+    site.listen(anonymous=True)
+    hello = packet(0x10, text("MQTT") + b"\x04\x00\x00\x3c" + text("stays"))  # 3.1.1, and the session stays
+    message = text("gemel/press-8/pressure") + b"\x00\x07" + b"7.5"
+    disk_is_slow = threading.Event()
+    writing = site.platform.intake.transact(lambda _: (disk_is_slow.wait(WAIT_S), ()))
+    with Raw(site.port) as first:
+        first.send(hello + packet(0x34, message) + b"\xc0\x00")
+        assert first.read(6) == b"\x20\x02\x00\x00" + b"\xd0\x00"
+    with Raw(site.port) as again:
+        again.send(hello + packet(0x3C, message) + b"\xc0\x00")
+        assert again.read(6) == b"\x20\x02\x01\x00" + b"\xd0\x00"  # the session is there, and still no PUBREC
+        disk_is_slow.set()
+        assert again.read(4) == b"\x50\x02\x00\x07"
+        assert site.value("press-8", "pressure") == 7.5
+        again.send(b"\x62\x02\x00\x07")
+        assert again.read(4) == b"\x70\x02\x00\x07"
+    assert writing.result(WAIT_S)[0]
+    site.until(lambda: site.health.readings)
+    assert site.health.readings == 1
 
 
 def test_more_unanswered_messages_than_allowed_end_the_connection(site: Site):

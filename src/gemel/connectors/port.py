@@ -139,7 +139,9 @@ class ConnectorPort:
     def note(self, detail: str) -> None:
         self.health.detail = detail
 
-    def reject(self, reason: str, raw: bytes | str, *, address: str = "", source: str = "") -> None:
+    def reject(
+        self, reason: str, raw: bytes | str, *, address: str = "", source: str = "", message: Message | None = None
+    ) -> None:
         reason = f"{reason} ({address})" if address else reason
         if reason not in self.health.rejected and len(self.health.rejected) >= MAX_ADDRESSES:
             reason = "other reasons"
@@ -148,7 +150,9 @@ class ConnectorPort:
         self.health.rejected_samples[reason] = data[:_SAMPLE].decode(errors="backslashreplace")
         if self.health.rejected[reason] <= MAX_KEPT and not self.outward:
             with contextlib.suppress(GemelError):
-                self._rejections.append(self._intake.reject(source or self.spec.id, data, reason))
+                whose, intake = source or self.spec.id, self._intake
+                kept = intake.withhold(whose, message) if message else intake.reject(whose, data, reason)
+                self._rejections.append(kept)
 
     async def kept(self) -> None:
         waiting, self._rejections = self._rejections, []

@@ -15,8 +15,9 @@ from gemel.errors import GemelError, InvalidId, InvalidInput, Overloaded, Storag
 from gemel.intake.base import Message, Missed, Quarantined, Receipt, Refusal, ReplayRule, SourceRule, summed
 from gemel.intake.frames import check_batch
 from gemel.intake.identity import Identities, Watermarks, missed, reached
+from gemel.intake.outcome import MAX_PROBLEMS
 from gemel.intake.plans import Plans
-from gemel.intake.quarantine import Held, Quarantine
+from gemel.intake.quarantine import Held, Quarantine, withheld
 from gemel.intake.queue import Answer, FairQueue, Item, size_of_messages
 from gemel.intake.replaying import check_rule
 from gemel.intake.steady import SteadyClock
@@ -193,13 +194,20 @@ class Intake:
     def reject(self, source: str, payload: bytes, reason: str) -> Future[Receipt]:
         """Keep bytes that `source` sent and nobody understands in quarantine, with the reason."""
         refusal = Refusal(code="malformed", detail=reason)
-        held = Held(_checked(source), self._clock.now(), refusal, bytes(payload))
+        return self._hold([Held(_checked(source), self._clock.now(), refusal, bytes(payload))])
 
+    def withhold(self, source: str, message: Message) -> Future[Receipt]:
+        """Keep a message of twins that `source` does not speak for in quarantine; whoever allows it can replay it."""
+        return self._hold(withheld(_checked(source), message, self._clock.now()))
+
+    def _hold(self, held: list[Held]) -> Future[Receipt]:
         def keep(connection: Connection) -> tuple[None, Sequence[Change]]:
-            self._quarantine.write(connection, [held])
+            self._quarantine.write(connection, held)
             return None, ()
 
-        return _then(self.transact(keep), lambda done: Receipt(last=done[1], quarantined=1, problems=[refusal]))
+        problems = [one.refusal for one in held[:MAX_PROBLEMS]]
+        kept = self.transact(keep)
+        return _then(kept, lambda done: Receipt(last=done[1], quarantined=len(held), problems=problems))
 
     def transact(
         self, work: Callable[[Connection], tuple[T, Sequence[Change]]], *, actor: str = ""

@@ -11,12 +11,13 @@ import structlog
 from sqlalchemy import Connection
 
 from gemel.database import Database
-from gemel.intake.base import Quarantined, Refusal
+from gemel.intake.base import Happened, Message, Quarantined, Refusal, Reported
 from gemel.intake.payloads import Refusable, packed, unpacked
+from gemel.intake.refusal import not_granted
 from gemel.intake.tables import quarantine_table
 from gemel.twin import Page
 
-__all__ = ["Held", "Quarantine"]
+__all__ = ["Held", "Quarantine", "withheld"]
 
 MAX_FIELD = 128
 MAX_HELD = 100_000
@@ -56,6 +57,18 @@ class Held(msgspec.Struct, frozen=True):
                 "position": 0,
                 "readings": readings,
             }
+
+
+def withheld(source: str, message: Message, received: int) -> list[Held]:
+    """A message of twins that `source` does not speak for, each thing by itself."""
+    told: list[tuple[Reported | Happened, str, str]] = [(one, one.twin, one.property) for one in message.readings]
+    told += [(one, one.twin, one.event) for one in message.events]
+    held = []
+    for one, twin, name in told:
+        refused = not_granted(source, twin)
+        refusal = Refusal(code=refused.code, detail=refused.detail, twin=twin, property=name)
+        held.append(Held(source, received, refusal, one))
+    return held
 
 
 def _printable(text: object) -> str:

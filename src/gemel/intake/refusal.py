@@ -15,7 +15,7 @@ from gemel.errors import (
 )
 from gemel.intake.base import Refusal
 
-__all__ = ["Refused", "error_of"]
+__all__ = ["Refused", "error_of", "not_granted"]
 
 _ERRORS: dict[str, type[GemelError]] = {
     "unknown-twin": UnknownTwin,
@@ -35,6 +35,11 @@ class Refused(Exception):
         super().__init__(code, detail)
         self.code = code
         self.detail = detail
+
+
+def not_granted(source: str, twin: object) -> Refused:
+    """What a source says of a twin that it does not speak for."""
+    return Refused("not-granted", f"{source} does not speak for twin {twin!r:.100}; add it to its twins, and replay")
 
 
 def error_of(refusal: Refusal) -> GemelError:

@@ -14,7 +14,7 @@ from gemel.intake.outcome import MAX_PROBLEMS, Outcome
 from gemel.intake.plans import Plans
 from gemel.intake.quarantine import Held
 from gemel.intake.queue import Item
-from gemel.intake.refusal import Refused, error_of
+from gemel.intake.refusal import Refused, error_of, not_granted
 from gemel.intake.steady import SteadyClock
 from gemel.intake.tail import Repeats, Tails, event_key, reading_key
 from gemel.intake.validate import INTEGERS, MAX_INTEGER, MAX_TEXT_BYTES, NUMBERS, TEXTS, Plan, check_text, event_fields
@@ -233,13 +233,8 @@ class Taker:
             if scope(reading.twin):
                 kept.append(reading)
             else:
-                self._refuse(outcome, self._not_granted(reading.twin), reading)
+                self._refuse(outcome, not_granted(self._source, reading.twin), reading)
         return kept
-
-    def _not_granted(self, twin: object) -> Refused:
-        return Refused(
-            "not-granted", f"{self._source} does not speak for twin {twin!r:.100}; add it to its twins, and replay"
-        )
 
     def back_to(self, mark: Mark) -> None:
         """Forget what the block got since `mark`."""
@@ -305,7 +300,7 @@ class Taker:
 
     def _event(self, event: Happened, message: Message, outcome: Outcome, repeats: Repeats | None) -> None:
         if self._scope is not None and not self._scope(event.twin):
-            raise self._not_granted(event.twin)
+            raise not_granted(self._source, event.twin)
         entry, type_ = self.plans.event(event.twin, event.event)
         if event.id:
             check_text("the id of an event", event.id)
@@ -351,7 +346,7 @@ class Taker:
         self._source, self._actor, self._window = item.source, item.actor, self.window(item.source)
         try:
             if item.scope is not None and not item.scope(reading.twin):
-                raise self._not_granted(reading.twin)
+                raise not_granted(self._source, reading.twin)
             plan = self.plans.resolve(reading.twin, reading.property)
             self._time(plan, reading.time)
             if reading.value is not None and Quality(reading.quality) is not UNAVAILABLE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -123,11 +124,14 @@ class Desk:
         topic = entry.packet.topic
         place = entry.place = self._topics.find(topic)
         if place is None:
-            self._port.unbound(topic)
             entry.code, entry.reason = Reason.TOPIC_NAME_INVALID, "no twin, binding or relay has this topic"
+            if entry.sender.guest.device:
+                self._reject(entry, "published where nothing is")
+            else:
+                self._port.unbound(topic)
         elif not self._may(entry.sender.guest, place):
             entry.code, entry.reason = Reason.NOT_AUTHORIZED, "you may not publish on this topic"
-            self._reject(entry, "published where it may not")
+            self._reject(entry, "published where it may not", self._meant(entry, place))
         elif place.twins:
             self._read(entry, place)
 
@@ -137,13 +141,21 @@ class Desk:
             return guests.may_pass_on(guest) and (not guest.device or place.device in ("", guest.device))
         return all(guests.may_tell(guest, twin) for twin in place.twins)
 
+    def _meant(self, entry: _Entry, place: Place) -> Message | None:
+        """What a device says of twins that are not its own, so that it can be replayed once they are."""
+        if not place.twins or not entry.sender.guest.device:
+            return None
+        with contextlib.suppress(Unreadable):
+            message = _message(entry.packet, place)
+            return message if message.readings or message.events else None
+        return None
+
     def _read(self, entry: _Entry, place: Place) -> None:
         packet = entry.packet
         if not packet.payload and place.raw is False:
             return  # how MQTT clears a retained message; here a twin's value stands for it
-        properties = packet.user_properties
         try:
-            message = place.read(packet.payload, dict(properties) if properties else None)
+            message = _message(packet, place)
         except Unreadable as error:
             entry.code, entry.reason = Reason.PAYLOAD_FORMAT_INVALID, str(error)
             self._reject(entry, "cannot be read")
@@ -155,10 +167,11 @@ class Desk:
             self._port.unbound(packet.topic)
             entry.code = Reason.NO_MATCHING_SUBSCRIBERS
 
-    def _reject(self, entry: _Entry, reason: str) -> None:
+    def _reject(self, entry: _Entry, reason: str, message: Message | None = None) -> None:
         sample = f"{entry.packet.topic}: {entry.reason}\n".encode() + entry.packet.payload[:_SAMPLE_BYTES]
         guest = entry.sender.guest
-        self._port.reject(reason, sample, address=guest.id or "anybody", source=guest.id if guest.device else "")
+        source = guest.id if guest.device else ""
+        self._port.reject(reason, sample, address=guest.id or "anybody", source=source, message=message)
 
     def _schedule(self) -> None:
         if self._filling and not self._scheduled and len(self._under_way) < _DEPTH:
@@ -238,3 +251,9 @@ class Desk:
             if refusal is not None:
                 entry.code = _MEANING.get(refusal.code, Reason.PAYLOAD_FORMAT_INVALID)
                 entry.reason = refusal.detail
+
+
+def _message(packet: mqtt5.PublishPacket, place: Place) -> Message:
+    """Raises Unreadable."""
+    properties = packet.user_properties
+    return place.read(packet.payload, dict(properties) if properties else None)
