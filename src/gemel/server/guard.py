@@ -58,12 +58,12 @@ def permit(call: Call | None, declared: dict[str, Any], names: dict[str, Any], m
         raise Denied(f"{path:.200} declares no action, so nobody may use it")
     kind: ResourceKind = declared["kind"]
     name = str(names.get(declared["id_in"], "")) if declared["id_in"] else ""
+    if (through := declared.get("through")) is not None:
+        name = through(call, name)
     detail = f"{method} {path:.200}"
     if kind is ResourceKind.TWIN and name:
         require_twin(call, who, action, name, detail=detail)
     else:
-    if (through := declared.get("through")) is not None:
-        name = through(call, name)
         call.services.platform.gate.require(who, action, Resource(kind, name), detail=detail)
 
 
