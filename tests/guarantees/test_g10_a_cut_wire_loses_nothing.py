@@ -33,6 +33,7 @@ class Device:
     def __init__(self, port: int) -> None:
         self.books = Ledger()
         self._numbers: dict[int, int] = {}
+        self._mids: set[int] = set()
         self._changed = threading.Condition()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="device", clean_session=False)
         self._client.on_publish = self._acknowledged
@@ -41,15 +42,25 @@ class Device:
         self._client.loop_start()
 
     def say(self, number: int) -> None:
+        """Not under our lock: paho publishes under the one that it holds while it calls back."""
         with self._changed:
             self.books.sent.add(number)
-            told = self._client.publish("line/count", json.dumps({"id": f"m-{number}", "n": number}), qos=1)
+        told = self._client.publish("line/count", json.dumps({"id": f"m-{number}", "n": number}), qos=1)
+        with self._changed:
             self._numbers[told.mid] = number
+            self._settle()
 
     def _acknowledged(self, _client: Any, _data: Any, mid: int, *_: Any) -> None:
         with self._changed:
-            self.books.acknowledged.add(self._numbers[mid])
-            self._changed.notify_all()
+            self._mids.add(mid)
+            self._settle()
+
+    def _settle(self) -> None:
+        """An acknowledgement may be here before we know which number it is for."""
+        for mid in self._mids & self._numbers.keys():
+            self._mids.remove(mid)
+            self.books.acknowledged.add(self._numbers.pop(mid))
+        self._changed.notify_all()
 
     def wait(self) -> None:
         """Until everything that was said is acknowledged."""
