@@ -16,6 +16,7 @@ from gemel.client.backups import Backups
 from gemel.client.devices import Devices
 from gemel.client.discoveries import Discoveries
 from gemel.client.live import Subscription
+from gemel.client.orders import Control, Orders
 from gemel.client.transport import Transport, path_of
 from gemel.client.values import (
     Average,
@@ -62,6 +63,9 @@ class Client:
         self.backups = Backups(self._at)
         self.devices = Devices(self._at)
         self.discoveries = Discoveries(self._at)
+        self.orders = Orders(self._at)
+        self.control = Control(self._at)
+        self.command, self.set = self.orders.command, self.orders.set
 
     def close(self) -> None:
         self._at.close()

@@ -16,12 +16,13 @@ from gemel.database import Database
 from gemel.errors import Conflict, InvalidInput, NotFound
 from gemel.twin import Change
 
-__all__ = ["Authority", "Held"]
+__all__ = ["LAPSES_S", "Authority", "Held"]
 
 Wholes = Callable[[str], Iterable[str]]
 """What a twin is part of, at any depth."""
 Run = Callable[[Callable[[Connection], Sequence[Change]], str], Any]
 LONGEST_REASON = 500
+LAPSES_S = 900.0
 LONGEST_S = 7 * 86_400.0
 _HANDED_S = 60
 """Whoever gets control has it for at least so long."""
@@ -80,7 +81,7 @@ class Authority:
             ).scalar()
         return unseal(self._database, held.holder, sealed) if sealed else ""
 
-    def take(self, twin: str, actor: str, *, for_s: float = 900.0, force: str = "") -> Held:
+    def take(self, twin: str, actor: str, *, for_s: float = LAPSES_S, force: str = "") -> Held:
         """Take control, or renew it. `force`: the reason to take it from somebody who has it.
 
         Raises Conflict when somebody has it, of this twin, of what it is part of, or of a part.

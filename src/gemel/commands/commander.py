@@ -15,8 +15,8 @@ from sqlalchemy import Connection, func, select
 from gemel.access import seal
 from gemel.clock import Clock
 from gemel.commands.agreement import agrees
-from gemel.commands.asking import draft, placed
-from gemel.commands.authority import Authority
+from gemel.commands.asking import controls_of, draft, placed
+from gemel.commands.authority import LAPSES_S, Authority
 from gemel.commands.book import change_of, desired_of, find, moved, note, order_of, rewritten
 from gemel.commands.carrying import Carrier
 from gemel.commands.dispatcher import Dispatcher
@@ -190,6 +190,14 @@ class Commander:
     def standing(self, twin: str) -> list[Standing]:
         """How the rules for orders to a twin stand now."""
         return self._rules.standing(self.entry(twin), self._clock.now())
+
+    def needs_control(self, twin: str) -> bool:
+        """Whether only who has taken control may command it."""
+        return any(one.required for one in controls_of(self._directory, self.entry(twin)))
+
+    def lapses_s(self, twin: str) -> float:
+        """For how long control of it is taken, if nobody says otherwise."""
+        return min((one.lapses_s for one in controls_of(self._directory, self.entry(twin))), default=LAPSES_S)
 
     def reached(self, id: str, states: Collection[OrderState] = ENDED) -> Future[Order]:
         """The order once it is in one of these states, or has ended."""

@@ -178,14 +178,14 @@ def _desired(call: Call, twin: str) -> dict[str, DesiredView]:
 async def orders_of(
     request: Req,
     twin: FromPath[str],
-    state: Annotated[list[str] | None, QueryParameter(description="Only in this state; may repeat.")] = None,
+    states: Annotated[list[str] | None, QueryParameter(description="Only in this state; may repeat.")] = None,
     named: Annotated[str, QueryParameter(max_length=80, description="Of this command or property.")] = "",
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[OrderView]:
     services = call_of(request).services
     page = await services.reads.run(
-        services.platform.commander.orders, twin, states=state or (), name=named, limit=limit, cursor=cursor
+        services.platform.commander.orders, twin, states=states or (), name=named, limit=limit, cursor=cursor
     )
     return Page([order_view(order) for order in page.items], page.next)
 
@@ -193,14 +193,14 @@ async def orders_of(
 @get(f"{API}/orders", opt=needs("read"), tags=["orders"], summary="Orders to all twins, the newest first")
 async def orders(
     request: Req,
-    state: Annotated[list[str] | None, QueryParameter(description="Only in this state; may repeat.")] = None,
+    states: Annotated[list[str] | None, QueryParameter(description="Only in this state; may repeat.")] = None,
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[OrderView]:
     """Only of twins that may be read, so a page may be short; go on while there is a `next`."""
     call = call_of(request)
     page = await call.services.reads.run(
-        call.services.platform.commander.orders, states=state or (), limit=limit, cursor=cursor
+        call.services.platform.commander.orders, states=states or (), limit=limit, cursor=cursor
     )
     return Page([order_view(order) for order in page.items if _readable(call, order)], page.next)
 

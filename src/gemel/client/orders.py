@@ -1,0 +1,95 @@
+"""Orders to the objects of twins, and control of them. Answers are plain data, as docs/reference/http.md shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gemel.client.transport import Transport, path_of
+from gemel.twin import Page
+
+__all__ = ["Control", "Orders"]
+
+Row = dict[str, Any]
+LONGEST_WAIT_S = 60.0
+
+
+class Orders:
+    """`client.command`, `client.set`, `client.orders` and what belongs to them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._at = transport
+
+    def command(
+        self,
+        twin: str,
+        name: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the type
+        *,
+        deadline_s: float | None = None,
+        key: str = "",
+        wait_s: float = 0.0,
+    ) -> Row:
+        """Have the object do something; the order, or with `wait_s` as it is when it has ended. Read its `state`."""
+        body = {"input": dict(input or {}), "deadline_s": deadline_s, "key": key}
+        return self._send("POST", path_of("twins", twin, "commands", name), body, wait_s)
+
+    def set(
+        self, twin: str, property: str, value: Any, *, if_revision: int | None = None, wait_s: float = 0.0, **how: Any
+    ) -> Row:
+        """Have a property become a value; `how`: unit, deadline_s, key. Raises RevisionConflict."""
+        headers = {} if if_revision is None else {"If-Match": f'"{if_revision}"'}
+        path = path_of("twins", twin, "properties", property, "desired")
+        return self._send("PUT", path, {"value": value, **how}, wait_s, headers)
+
+    def _send(self, method: str, path: str, body: Row, wait_s: float, headers: Mapping[str, str] | None = None) -> Row:
+        params = {"wait": min(wait_s, LONGEST_WAIT_S)} if wait_s else {}
+        return self._at.send(Row, method, path, body, params=params, headers=dict(headers or {}))
+
+    def desired(self, twin: str) -> dict[str, Row]:
+        """What properties are to be, beside what they are."""
+        return self._at.get(dict[str, Row], path_of("twins", twin, "desired"))
+
+    def __call__(self, twin: str = "", *, states: Iterable[str] = (), limit: int = 100, cursor: str = "") -> Page[Row]:
+        """The newest first; of one twin, or of all that may be read."""
+        path = path_of("twins", twin, "orders") if twin else path_of("orders")
+        return self._at.get(Page[Row], path, states=tuple(states), limit=limit, cursor=cursor)
+
+    def get(self, order: str, *, wait_s: float = 0.0) -> Row:
+        """One order; with `wait_s` as it is when it has ended, or so many seconds have passed. Raises NotFound."""
+        return self._at.get(Row, path_of("orders", order), wait=min(wait_s, LONGEST_WAIT_S) or None)
+
+    def cancel(self, order: str) -> Row:
+        """Take back what has not left. Raises Conflict."""
+        return self._at.send(Row, "POST", path_of("orders", order, "cancel"))
+
+    def approve(self, order: str) -> Row:
+        """Agree to somebody else's order. Raises Conflict."""
+        return self._at.send(Row, "POST", path_of("orders", order, "approve"))
+
+    def resolve(self, order: str, *, applied: bool, note: str = "") -> Row:
+        """Say what became of an order of which nobody could tell. Raises Conflict."""
+        return self._at.send(Row, "POST", path_of("orders", order, "resolve"), {"applied": applied, "note": note})
+
+
+class Control:
+    """`client.control`: who has control of a twin."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._at = transport
+
+    def of(self, twin: str) -> Row:
+        """Who has it, and which rules hold now."""
+        return self._at.get(Row, path_of("twins", twin, "control"))
+
+    def take(self, twin: str, *, for_s: float | None = None, force: str = "") -> Row:
+        """Take it, or renew it; `force`: the reason to take it from somebody. Raises Conflict, Denied."""
+        return self._at.send(Row, "PUT", path_of("twins", twin, "control"), {"for_s": for_s, "force": force})
+
+    def hand_over(self, twin: str, to: str) -> Row:
+        """Give it to somebody else, by id."""
+        return self._at.send(Row, "POST", path_of("twins", twin, "control", "hand-over"), {"to": to})
+
+    def release(self, twin: str) -> None:
+        """Give it up."""
+        self._at.request("DELETE", path_of("twins", twin, "control"))
