@@ -21,7 +21,7 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import Connection
 
-from gemel.access import Devices, Gate
+from gemel.access import Action, Devices, Gate, Principal, Rooms, View
 from gemel.backup import Keeper, Manifest, adopt, prepare, written
 from gemel.clock import Clock, Moment, WallClock, moment
 from gemel.commands import Ask, Commander, Order, OrderKind
@@ -117,8 +117,17 @@ class Platform:
             devices = Devices(
                 self.database, self.intake, clock, registry=self.registry, secrets=folder.path / "secrets"
             )
-            self.gate = Gate(self.database, self.intake, clock, position=lambda: self.state.position, devices=devices)
+            self.gate = Gate(
+                self.database,
+                self.intake,
+                clock,
+                position=lambda: self.state.position,
+                devices=devices,
+                registry=self.registry,
+            )
             opened.callback(self.gate.close)
+            tables = partial(relations, self.database)
+            self._seen = Rooms(self.gate, self.registry, self.state, self.history, tables)
             self.holds = Holds(
                 self.database, self.registry.directory, clock, lambda work, actor: self.change(work, actor=actor)
             )
@@ -182,6 +191,10 @@ class Platform:
         self.close()
 
     # what is known
+
+    def view(self, principal: Principal, action: str = Action.READ) -> View:
+        """What somebody sees of all this: every read that is answered to a caller goes through it."""
+        return View(self._seen, principal, action)
 
     @property
     def position(self) -> Position:
@@ -391,7 +404,7 @@ class Platform:
 
     def _follow(self, block: Block) -> None:
         self.commander.follow(block)
-        self.gate.devices.follow(block)
+        self.gate.follow(block)
         self.computation.follow(block)
         if any(change.kind.startswith("connector.") for change in block.changes):
             self._house.rewired()

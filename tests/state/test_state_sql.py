@@ -219,7 +219,7 @@ def test_a_refusal_says_what_there_is(shared: Plant, query: str) -> None:
 def test_a_projection_hides_twins_properties_and_types(fleet: Plant) -> None:
     entry = fleet.registry.directory.twin("press-2")
     assert entry is not None
-    view = Projection(twins=np.array([entry.number]), properties={"temperature"})
+    view = Projection(twins=np.array([entry.number]), properties={"temperature": None})
     (row,) = rows(fleet, "SELECT * FROM live.press", project=lambda _: view)
     assert row["twin"] == "press-2"
     assert not {name for name in row if name.startswith(("strokes", "mode"))}

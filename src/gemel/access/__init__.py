@@ -8,17 +8,23 @@ from gemel.access.credentials import SECRET_PREFIX, Credential, Device
 from gemel.access.devices import Claimed, Devices
 from gemel.access.enrolment import Row, codes_csv
 from gemel.access.gate import Gate
+from gemel.access.grants import GRANTABLE, Grant, Grants
+from gemel.access.parties import Parties, Party
 from gemel.access.policy import Decision, Policies
 from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind, Role
+from gemel.access.projection import Projection
 from gemel.access.sealed import ERASED_TEXT, seal, unseal
+from gemel.access.selector import Selector
 from gemel.access.sessions import Sessions
 from gemel.access.store import Writer
 from gemel.access.throttle import Throttle
 from gemel.access.tokens import Token, Tokens
+from gemel.access.view import Rooms, View
 
 __all__ = [
     "AUDITED",
     "ERASED_TEXT",
+    "GRANTABLE",
     "SECRET_PREFIX",
     "Account",
     "Accounts",
@@ -33,17 +39,25 @@ __all__ = [
     "Device",
     "Devices",
     "Gate",
+    "Grant",
+    "Grants",
     "Issued",
+    "Parties",
+    "Party",
     "Policies",
     "Principal",
+    "Projection",
     "Resource",
     "ResourceKind",
     "Role",
+    "Rooms",
     "Row",
+    "Selector",
     "Sessions",
     "Throttle",
     "Token",
     "Tokens",
+    "View",
     "Writer",
     "codes_csv",
     "seal",

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
+from gemel.access.parties import Parties, check_named
 from gemel.access.principal import Role
 from gemel.access.sealed import destroy_key
 from gemel.access.store import Store, hash_secret, new_id, new_secret, same
@@ -25,6 +26,7 @@ __all__ = ["Account", "Accounts"]
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1024
 SETUP_PREFIX = "gemel_setup"
+KINDS = ("person", "service")
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +34,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    role: Role
+    role: Role | None
+    """In the operating organisation; None: it has what is granted to it, and nothing else."""
+    party: str = ""
+    """The organisation it belongs to; empty: the operating one."""
+    kind: str = "person"
+    """person, or service: a program, which has tokens and never signs in."""
     disabled: bool
     created: int
     changed: int
@@ -42,8 +49,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 class Accounts:
     """People who can sign in. All are held in memory; every change is durable before it counts."""
 
-    def __init__(self, store: Store, *, hasher: PasswordHasher | None = None) -> None:
+    def __init__(self, store: Store, parties: Parties, *, hasher: PasswordHasher | None = None) -> None:
         self._store = store
+        self._parties = parties
         self._lock = threading.Lock()
         self._setting_up = threading.Lock()
         self._hasher = hasher or PasswordHasher()
@@ -64,7 +72,9 @@ class Accounts:
                 row.id: Account(
                     id=row.id,
                     name=row.name or "",
-                    role=Role(row.role),
+                    role=Role(row.role) if row.role else None,
+                    party=row.party,
+                    kind=row.kind,
                     disabled=row.disabled,
                     created=row.created,
                     changed=row.changed,
@@ -73,6 +83,7 @@ class Accounts:
                 for row in rows
             }
             self._passwords = {row.id: row.password for row in rows}
+        self._store.touch()
 
     # reading
 
@@ -94,6 +105,10 @@ class Accounts:
 
     def find(self, id: str) -> Account | None:
         return self._accounts.get(id)
+
+    def lets_in(self, account: Account) -> bool:
+        """Whether it, and its tokens, are let in now."""
+        return not account.disabled and self._parties.lets_in(account.party)
 
     @cached_property
     def _decoy(self) -> str:
@@ -120,7 +135,7 @@ class Accounts:
             right = True
         except (VerificationError, InvalidHashError):
             right = False
-        if not right or found is None or found.disabled:
+        if not right or found is None or not self.lets_in(found):
             self.throttle.failed(*keys)
             raise Unauthenticated("the name or the password is not right; after five failures sign-in slows down")
         self.throttle.succeeded(*keys)
@@ -128,10 +143,28 @@ class Accounts:
 
     # changing
 
-    def add(self, name: str, password: str, role: Role | str, *, actor: str = "") -> Account:
-        """Create an account. Raises Conflict when the name is taken, InvalidInput for a weak password."""
-        made, person_name = Role(_role(role)), _checked_name(name)
-        hashed = self._hasher.hash(_checked_password(password, person_name))
+    def add(
+        self,
+        name: str,
+        password: str | None,
+        role: Role | str | None,
+        *,
+        party: str = "",
+        kind: str = "person",
+        actor: str = "",
+    ) -> Account:
+        """Create an account. Without a password it cannot sign in: a program, or a person who is still invited.
+
+        Raises Conflict when the name is taken, InvalidInput for a weak password or a role in another organisation,
+        NotFound for a party that is not there.
+        """
+        made, person_name = _role(role), check_named(name)
+        if party:
+            self._parties.get(party)
+        if kind not in KINDS or (kind == "service" and password is not None):
+            raise InvalidInput(f"an account is a person, or a service, which has no password; not {kind!r:.40}")
+        _fits(made, party)
+        hashed = "" if password is None else self._hasher.hash(_checked_password(password, person_name))
         now, id_ = self._store.clock.now(), new_id("user")
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
@@ -141,10 +174,18 @@ class Accounts:
             tx.execute(insert(person).values(id=id_, name=person_name))
             tx.execute(
                 insert(account).values(
-                    id=id_, role=made, password=hashed, disabled=False, created=now, changed=now, revision=1
+                    id=id_,
+                    role=made,
+                    party=party,
+                    kind=kind,
+                    password=hashed,
+                    disabled=False,
+                    created=now,
+                    changed=now,
+                    revision=1,
                 )
             )
-            return None, [_change("access.user_created", id_, now, actor, role=str(made))]
+            return None, [_change("access.user_created", id_, now, actor, role=made, party=party, account=kind)]
 
         self._store.write(work, actor=actor)
         self.reload()
@@ -160,12 +201,16 @@ class Accounts:
         if_revision: int | None = None,
         actor: str = "",
     ) -> Account:
-        """Change role, password or whether it may sign in; a changed password or a disabled account ends its sessions.
+        """Change role ("" for none), password or whether it may sign in; a changed password or a disabled account ends
+        its sessions.
 
         Raises NotFound, RevisionConflict, Conflict (the last administrator must stay), InvalidInput.
         """
         before = self.get(id_or_name)
-        wanted = before.role if role is None else Role(_role(role))
+        wanted = (before.role or "") if role is None else _role(role)
+        _fits(wanted, before.party)
+        if before.kind == "service" and password is not None:
+            raise InvalidInput("a service has no password; make a token for it")
         off = before.disabled if disabled is None else disabled
         hashed = None if password is None else self._hasher.hash(_checked_password(password, before.name))
         now = self._store.clock.now()
@@ -177,15 +222,15 @@ class Accounts:
                     f"user {before.id} is at revision {row.revision}, not {if_revision}; read it again and retry",
                     revision=row.revision,
                 )
-            if off or wanted is not Role.ADMINISTRATOR:
+            if off or wanted != Role.ADMINISTRATOR:
                 _keep_an_administrator(tx, before.id)
-            values = {"role": str(wanted), "disabled": off, "changed": now, "revision": row.revision + 1}
+            values = {"role": wanted, "disabled": off, "changed": now, "revision": row.revision + 1}
             if hashed is not None:
                 values["password"] = hashed
             tx.execute(update(account).where(account.c.id == before.id).values(**values))
             if hashed is not None or off:
                 tx.execute(delete(session).where(session.c.account == before.id))
-            body = {"role": str(wanted), "disabled": off, "password_changed": hashed is not None}
+            body = {"role": wanted, "disabled": off, "password_changed": hashed is not None}
             return None, [_change("access.user_changed", before.id, now, actor, **body)]
 
         self._store.write(work, actor=actor)
@@ -275,17 +320,18 @@ def _keep_an_administrator(tx: Connection, without: str) -> None:
         raise Conflict("this is the only administrator who can sign in; make another one first")
 
 
-def _role(role: Role | str) -> str:
-    if role not in set(Role):
-        raise InvalidInput(f"{role!r:.40} is not a role; use {', '.join(Role)}")
-    return str(role)
+def _role(role: Role | str | None) -> str:
+    if role and role not in set(Role):
+        raise InvalidInput(f"{role!r:.40} is not a role; use {', '.join(Role)}, or none")
+    return str(role or "")
 
 
-def _checked_name(name: str) -> str:
-    text = name.strip()
-    if not text or len(text) > 128 or not text.isprintable():
-        raise InvalidInput(f"the name {name!r:.80} is not allowed; use 1 to 128 printable characters")
-    return text
+def _fits(role: str, party: str) -> None:
+    if role and party:
+        raise InvalidInput(
+            f"{role} is a role in the operating organisation, over all its twins; leave it out for {party}, and grant "
+            "its people what they may do"
+        )
 
 
 def _checked_password(password: str, name: str) -> str:

@@ -23,7 +23,7 @@ from gemel.access.roster import Roster
 from gemel.access.store import Store, Writer, hash_secret, new_secret, same
 from gemel.access.tables import device, device_credential, device_twin
 from gemel.access.throttle import Throttle
-from gemel.clock import SECOND, Clock
+from gemel.clock import MAX_TIME, SECOND, Clock
 from gemel.database import Database
 from gemel.errors import GemelError, InvalidInput, NotFound, RevisionConflict, Unauthenticated, UnknownTwin
 from gemel.registry import Registry
@@ -121,6 +121,14 @@ class Devices:
 
     def _principal(self, shown: Credential) -> Principal:
         return Principal(id=f"device:{shown.device}", kind=KIND, expires=shown.ends)
+
+    def alive(self, principal: Principal) -> Principal:
+        """The principal of a device, for a connection that outlives requests. Raises Unauthenticated when it ended."""
+        found = self._roster.find(principal.id.removeprefix("device:"))
+        now = self._store.clock.now()
+        if found is None or found.revoked is not None or (principal.expires or MAX_TIME) <= now:
+            raise Unauthenticated("what this device showed is not good any more; claim it again")
+        return principal
 
     def get(self, id: str) -> Device:
         """Raises NotFound."""

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from gemel.access.accounts import Accounts
 from gemel.access.audit import Audit
 from gemel.access.devices import KIND as DEVICE
 from gemel.access.devices import Devices
+from gemel.access.grants import Grant, Grants, Terms
+from gemel.access.parties import Parties
 from gemel.access.policy import Decision, Policies
 from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind
+from gemel.access.projection import Projection, Seen
+from gemel.access.selector import Covers, Selector
 from gemel.access.sessions import Sessions
 from gemel.access.store import Store, Writer
 from gemel.access.tokens import Tokens
-from gemel.clock import Clock
+from gemel.clock import MAX_TIME, MIN_TIME, SECOND, Clock
 from gemel.database import Database
 from gemel.errors import Denied, NotFound
+from gemel.registry import Registry
+from gemel.twin import Block, PropertyGroup
 
 __all__ = ["Gate"]
 
 CACHED_DECISIONS = 50_000
+CACHED_PROJECTIONS = 1_000
+ROLLS = 10 * SECOND
+"""A bound of so many seconds of the past moves on this often."""
 
 
 class Gate:
@@ -37,39 +48,116 @@ class Gate:
         clock: Clock,
         *,
         position: Callable[[], int] = lambda: 0,
-        policies: Policies | None = None,
         devices: Devices | None = None,
+        registry: Registry | None = None,
     ) -> None:
         store = Store(database, clock, writer)
+        self._store = store
         self._clock = clock
-        self._policies = policies or Policies.shipped()
-        self._cache: dict[tuple[Any, ...], Decision] = {}
+        self._registry = registry
+        self._policies = Policies.shipped()
+        self._cache: dict[tuple[Any, ...], tuple[Decision, int]] = {}
+        self._projections: dict[tuple[Any, ...], Projection | None] = {}
+        self._version = -1
         self.audit = Audit(store, position)
-        self.accounts = Accounts(store)
+        self.parties = Parties(store)
+        self.grants = Grants(store, self._policies)
+        self.accounts = Accounts(store, self.parties)
         self.tokens = Tokens(store, self.accounts)
         self.sessions = Sessions(store, self.accounts)
         self.devices = devices or Devices(database, writer, clock)
+        self.covers = Covers(registry)
+        self.devices.on_revoked.append(lambda _id: store.touch())
+
+    # what has changed
+
+    @property
+    def touched(self) -> int:
+        """Rises whenever somebody's rights may have changed."""
+        return self._store.touched
+
+    def on_touch(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after that, on any thread; returns what ends it."""
+        self._store.on_touch.append(listener)
+        return lambda: self._store.on_touch.remove(listener)
+
+    def follow(self, block: Block) -> None:
+        """Twins and links may have changed with this block (called by the writer)."""
+        self.devices.follow(block)
+        self.covers.follow(block)
+
+    def current(self, principal: Principal, session: str = "") -> Principal:
+        """The principal as it is now, for what outlives a request; `session`: the id of a person's session.
+
+        Raises Unauthenticated when it is none any more.
+        """
+        if principal.kind == "Token":
+            return self.tokens.alive(principal.id)
+        if principal.kind == "User":
+            return self.sessions.alive(session)
+        if principal.kind == DEVICE:
+            return self.devices.alive(principal)
+        return principal
+
+    # granting
+
+    def grant(self, to: str, actions: Sequence[Action | str], selector: Selector, **terms: Any) -> Grant:
+        """Grant to a party, user or role that there is; see `Grants.add`. Raises NotFound, InvalidInput."""
+        kind, _, name = to.partition(":")
+        if kind == "party":
+            self.parties.get(name)
+        elif kind == "user":
+            to = f"user:{self.accounts.get(name).id}"
+        return self.grants.add(to, actions, selector, **terms)
+
+    # deciding
 
     def decide(self, principal: Principal, action: str, resource: Resource) -> Decision:
         """May `principal` do `action` to such a thing? Never raises, writes nothing.
 
-        One evaluation (60 µs) per principal, action and kind of thing until the credentials expire; then a look-up.
+        One evaluation (60 µs) per principal, action, kind of thing, group of properties, and the grants that are for
+        this twin, until the credentials or a grant begin or end; then a look-up.
         """
-        own = (
-            principal.kind == DEVICE
-            and resource.kind is ResourceKind.TWIN
-            and resource.id in self.devices.twins(principal)
-        )
-        if principal.expires is not None and principal.expires <= (now := self._clock.now()):
-            return self._policies.decide(principal, action, resource, now, own=own)
-        key = (principal, action, resource.kind, resource.types, resource.group, own)
-        found = self._cache.get(key)
-        if found is None:
-            found = self._policies.decide(principal, action, resource, self._clock.now(), own=own)
-            if len(self._cache) >= CACHED_DECISIONS:
-                self._cache.clear()
-            self._cache[key] = found
-        return found
+        own, scopes = False, tuple[str, ...]()
+        terms = self.grants.terms(principal)
+        if resource.kind is ResourceKind.TWIN:
+            own = principal.kind == DEVICE and resource.id in self.devices.twins(principal)
+            if terms is not None or principal.selector is not None:
+                scopes = self._scopes(principal, terms, self.covers.number(resource.id))
+        return self._decide(principal, action, resource, terms, (own, scopes))
+
+    def _scopes(self, principal: Principal, terms: Terms | None, number: int) -> tuple[str, ...]:
+        """Of the grants, and of the token itself, those whose selectors mean this twin."""
+        held = [one for one in (terms.grants.values() if terms else ()) if self.covers.covers(one.selector, number)]
+        found = [one.id for one in held]
+        if principal.selector is not None and self.covers.covers(principal.selector, number):
+            found.append(principal.id)
+        return tuple(found)
+
+    def _decide(
+        self,
+        principal: Principal,
+        action: str,
+        resource: Resource,
+        terms: Terms | None,
+        placed: tuple[bool, tuple[str, ...]],
+    ) -> Decision:
+        now, (own, scopes) = self._clock.now(), placed
+        policies = terms.policies if terms is not None else self._policies
+        if principal.expires is not None and principal.expires <= now:
+            return policies.decide(principal, action, resource, now, own=own, scopes=scopes)
+        if self._version != self.grants.version:
+            self._cache, self._version = {}, self.grants.version
+        key = (principal, action, resource.kind, resource.group, own, scopes)
+        cache = self._cache
+        found = cache.get(key)
+        if found is None or found[1] <= now:
+            made = policies.decide(principal, action, resource, now, own=own, scopes=scopes)
+            found = made, MAX_TIME if terms is None else terms.until(now)
+            if len(cache) >= CACHED_DECISIONS:
+                cache.clear()
+            cache[key] = found
+        return found[0]
 
     def allows(self, principal: Principal, action: str, resource: Resource) -> bool:
         """`decide(…).allowed`, for filtering lists."""
@@ -103,6 +191,78 @@ class Gate:
             action=str(action),
             policy=decision.policy,
         )
+
+    # what may be seen
+
+    def projection(self, principal: Principal, action: str = Action.READ) -> Projection | None:
+        """What it may read (subscribe to, query, export); None: everything. The same object while nothing changed."""
+        now, registry = self._clock.now(), self._registry
+        terms = self.grants.terms(principal)
+        plain = terms is None and principal.role is not None and principal.selector is None
+        if plain and self.allows(principal, action, Resource(ResourceKind.TWIN)):
+            return None
+        own = self.devices.twins(principal)
+        key = (principal, action, own, self.covers.topology, self.grants.version)
+        cache = self._projections
+        if key in cache and ((found := cache[key]) is None or now < found.until):
+            return found
+        made = None if registry is None else self._projected(principal, action, terms, own)
+        if len(cache) >= CACHED_PROJECTIONS:
+            cache.clear()
+        cache[key] = made
+        return made
+
+    def _projected(
+        self, principal: Principal, action: str, terms: Terms | None, own: frozenset[str]
+    ) -> Projection | None:
+        assert self._registry is not None
+        now, covers = self._clock.now(), self.covers
+        selectors = {one.id: one.selector for one in (terms.grants.values() if terms else ())}
+        if principal.selector is not None:
+            selectors[principal.id] = principal.selector
+        without = self._seen(principal, action, terms, (False, ()))
+        if without.whole and all(since == MIN_TIME for since in without.groups.values()):
+            return None
+        base = covers.numbers(Selector(everything=True)) if without.groups else covers.numbers_of(own)
+        listed = [base, *(covers.numbers(one) for one in selectors.values())]
+        numbers = np.unique(np.concatenate(listed))
+        inside = [np.isin(numbers, covers.numbers_of(own)), *(np.isin(numbers, one) for one in listed[1:])]
+        ways, kinds = np.unique(np.stack(inside, axis=1), axis=0, return_inverse=True)
+        ids = list(selectors)
+        seen = tuple(
+            self._seen(
+                principal,
+                action,
+                terms,
+                (bool(way[0]), tuple(id for id, held in zip(ids, way[1:], strict=True) if held)),
+            )
+            for way in ways
+        )
+        visible = np.array([bool(one.groups) for one in seen], np.bool_)
+        kept = visible[kinds.ravel()] if len(numbers) else np.zeros(0, np.bool_)
+        until = MAX_TIME if terms is None else terms.until(now)
+        rolling = terms is not None and any(one.history_s is not None for one in terms.grants.values())
+        return Projection(
+            self._registry.directory,
+            numbers[kept],
+            kinds.ravel()[kept].astype(np.int64),
+            seen,
+            until=min(until, now + ROLLS) if rolling else until,
+        )
+
+    def _seen(
+        self, principal: Principal, action: str, terms: Terms | None, placed: tuple[bool, tuple[str, ...]]
+    ) -> Seen:
+        """The groups that may be seen of twins that stand so, and since when."""
+        now, found = self._clock.now(), dict[str, int]()
+        for group in PropertyGroup:
+            decision = self._decide(principal, action, Resource(ResourceKind.TWIN, group=group), terms, placed)
+            if decision.allowed:
+                given = [terms.grants.get(one) if terms is not None else None for one in decision.policies]
+                found[str(group)] = min(
+                    (MIN_TIME if one is None else one.since(now) for one in given), default=MIN_TIME
+                )
+        return Seen(found)
 
     def close(self) -> None:
         """Write what the audit log still holds, and who was seen last; call before the intake closes."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, Self
 
 import cedarpy
 import msgspec
@@ -20,6 +21,8 @@ class Decision(msgspec.Struct, frozen=True):
     allowed: bool
     policy: str
     """The `@id` of the deciding policy; `nothing-granted` where none permits."""
+    policies: tuple[str, ...] = ()
+    """Of all that agree: those that permit, or those that forbid."""
 
 
 class Policies:
@@ -33,9 +36,7 @@ class Policies:
         """Raises Corrupt when the policies do not fit the schema."""
         try:
             self._schema = cedarpy.Schema.from_str(schema)
-            checked = cedarpy.validate_policies(policies, self._schema)
-            if not checked.validation_passed:
-                raise Corrupt("the access policies are not valid: " + "; ".join(str(error) for error in checked.errors))
+            self.check(policies)
             self._set = cedarpy.PolicySet.from_str(policies)
         except ValueError as error:
             raise Corrupt(f"the access policies cannot be read: {error}") from error
@@ -59,18 +60,44 @@ class Policies:
             "\n".join(text for name, text in texts if name.endswith(".cedar")),
         )
 
-    def decide(self, principal: Principal, action: str, resource: Resource, now: int, *, own: bool = False) -> Decision:
+    def check(self, policies: str) -> None:
+        """Validate strictly. Raises Corrupt for what could err."""
+        checked = cedarpy.validate_policies(policies, self._schema)
+        if not checked.validation_passed:
+            raise Corrupt("the access policies are not valid: " + "; ".join(str(error) for error in checked.errors))
+
+    def with_more(self, policies: str) -> Self:
+        """These and further ones, which were checked."""
+        more = object.__new__(type(self))
+        more._schema, more._roles = self._schema, self._roles
+        more._set = self._set.with_added_str(policies)
+        return more
+
+    def decide(
+        self,
+        principal: Principal,
+        action: str,
+        resource: Resource,
+        now: int,
+        *,
+        own: bool = False,
+        scopes: Sequence[str] = (),
+    ) -> Decision:
         """Evaluate the policies once; about 60 µs. Whatever goes wrong is a deny.
 
-        `own`: the principal is a device that speaks for this twin.
+        `own`: the principal is a device that speaks for this twin. `scopes`: ids of the grants (and of the token)
+        whose selectors mean this twin.
         """
         who, what = _uid(principal.kind, principal.id), _uid(resource.kind, "any")
-        roles = [] if principal.role is None else [_uid("Role", principal.role)]
         entities = self._roles.with_added_json_str(
             msgspec.json.encode(
                 [
-                    {"uid": who, "attrs": _attributes(principal), "parents": roles},
-                    {"uid": what, "attrs": _about(resource), "parents": []},
+                    {"uid": who, "attrs": _attributes(principal), "parents": _memberships(principal)},
+                    {
+                        "uid": what,
+                        "attrs": {"group": resource.group} if resource.kind == "Twin" else {},
+                        "parents": [_uid("Scope", scope) for scope in scopes],
+                    },
                 ]
             ).decode()
         )
@@ -78,25 +105,37 @@ class Policies:
             "principal": who,
             "action": {"type": "Gemel::Action", "id": str(action)},
             "resource": what,
-            "context": {"now": now, "own": own},
+            "context": {"now": now, "own": own, "asked": str(action)},
         }
         answer = cedarpy.is_authorized(request, self._set, entities, self._schema)
         if answer.diagnostics.errors:
             return Decision(False, "error-in-policies")
         reasons = answer.diagnostics.reasons
         names = answer.diagnostics.id_annotations_by_reason
-        return Decision(answer.allowed, names.get(reasons[0], reasons[0]) if reasons else "nothing-granted")
+        told = sorted({names.get(reason, reason) for reason in reasons})
+        return Decision(answer.allowed, told[0] if told else "nothing-granted", tuple(told))
 
 
 def _uid(kind: str, name: str) -> dict[str, str]:
     return {"type": f"Gemel::{kind}", "id": str(name)}
 
 
+def _memberships(principal: Principal) -> list[dict[str, str]]:
+    found = [] if principal.role is None else [_uid("Role", principal.role)]
+    if principal.party:
+        found.append(_uid("Party", principal.party))
+    if principal.kind == "Token" and principal.owner:
+        found.append(_uid("User", principal.owner))
+    return found
+
+
 def _attributes(principal: Principal) -> dict[str, Any]:
     if principal.kind == "Demo":
         return {"loopback": principal.loopback}
-    return {} if principal.expires is None else {"expires": principal.expires}
-
-
-def _about(resource: Resource) -> dict[str, Any]:
-    return {"types": list(resource.types), "group": resource.group} if resource.kind == "Twin" else {}
+    told: dict[str, Any] = {} if principal.expires is None else {"expires": principal.expires}
+    if principal.kind == "Token":
+        if principal.actions:
+            told["actions"] = list(principal.actions)
+        if principal.selector is not None:
+            told["scope"] = {"__entity": _uid("Scope", principal.id)}
+    return told

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from gemel.access.selector import Selector
+
 __all__ = ["AUDITED", "Action", "Principal", "Resource", "ResourceKind", "Role"]
 
 
@@ -53,11 +55,17 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """User, Token, Device or Demo: the entity type in the policies."""
     role: Role | None = None
-    """None of a device: it has no role, only its twins."""
+    """In the operating organisation. None of a device, which has only its twins, and of whoever has only grants."""
+    party: str = ""
+    """The organisation it belongs to; empty: the operating one."""
     expires: int | None = None
     """When these credentials end; microseconds since the epoch, UTC."""
     owner: str = ""
     """The user a token belongs to."""
+    actions: tuple[str, ...] = ()
+    """Of a token: the only ones it is for; empty: all that its owner may do."""
+    selector: Selector | None = None
+    """Of a token: the only twins it is for."""
     loopback: bool = False
     """Demo only: the server is bound to this machine alone."""
     ambient: bool = False
@@ -77,14 +85,14 @@ class ResourceKind(StrEnum):
     IDENTITY = "Identity"
     DEVICE = "Device"
     INTAKE = "Intake"
+    FLEET = "Fleet"
+    """The twins as a whole, for lists, searches, queries and streams: each tells of the twins that one may see."""
 
 
 class Resource(msgspec.Struct, frozen=True):
-    """What an action is on. Decisions depend on `kind`, `types` and `group`; `id` is for the audit log."""
+    """What an action is on. Which twin it is matters where rights are of some twins only."""
 
     kind: ResourceKind
     id: str = ""
-    types: tuple[str, ...] = ()
-    """The types of a twin."""
     group: str = ""
-    """A group of its properties; empty for the twin as a whole."""
+    """Of a twin: a group of its properties; empty: the twin as a whole, with all of them."""

@@ -76,6 +76,7 @@ class Sessions:
     def _drop(self, over: Callable[[_Known], bool]) -> None:
         self._known = {hashed: one for hashed, one in self._known.items() if not over(one)}
         self._by_id = {id: one for id, one in self._by_id.items() if not over(one)}
+        self._store.touch()
 
     def id_of(self, secret: str) -> str:
         """The session's id, for `alive`; empty when it is not known."""
@@ -110,7 +111,7 @@ class Sessions:
         ends = min(known.created + LONGEST_S * SECOND, known.seen + IDLE_S * SECOND)
         if known.earlier:
             ends = min(ends, known.rotated + GRACE_S * SECOND)
-        if account is None or account.disabled or now >= ends:
+        if account is None or not self._accounts.lets_in(account) or now >= ends:
             with self._lock:
                 self._known.pop(known.hash, None)
                 if self._by_id.get(known.id) is known:
@@ -119,7 +120,9 @@ class Sessions:
         # The end is coarse (the hour) so that the decisions remembered for this principal stay few.
         hour = 3600 * SECOND
         expires = min((now // hour + 2) * hour + IDLE_S * SECOND, known.created + LONGEST_S * SECOND)
-        return Principal(id=account.id, kind="User", role=account.role, expires=expires, ambient=True)
+        return Principal(
+            id=account.id, kind="User", role=account.role, party=account.party, expires=expires, ambient=True
+        )
 
     def _rotate(self, known: _Known, now: int) -> str | None:
         secret = new_secret(PREFIX)

@@ -37,6 +37,16 @@ class Store:
         self.database = database
         self.clock = clock
         self._writer = writer
+        self.touched = 0
+        """Rises whenever somebody's rights may have changed: what was decided before may not hold any more."""
+        self.on_touch: list[Callable[[], None]] = []
+        """Called after that, on any thread; must be quick."""
+
+    def touch(self) -> None:
+        """Somebody's rights may have changed."""
+        self.touched += 1
+        for listener in self.on_touch:
+            listener()
 
     @property
     def writable(self) -> bool:

@@ -7,16 +7,22 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 from gemel.database import metadata
 
 __all__ = [
+    "access_grant",
     "account",
     "audit",
     "device",
     "device_credential",
     "device_twin",
+    "federated",
+    "one_time_link",
+    "party",
     "person",
     "person_key",
+    "second_factor",
     "session",
     "setup",
     "token",
+    "usage",
 ]
 
 person = Table(
@@ -43,6 +49,8 @@ account = Table(
     Column("created", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("party", String(64), nullable=False, server_default=""),
+    Column("kind", String(16), nullable=False, server_default="person"),
 )
 
 token = Table(
@@ -56,6 +64,8 @@ token = Table(
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger),
     Column("last_used", BigInteger),
+    Column("actions", Text, nullable=False, server_default="[]"),
+    Column("selector", Text, nullable=False, server_default=""),
 )
 
 session = Table(
@@ -90,7 +100,90 @@ audit = Table(
     Column("policy", String(64), nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("party", String(64), nullable=False, server_default=""),
+    Column("rows", BigInteger),
+    Column("since", BigInteger),
+    Column("until", BigInteger),
+    Column("hash", LargeBinary(32)),
     Index("ix_audit_time", "time"),
+    Index("ix_audit_resource", "resource", "id"),
+)
+
+# How much each principal used each twin for what, by the hour.
+usage = Table(
+    "usage",
+    metadata,
+    Column("hour", BigInteger, primary_key=True),
+    Column("principal", String(80), primary_key=True),
+    Column("twin", String(128), primary_key=True),
+    Column("action", String(16), primary_key=True),
+    Column("policy", String(64), primary_key=True),
+    Column("party", String(64), nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Index("ix_usage_twin_hour", "twin", "hour"),
+)
+
+party = Table(
+    "party",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+access_grant = Table(
+    "access_grant",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("grantee", String(80), nullable=False),
+    Column("actions", Text, nullable=False),
+    Column("selector", Text, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("starts", BigInteger),
+    Column("ends", BigInteger),
+    Column("history_from", BigInteger),
+    Column("history_s", BigInteger),
+    Column("purpose", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("actor", String(40), nullable=False),
+    Column("revoked", BigInteger),
+)
+
+# Invitations and new passwords: `hash` of the secret in the link that an administrator hands over.
+one_time_link = Table(
+    "one_time_link",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("account", String(40), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("ends", BigInteger, nullable=False),
+)
+
+# `secret`: sealed with the person's key; `step`: the last that was used; `recovery`: hashes, hexadecimal, as JSON.
+second_factor = Table(
+    "second_factor",
+    metadata,
+    Column("account", String(40), primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("confirmed", BigInteger),
+    Column("step", BigInteger, nullable=False),
+    Column("recovery", Text, nullable=False),
+)
+
+# Who signs in by another system: its issuer and their subject there.
+federated = Table(
+    "federated",
+    metadata,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("account", String(40), nullable=False),
+    Column("created", BigInteger, nullable=False),
 )
 
 device = Table(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from gemel.access.accounts import Accounts
-from gemel.access.principal import Principal, Role
+from gemel.access.accounts import Account, Accounts
+from gemel.access.principal import Action, Principal, Role
+from gemel.access.selector import Selector, check_selector
 from gemel.access.store import Store, hash_secret, new_id, new_secret, same
 from gemel.access.tables import token
 from gemel.clock import MAX_TIME, SECOND
@@ -28,11 +29,16 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    role: Role
+    role: Role | None
+    """The highest that it acts in; None: it has what is granted to its owner, and nothing else."""
     owner: str
     created: int
     expires: int | None = None
     last_used: int | None = None
+    actions: tuple[Action, ...] = ()
+    """The only ones it is for; empty: all that its owner may do."""
+    selector: Selector | None = None
+    """The only twins it is for."""
 
 
 class _Known(msgspec.Struct):
@@ -50,6 +56,7 @@ class Tokens:
         self._accounts = accounts
         self._lock = threading.Lock()
         self._known: dict[bytes, _Known] = {}
+        self._by_id: dict[str, _Known] = {}
         self._local: _Known | None = None
         accounts.signed_out.append(lambda _account: self.reload())
         self.reload()
@@ -63,18 +70,30 @@ class Tokens:
             made = Token(
                 id=row.id,
                 name=row.name,
-                role=Role(row.role),
+                role=Role(row.role) if row.role else None,
                 owner=row.owner,
                 created=row.created,
                 expires=row.expires,
                 last_used=row.last_used,
+                actions=msgspec.json.decode(row.actions, type=tuple[Action, ...]),
+                selector=msgspec.json.decode(row.selector, type=Selector) if row.selector else None,
             )
-            who = Principal(id=row.id, kind="Token", role=made.role, expires=row.expires, owner=row.owner)
+            who = Principal(
+                id=row.id,
+                kind="Token",
+                role=made.role,
+                expires=row.expires,
+                owner=row.owner,
+                actions=made.actions,
+                selector=made.selector,
+            )
             known[row.hash] = _Known(row.hash, made, who, row.last_used or 0)
         with self._lock:
             self._known = known
             if self._local is not None:
                 known[self._local.hash] = self._local
+            self._by_id = {one.token.id: one for one in known.values()}
+        self._store.touch()
 
     def local(self) -> str:
         """A secret for whoever may read this platform's folder anyway: it opens everything until this process ends,
@@ -86,7 +105,7 @@ class Tokens:
         with self._lock:
             if self._local is not None:
                 self._known.pop(self._local.hash, None)
-            self._local = self._known[hashed] = _Known(hashed, made, who, MAX_TIME)
+            self._local = self._known[hashed] = self._by_id[LOCAL] = _Known(hashed, made, who, MAX_TIME)
         return secret
 
     def all(self) -> list[Token]:
@@ -106,7 +125,7 @@ class Tokens:
     def alive(self, id: str) -> Principal:
         """The principal of a token's id, for a connection that outlives requests. Raises Unauthenticated."""
         with self._lock:
-            known = next((one for one in self._known.values() if one.token.id == id), None)
+            known = self._by_id.get(id)
         if known is None:
             raise Unauthenticated("this token was withdrawn")
         return self._checked(known)
@@ -117,10 +136,10 @@ class Tokens:
         if who.expires is not None and who.expires <= now:
             raise Unauthenticated("this token has expired; ask for a new one")
         owner = self._accounts.find(who.owner) if who.owner else None
-        if owner is not None and owner.disabled:
+        if owner is not None and not self._accounts.lets_in(owner):
             raise Unauthenticated("the owner of this token may not sign in any more")
-        if owner is not None and owner.role.rank < known.token.role.rank:
-            who = msgspec.structs.replace(who, role=owner.role)  # a token never can more than its owner
+        if owner is not None:
+            who = _no_more_than(who, owner)
         if now - known.noted > USE_NOTED_EVERY_S * SECOND:
             known.noted = now
             self._note_use(known, now)
@@ -138,23 +157,51 @@ class Tokens:
             known.noted = 0  # the writer is full, or the folder is read-only: the next use tries again
 
     def add(
-        self, name: str, role: Role | str, *, owner: str = "", expires: int | None = None, actor: str = ""
+        self,
+        name: str,
+        role: Role | str | None,
+        *,
+        owner: str = "",
+        expires: int | None = None,
+        only: tuple[Iterable[Action | str], Selector | None] = ((), None),
+        actor: str = "",
     ) -> tuple[Token, str]:
-        """Create a token; returns it and its secret, which is shown this once. Raises InvalidInput."""
-        if role not in set(Role):
-            raise InvalidInput(f"{role!r:.40} is not a role; use {', '.join(Role)}")
+        """Create a token, kept to `only` these actions and twins; returns it and its secret, which is shown this once.
+
+        Raises InvalidInput.
+        """
+        if role and role not in set(Role):
+            raise InvalidInput(f"{role!r:.40} is not a role; use {', '.join(Role)}, or none")
+        actions, selector = tuple(dict.fromkeys(only[0])), only[1]
+        if unknown := set(actions) - set(Action):
+            raise InvalidInput(f"{', '.join(sorted(unknown))!r:.80} is no action; use some of {', '.join(Action)}")
+        if selector is not None:
+            check_selector(selector)
         if not name.strip() or len(name) > 128 or not name.isprintable():
             raise InvalidInput(f"the token's name {name!r:.80} is not allowed; use 1 to 128 printable characters")
         now = self._store.clock.now()
         if expires is not None and expires <= now:
             raise InvalidInput("the token's end lies in the past; choose a later one, or none")
-        made = Token(id=new_id("token"), name=name, role=Role(role), owner=owner, created=now, expires=expires)
+        made = Token(
+            id=new_id("token"),
+            name=name,
+            role=Role(role) if role else None,
+            owner=owner,
+            created=now,
+            expires=expires,
+            actions=tuple(Action(one) for one in actions),
+            selector=selector,
+        )
         secret = new_secret(PREFIX)
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
-            values = {**msgspec.structs.asdict(made), "role": str(made.role), "hash": hash_secret(secret)}
-            tx.execute(insert(token).values(**values))
-            body = {"role": str(made.role), "owner": owner, "expires": expires}
+            told = {
+                "role": str(made.role or ""),
+                "actions": msgspec.json.encode(made.actions).decode(),
+                "selector": "" if selector is None else msgspec.json.encode(selector).decode(),
+            }
+            tx.execute(insert(token).values(**{**msgspec.structs.asdict(made), **told, "hash": hash_secret(secret)}))
+            body = {**told, "owner": owner, "expires": expires}
             return None, [Change(kind="access.token_created", subject=made.id, time=now, actor=actor, body=body)]
 
         self._store.write(work, actor=actor)
@@ -172,3 +219,13 @@ class Tokens:
 
         self._store.write(work, actor=actor)
         self.reload()
+
+
+def _no_more_than(who: Principal, owner: Account) -> Principal:
+    """A token is of its owner's party, and never can more than its owner."""
+    role = who.role
+    if role is not None and (owner.role is None or owner.role.rank < role.rank):
+        role = owner.role
+    if role == who.role and owner.party == who.party:
+        return who
+    return msgspec.structs.replace(who, role=role, party=owner.party)

@@ -134,5 +134,5 @@ class Guests:
         entry = self._directory.twin(twin) if self._directory is not None else None
         if gate is None or (entry is None and guest.device):
             return False
-        resource = Resource(ResourceKind.TWIN, entry.id, entry.types) if entry else Resource(ResourceKind.TWIN, twin)
+        resource = Resource(ResourceKind.TWIN, entry.id) if entry else Resource(ResourceKind.TWIN, twin)
         return gate.allows(who, action, resource)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, Select, exists, or_, select
@@ -16,18 +17,21 @@ from gemel.registry.query import LinkPath, LinkStep, TwinQuery
 from gemel.registry.twins import twin_of, visible
 from gemel.twin import LifeStage, Page, Twin
 
-__all__ = ["search"]
+__all__ = ["cursor_at", "search"]
 
 _OVER = (LifeStage.RETIRED.value, LifeStage.RECYCLED.value)
 
 
-def search(tx: Connection, query: TwinQuery, directory: Directory) -> Page[Twin]:
-    """One page of the twins that fit. Raises InvalidQuery for a cursor that is not ours."""
+def search(tx: Connection, query: TwinQuery, directory: Directory, only: Collection[int] | None = None) -> Page[Twin]:
+    """One page of the twins that fit; with `only`, of those numbers. Raises InvalidQuery: the cursor is not ours."""
     t = tables.twin.c
-    rows = tx.execute(statement(query, directory).order_by(t.id).limit(query.limit + 1)).all()
+    asked = statement(query, directory)
+    if only is not None:
+        asked = asked.where(t.number.in_(list(only)))
+    rows = tx.execute(asked.order_by(t.id).limit(query.limit + 1)).all()
     shapes = {shape.number: shape.types for shape in directory.shapes()}
     items = [twin_of(row, shapes[row.shape]) for row in rows[: query.limit] if row.shape in shapes]
-    return Page(items, _cursor(items[-1].id) if len(rows) > query.limit else None)
+    return Page(items, cursor_at(items[-1].id) if len(rows) > query.limit else None)
 
 
 def statement(query: TwinQuery, directory: Directory) -> Select[Any]:
@@ -93,7 +97,8 @@ def _before(step: LinkStep, there: Select[Any], place: int) -> Select[Any]:
     return select(reached.union(further).c.twin)
 
 
-def _cursor(id: str) -> str:
+def cursor_at(id: str) -> str:
+    """What goes on after the twin of this id."""
     return base64.urlsafe_b64encode(id.encode()).decode().rstrip("=")
 
 

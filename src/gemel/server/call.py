@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar.connection import ASGIConnection
 
-from gemel.access import Principal
-from gemel.errors import Unauthenticated
+from gemel.access import Action, Principal, Projection, Resource, ResourceKind, View
+from gemel.clock import MAX_TIME, SECOND
+from gemel.errors import Denied, Unauthenticated
 
 if TYPE_CHECKING:
     from gemel.server.services import Services
 
 __all__ = ["Call", "Once", "call_of"]
+
+LOOKED_S = 10
+"""What is open is looked at this often, whatever is told of changes."""
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -30,6 +34,9 @@ class Call:
     """Kept in the ASGI scope under `gemel`; one for each request or socket."""
 
     __slots__ = (
+        "_looked",
+        "_view",
+        "action",
         "address",
         "cookie",
         "cookies",
@@ -45,6 +52,11 @@ class Call:
     def __init__(self, services: Services, *, address: str = "", secure: bool = False) -> None:
         self.services = services
         self.address = address
+        self.action: str = Action.READ
+        """What its route declared."""
+        self._view: View | None = None
+        self._looked: tuple[tuple[int, int], int, Projection | None] | None = None
+        """Of what, until when, and what was seen at the last look."""
         self.secure = secure
         self.principal: Principal | None = None
         self.cookie = ""
@@ -70,8 +82,41 @@ class Call:
             )
         return self.principal
 
+    @property
+    def view(self) -> View:
+        """What who asks may see, for this action. Raises Unauthenticated."""
+        if self._view is None:
+            self._view = self.services.platform.view(self.who, self.action)
+        return self._view
+
+    def look(self) -> Projection | None:
+        """What may be seen now, for what outlives a request; the same object for as long as that is the same.
+
+        Raises Unauthenticated, and Denied when it is nothing any more.
+        """
+        gate, now = self.services.platform.gate, self.services.platform.clock.now()
+        mark = gate.touched, gate.covers.topology
+        if self._looked is not None and self._looked[0] == mark and now < self._looked[1]:
+            return self._looked[2]
+        who = self.who
+        if who.kind == "User" and not self.session:
+            self.session = gate.sessions.id_of(self.cookie)
+        self.principal = who = gate.current(who, self.session)
+        seen = gate.projection(who, self.action)
+        if not gate.allows(who, self.action, Resource(ResourceKind.FLEET)):
+            raise Denied(f"{self.action} is not granted any more", action=self.action, policy="nothing-granted")
+        if self._looked is not None and seen is not None and seen.is_like(self._looked[2]):
+            seen = self._looked[2]
+        until = min(MAX_TIME if seen is None else seen.until, who.expires or MAX_TIME, now + LOOKED_S * SECOND)
+        self._looked = mark, until, seen
+        return seen
+
+    def due(self, default: int) -> int:
+        """When to look again, even if nothing is told of a change."""
+        return default if self._looked is None else self._looked[1]
+
 
 def call_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Call:
     """The call that a request belongs to."""
-    call: Call = connection.scope["gemel"]  # type: ignore[typeddict-item]
+    call: Call = connection.scope["gemel"]  # type: ignore[typeddict-item]  # our own key of the scope
     return call

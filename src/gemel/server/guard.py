@@ -14,11 +14,14 @@ from litestar.handlers.base import BaseRouteHandler
 from gemel.access import AUDITED, Action, Principal, Resource, ResourceKind
 from gemel.errors import Denied, UnknownTwin
 from gemel.server.call import Call, call_of
+from gemel.twin import PropertyGroup
 
 __all__ = ["PUBLIC", "SELF", "guard", "needs", "permit", "require_twin", "speaks"]
 
 PUBLIC: dict[str, Any] = {"action": "public"}
 """Open to everybody: it tells nothing of the plant."""
+VIEWED = frozenset({Action.READ, Action.SUBSCRIBE, Action.QUERY, Action.EXPORT})
+"""Actions that may be granted of a part of a twin."""
 SELF: dict[str, Any] = {"action": "self"}
 """Open to whoever is signed in, about themselves."""
 
@@ -56,33 +59,44 @@ def permit(call: Call | None, declared: dict[str, Any], names: dict[str, Any], m
         return
     if action is None:
         raise Denied(f"{path:.200} declares no action, so nobody may use it")
+    call.action = action
     kind: ResourceKind = declared["kind"]
     name = str(names.get(declared["id_in"], "")) if declared["id_in"] else ""
     if (through := declared.get("through")) is not None:
         name = through(call, name)
     detail = f"{method} {path:.200}"
     if kind is ResourceKind.TWIN and name:
-        require_twin(call, who, action, name, detail=detail)
+        require_twin(call, who, action, name, property=str(names.get("name", "")), detail=detail)
     else:
         call.services.platform.gate.require(who, action, Resource(kind, name), detail=detail)
 
 
-def require_twin(call: Call, who: Principal, action: str, twin: str, *, detail: str = "") -> None:
-    """Ask the gate about one twin, by id or alias; a twin that may not be read looks like one that is not there."""
+def require_twin(call: Call, who: Principal, action: str, twin: str, *, property: str = "", detail: str = "") -> None:
+    """Ask the gate about one twin, by id or alias, and of a property that is to be written.
+
+    A twin of which nothing may be read looks like one that is not there. What of it may be read, its view says.
+    """
     platform = call.services.platform
     entry = platform.registry.directory.twin(twin)
-    if entry is not None and platform.gate.allows(
-        who, action, resource := Resource(ResourceKind.TWIN, entry.id, entry.types)
-    ):
+    resource = Resource(ResourceKind.TWIN, twin if entry is None else entry.id)
+    if entry is not None and platform.gate.allows(who, action, resource):
         if action in AUDITED:
             platform.gate.require(who, action, resource, detail=detail)
         return
+    if entry is not None and action in VIEWED and platform.view(who, action).shows(entry, twin):
+        return
     missing = UnknownTwin(f"there is no twin {twin!r:.100}; search for a part of its name", twin=twin[:128])
     if entry is None:
-        platform.gate.require(who, action, Resource(ResourceKind.TWIN, twin), missing=missing, detail=detail)
+        platform.gate.require(who, action, resource, missing=missing, detail=detail)
         if action != Action.CONFIGURE:
             raise missing
         return
-    platform.gate.require(
-        who, action, Resource(ResourceKind.TWIN, entry.id, entry.types), missing=missing, detail=detail
-    )
+    view = platform.view(who)
+    shown = view.shows(entry, twin)
+    if action == Action.COMMAND:
+        resource = Resource(ResourceKind.TWIN, entry.id, PropertyGroup.PROCESS)
+    elif shown and property:
+        resource = Resource(
+            ResourceKind.TWIN, entry.id, entry.properties[view.property(entry, property)].property.shared_as
+        )
+    platform.gate.require(who, action, resource, missing=None if shown else missing, detail=detail)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gemel.access import Resource, ResourceKind
-from gemel.errors import GemelError, InvalidInput, Overloaded, Unauthenticated
+from gemel.errors import Denied, GemelError, InvalidInput, Overloaded, Unauthenticated
 from gemel.platform import Platform
 from gemel.server.call import Call
 from gemel.server.guard import require_twin
@@ -174,6 +174,7 @@ class Live:
         self._services.metrics.sockets.inc()
         helpers: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._ping()),
+            asyncio.create_task(self._follow_rights()),
             asyncio.create_task(self._follow_registry()),
         ]
         try:
@@ -181,7 +182,7 @@ class Live:
             listening = asyncio.create_task(self._listen())
             stopping = asyncio.create_task(self._services.stopping.wait())
             helpers += [listening, stopping]
-            done, _ = await asyncio.wait({listening, stopping, helpers[0]}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({listening, stopping, *helpers[:2]}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
             with contextlib.suppress(Exception):  # it may be gone already
@@ -255,8 +256,9 @@ class Live:
         self._permit(wanted)
         await self._end(wanted.s)
         after, reset = resumed(self._platform, wanted.after, wanted.epoch)
+        view = self._platform.view(self._call.who, self._call.action)
         subscription = await self._services.reads.run(
-            self._platform.state.subscribe, wanted.selection(), after=after, rate_hz=wanted.rate_hz
+            view.subscribe, wanted.selection(), self._call.look, after=after, rate_hz=wanted.rate_hz
         )
         task = asyncio.create_task(self._deliver(wanted.s, subscription, reset=reset))
         self._tasks[wanted.s] = task, subscription
@@ -264,7 +266,7 @@ class Live:
     def _permit(self, wanted: Subscribe) -> None:
         who, gate = self._call.who, self._platform.gate
         if isinstance(wanted.twins, Chosen) or not wanted.twins:
-            gate.require(who, "subscribe", Resource(ResourceKind.PLATFORM, "all twins"))
+            gate.require(who, "subscribe", Resource(ResourceKind.FLEET, "all twins"))
             return
         for twin in wanted.twins:
             require_twin(self._call, who, "subscribe", twin)
@@ -297,26 +299,35 @@ class Live:
         seen = watch.count
         while True:
             seen = await watch.after(seen)
-            revision = self._platform.registry.directory.revision
-            await self._send({"t": "changed", "rev": revision, "kinds": ["types", "twins", "links"]})
+            await self._tell_changed()
+
+    async def _tell_changed(self) -> None:
+        revision = self._platform.registry.directory.revision
+        await self._send({"t": "changed", "rev": revision, "kinds": ["types", "twins", "links"]})
 
     async def _ping(self) -> None:
-        """Every ten seconds; also looks whether whoever reads may still do so."""
+        """Every ten seconds."""
         number = 0
         while True:
             await asyncio.sleep(PING_S)
             number += 1
-            self._still_known()
             now, position = self._platform.clock.now(), self._platform.state.position
             await self._send({"t": "ping", "n": number, "now": now, "position": position})
 
-    def _still_known(self) -> None:
-        """Raises Unauthenticated when the token was withdrawn or the session has ended."""
-        gate, who = self._platform.gate, self._call.who
-        if who.kind == "User":
-            self._call.principal = gate.sessions.alive(self._call.session)
-        elif who.kind == "Token":
-            self._call.principal = gate.tokens.alive(who.id)
+    async def _follow_rights(self) -> None:
+        """See to it that what may not be seen any more ends, within a second. Raises Unauthenticated."""
+        changed = asyncio.Event()
+        seen = self._call.look()
+        with self._services.rights.hold(self._call, changed.set):
+            while True:
+                await changed.wait()
+                changed.clear()
+                for _, subscription in list(self._tasks.values()):
+                    subscription.poke()
+                with contextlib.suppress(Denied):  # each subscription says so by itself
+                    before, seen = seen, self._call.look()
+                    if seen is not before:
+                        await self._tell_changed()
 
 
 def _problem(s: Any, error: GemelError) -> dict[str, Any]:

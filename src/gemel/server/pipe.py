@@ -53,6 +53,12 @@ class Pipe(io.RawIOBase):
             done: Future[None] = asyncio.run_coroutine_threadsafe(self._parts.put(part), self._loop)
             done.result()
 
+    def leave(self) -> None:
+        """Nobody takes any more: the thread is told so when it next passes something on."""
+        self._left = True
+        while not self._parts.empty():  # let go a thread that waits for room
+            self._parts.get_nowait()
+
     # the event loop's side
 
     async def start(self, threads: Threads, work: Callable[[], Any]) -> AsyncIterator[bytes]:
@@ -80,10 +86,10 @@ class Pipe(io.RawIOBase):
         assert self._task is not None
         try:
             while part is not None:
+                if self._left:
+                    raise BrokenPipeError("it was broken off")
                 yield part
                 part = await self._parts.get()
             self._task.result()  # an error in the middle breaks the answer off, so that nobody takes it for whole
         finally:
-            self._left = True
-            while not self._parts.empty():  # let go a thread that waits for room
-                self._parts.get_nowait()
+            self.leave()

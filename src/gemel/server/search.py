@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from gemel.access import Principal, Resource, ResourceKind
+from gemel.access import View
 from gemel.errors import InvalidQuery
 from gemel.registry import PropertyCondition, TwinQuery
 from gemel.twin import Page, Twin
-
-if TYPE_CHECKING:
-    from gemel.platform import Platform
 
 __all__ = ["search"]
 
@@ -29,33 +26,15 @@ SCANNED = 20_000
 """Twins looked at for one page; a rarer condition comes back as a short page with a cursor."""
 
 
-def search(platform: Platform, who: Principal, query: TwinQuery) -> Page[Twin]:
-    """Twins that fit and that `who` may read, also by their live values. Raises InvalidQuery."""
+def search(view: View, query: TwinQuery) -> Page[Twin]:
+    """Twins that fit and that are seen, also by their live values. Raises InvalidQuery."""
     conditions = [one for one in query.properties if one.operator]
-    found: list[Twin] = []
-    cursor: str | None = query.cursor
-    looked_at = 0
-    while cursor is not None and len(found) < query.limit and looked_at < SCANNED:
-        wanted = query.limit - len(found)
-        page = platform.registry.search(msgspec.structs.replace(query, cursor=cursor, limit=wanted))
-        found += [
-            twin
-            for twin in page.items
-            if _readable(platform, who, twin) and all(_fits(platform, twin.id, one) for one in conditions)
-        ]
-        looked_at += len(page.items)
-        cursor = page.next
-    return Page(found, cursor)
+    return view.search(query, lambda twin: all(_fits(view, twin.id, one) for one in conditions), scanned=SCANNED)
 
 
-def _readable(platform: Platform, who: Principal, twin: Twin) -> bool:
-    return platform.gate.allows(who, "read", Resource(ResourceKind.TWIN, twin.id, twin.types))
-
-
-def _fits(platform: Platform, twin: str, condition: PropertyCondition) -> bool:
+def _fits(view: View, twin: str, condition: PropertyCondition) -> bool:
     """Whether the live value fits; a value that is not known fits nothing."""
-    entry = platform.registry.directory.twin(twin)
-    now = None if entry is None else platform.state.property(entry, condition.name)
+    now = view.value(view.entry(twin), condition.name)
     if now is None or now.value is None:
         return False
     value, wanted = now.value, condition.value

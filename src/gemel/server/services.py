@@ -16,6 +16,7 @@ from gemel.server.call import Call
 from gemel.server.metrics import Metrics
 from gemel.server.options import Options
 from gemel.server.pages import Pages
+from gemel.server.rights import Rights
 from gemel.server.telemetry import telemetry_of
 from gemel.server.watch import RegistryWatch
 
@@ -58,6 +59,7 @@ class Services:
         self.bridge: Bridge
         self.stopping: asyncio.Event
         self.watch: RegistryWatch
+        self.rights: Rights
         self.port = options.port
         """The one in use, once the server listens."""
 
@@ -66,10 +68,12 @@ class Services:
         self.bridge = Bridge(asyncio.get_running_loop())
         self.stopping = asyncio.Event()
         self.watch = RegistryWatch(self.platform)
+        self.rights = Rights(self.platform)
 
     async def stopped(self) -> None:
         """The event loop is about to end."""
         self.stopping.set()
+        await self.rights.close()
         await self.watch.close()
 
     async def wait_for(self, wanted: str) -> None:

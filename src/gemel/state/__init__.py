@@ -6,7 +6,7 @@ from gemel.state.live import Projection
 from gemel.state.now import Now, Update, Updates
 from gemel.state.readout import Readout
 from gemel.state.saved import Saved
-from gemel.state.selection import Composition, Selection
+from gemel.state.selection import Composition, Selection, Sight
 from gemel.state.sql import Files, Relation
 from gemel.state.state import State
 from gemel.state.subscription import Subscription
@@ -24,6 +24,7 @@ __all__ = [
     "Relation",
     "Saved",
     "Selection",
+    "Sight",
     "State",
     "Subscription",
     "Transition",

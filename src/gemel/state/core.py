@@ -63,7 +63,7 @@ class Core:
         revision = self.registry_revision
         with self.lock:
             ended, again = self.retired - reader.ended_before, reader in self.broadcast
-        resolved = self.resolver.resolve(reader.selection, strict=not again).without(ended)
+        resolved = self.resolver.resolve(reader.selection, strict=not again, sight=reader.sight).without(ended)
         with self.lock:
             self.broadcast.add(reader, resolved)
             return resolved, revision, self.position

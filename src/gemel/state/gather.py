@@ -50,7 +50,9 @@ def gather(layout: Layout, rules: Rules, chosen: Resolved, after: int = 0) -> li
         for column in _columns(table, chosen, rows, after):
             for chunk in range(len(column.chunks)):
                 part = _of_chunk(column, chunk, rows, rules, after)
-                if part is not None:
+                if part is not None and chosen.sight is not None:
+                    part = part.only(chosen.sight.holds((part.numbers << PROPERTY_BITS) | column.ref.number))
+                if part:
                     found.append(part)
     return found
 

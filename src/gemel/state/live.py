@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gemel.errors import UnknownType
@@ -32,7 +33,8 @@ class Projection:
 
     twins: NDArray[np.int64] | None = None
     """Numbers of twins."""
-    properties: Collection[str] | None = None
+    properties: Mapping[str, NDArray[np.int64] | None] | None = None
+    """Name → numbers of the twins whose values may be seen; None: of all of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +80,7 @@ def live_table(
                     columns.setdefault(
                         f"{name}{suffix}", _column(suffix, column, chunks, len(held.numbers), deadlines[name], now)
                     )
-        yield _visible(pa.table(columns), held, projection)
+        yield _visible(_masked(columns, held, projection), held, projection)
     finally:
         if release:
             with core.lock:
@@ -168,6 +170,19 @@ def _part(
 
 def _text_of(value: Conditions | None, gone: bool) -> str | None:
     return None if value is None or gone else msgspec.json.encode(value.active()).decode()
+
+
+def _masked(columns: dict[str, Any], held: _Held, projection: Projection) -> pa.Table:
+    """The table, with nulls where a property may be seen of other twins only."""
+    for called, (column, _) in held.chunks.items():
+        only = (projection.properties or {}).get(column.ref.property.name)
+        if only is None:
+            continue
+        seen = pa.array(np.isin(held.numbers, only))
+        for name in (f"{called}{suffix}" for suffix in _SUFFIXES):
+            if name in columns:
+                columns[name] = pc.if_else(seen, columns[name], pa.scalar(None, columns[name].type))
+    return pa.table(columns)
 
 
 def _visible(table: pa.Table, held: _Held, projection: Projection) -> pa.Table:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from gemel.errors import InvalidQuery, UnknownTwin, UnknownType
 from gemel.registry import Directory
-from gemel.twin import MAX_PROPERTIES, PROPERTY_BITS
+from gemel.twin import MAX_PROPERTIES, PROPERTY_BITS, Change
 
-__all__ = ["Composition", "Resolved", "Resolver", "Selection"]
+__all__ = ["Composition", "Resolved", "Resolver", "Selection", "Sight"]
 
 _Once = Callable[[object, Callable[[], NDArray[Any]]], NDArray[Any]]
 
@@ -48,6 +48,20 @@ class Composition(Protocol):
         """Ids of the twins that are part of no other; of one type unless `type_id` is empty."""
 
 
+class Sight(Protocol):
+    """What a reader may see. Another object whenever that is something else."""
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """int64[n], ascending: twins of which anything may be seen."""
+
+    def holds(self, series: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """bool[n]: which series may be."""
+
+    def tells(self, change: Change) -> bool:
+        """Whether a change of a twin may be told."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Resolved:
     """A selection as numbers, as of one revision of the registry."""
@@ -58,19 +72,22 @@ class Resolved:
     """By property number: whether it is wanted. Only today's generations are."""
     wide: str | None
     """The type (or "" for all) whose twins these are; None: the twins are listed one by one."""
+    sight: Sight | None = None
+    """What of it may be seen; None: everything."""
 
     def holds(self, series: NDArray[np.int64]) -> NDArray[np.bool_]:
         """bool[n]: which series are selected."""
         property_ = series & (MAX_PROPERTIES - 1)
         inside = self.allowed.take(property_, mode="clip") & (property_ < len(self.allowed))
-        return inside & self.has_twins(series >> PROPERTY_BITS)
+        inside &= self.has_twins(series >> PROPERTY_BITS)
+        return inside if self.sight is None else inside & self.sight.holds(series)
 
     def without(self, twins: set[int]) -> Resolved:
         """The same without these twins."""
         if not twins:
             return self
         left = self.numbers[~np.isin(self.numbers, np.fromiter(twins, np.int64))]
-        return Resolved(left, self.allowed, self.wide)
+        return Resolved(left, self.allowed, self.wide, self.sight)
 
     def has_twins(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         """bool[n]: which twins are selected."""
@@ -88,17 +105,21 @@ class Resolver:
         self._composition = composition
         self._known: tuple[int, dict[object, NDArray[Any]]] = (-1, {})
 
-    def resolve(self, selection: Selection, *, strict: bool = True) -> Resolved:
-        """The selection as of now. Raises UnknownType, InvalidQuery, and if `strict` UnknownTwin for an id or alias
-        that means no twin (any more)."""
+    def resolve(self, selection: Selection, *, strict: bool = True, sight: Sight | None = None) -> Resolved:
+        """The selection as of now, as far as it may be seen.
+
+        Raises UnknownType, InvalidQuery, and if `strict` UnknownTwin for an id or alias that means no twin (any more).
+        """
         if selection.twins:
             numbers, wide = _of_ids(selection.twins, self._directory, strict=strict), None
         else:
             numbers, wide = _of_all(selection, self._directory, self._composition, self._once)
         if selection.depth != 0:
             numbers, wide = _with_parts(numbers, selection.depth, self._directory, self._composition), None
+        if sight is not None:
+            numbers, wide = np.intersect1d(numbers, sight.numbers, assume_unique=True), None
         key = (selection.properties, selection.headline)
-        return Resolved(numbers, self._once(key, lambda: _allowed(selection, self._directory)), wide)
+        return Resolved(numbers, self._once(key, lambda: _allowed(selection, self._directory)), wide, sight)
 
     def _once(self, key: object, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         revision = self._directory.revision

@@ -36,6 +36,9 @@ class Files(msgspec.Struct, frozen=True):
     folder: Path
     tail: pa.Table | None = None
     """Rows that are not in files yet, with the same columns in the same order."""
+    seen: pa.Table | None = None
+    """Only rows that this table (as `seen`, its columns as `s.`) lets through; `where` says which of the rows `r.`."""
+    where: str = ""
 
 
 Relation: TypeAlias = pa.Table | Files | Callable[[], pa.Table | Files]
@@ -138,6 +141,10 @@ class Sql:
                     if view.tail is not None:
                         cursor.register(f"{name} tail", view.tail)
                         select = f'{select} UNION ALL SELECT * FROM "{name} tail"'
+                    if view.seen is not None:
+                        cursor.register(f"{name} seen", view.seen)
+                        seen = f'WITH seen AS (FROM "{name} seen")'
+                        select = f"{seen} SELECT r.* FROM ({select}) r WHERE EXISTS (FROM seen s WHERE {view.where})"
                     cursor.execute(f'CREATE TEMP VIEW "{name}" AS {select}')
                 else:
                     cursor.register(name, view)

@@ -23,7 +23,7 @@ from gemel.state.keyframe import Keyframe, restore, snapshot
 from gemel.state.live import Projection, live_table
 from gemel.state.now import Now, plain
 from gemel.state.readout import Readout, read
-from gemel.state.selection import Composition, Selection
+from gemel.state.selection import Composition, Selection, Sight
 from gemel.state.sql import Relation, Sql
 from gemel.state.subscription import Subscription, Swept
 from gemel.state.table import Column
@@ -218,16 +218,23 @@ class State:
     # --- following ---------------------------------------------------------------------------------------------
 
     def subscribe(
-        self, selection: Selection, *, after: Position | None = None, rate_hz: float | None = None
+        self,
+        selection: Selection,
+        *,
+        after: Position | None = None,
+        rate_hz: float | None = None,
+        look: Callable[[], Sight | None] | None = None,
     ) -> Subscription:
         """Follow a selection: from a snapshot, or from what came after a position. Close it when done.
 
-        Raises UnknownTwin, UnknownType, InvalidQuery (a position that is not reached yet, no journal to read from).
+        `look` says at each delta what the reader may see; when that has changed there is a new snapshot, and what it
+        raises ends the subscription. Raises UnknownTwin, UnknownType, InvalidQuery (a position that is not reached
+        yet, no journal to read from).
         """
         if after is None:
-            return Subscription(self._core, selection, rate_hz=rate_hz)
+            return Subscription(self._core, selection, rate_hz=rate_hz, look=look)
         if self._core.blocks is None:
             raise InvalidQuery("this state was given no journal to read from; subscribe without a position")
         if not 0 <= after <= self.position:
             raise InvalidQuery(f"position {after} is not between 0 and {self.position}; subscribe without it")
-        return Subscription(self._core, selection, after=after, rate_hz=rate_hz, backfill=backfill)
+        return Subscription(self._core, selection, after=after, rate_hz=rate_hz, backfill=backfill, look=look)

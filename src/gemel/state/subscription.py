@@ -16,7 +16,7 @@ from gemel.state.broadcast import Waiter, wake
 from gemel.state.delta import Delta, Gap, Happening, Transition
 from gemel.state.fold import Accepted
 from gemel.state.now import joined
-from gemel.state.selection import Resolved, Selection
+from gemel.state.selection import Resolved, Selection, Sight
 from gemel.state.updates import names_of, updates_of_block
 from gemel.twin import Change, Position
 
@@ -97,9 +97,13 @@ class Subscription:
         after: Position | None = None,
         rate_hz: float | None = None,
         backfill: Backfill | None = None,
+        look: Callable[[], Sight | None] | None = None,
     ) -> None:
         """Use `State.subscribe`."""
         self.selection = selection
+        self._look = look
+        self.sight = look() if look is not None else None
+        """What the reader may see; None: everything."""
         self.latest_only = rate_hz is not None
         self.delivered: Position = 0
         """Everything of the selection up to this position has been delivered."""
@@ -167,6 +171,14 @@ class Subscription:
         with self._ready:
             waiter, self._waiter = self._waiter, None
             return waiter
+
+    def poke(self) -> None:
+        """What the reader may see may have changed: look again. From any thread."""
+        with self._ready:
+            self._signalled = True
+            self._ready.notify_all()
+        if (waiter := self._take_waiter()) is not None:
+            wake([waiter])
 
     # --- the reader's side -------------------------------------------------------------------------------------
 
@@ -256,6 +268,10 @@ class Subscription:
         gone: list[str] = []
         added: Resolved | None = None
         changed = core.registry_revision != self._revision
+        looked = self._look() if self._look is not None else None
+        if looked is not self.sight:
+            self.sight = looked
+            changed = self._snapshot = True
         if changed:
             gone, added = self._follow_registry()
         before = self.delivered
@@ -306,7 +322,7 @@ class Subscription:
         now = self.resolved
         left = np.setdiff1d(before.numbers, now.numbers, assume_unique=True)
         came = np.setdiff1d(now.numbers, before.numbers, assume_unique=True)
-        added = Resolved(came, now.allowed, None) if len(came) else None
+        added = Resolved(came, now.allowed, None, now.sight) if len(came) else None
         return self._core.directory.ids(left.tolist()), added
 
     def happenings(self, queue: list[Folded], before: Position) -> list[Happening]:
@@ -322,7 +338,9 @@ class Subscription:
 
     def _concerns(self, change: Change) -> bool:
         entry = self._core.directory.twin(change.subject)
-        return entry is not None and bool(self.resolved.has_twins(np.array([entry.number], np.int64))[0])
+        if entry is None or not self.resolved.has_twins(np.array([entry.number], np.int64))[0]:
+            return False
+        return self.sight is None or self.sight.tells(change)
 
     def _transitions(self, swept: list[Swept]) -> list[Transition]:
         latest: dict[int, int] = {}

@@ -9,14 +9,12 @@ from typing import Any
 
 import msgspec
 
-from gemel.access import Resource, ResourceKind
 from gemel.clock import MAX_TIME, MIN_TIME, to_rfc3339
-from gemel.errors import InvalidQuery, UnknownProperty
+from gemel.errors import InvalidQuery
 from gemel.history import EventQuery
 from gemel.registry import TwinQuery
 from gemel.server.call import Call
 from gemel.server.encode import QUALITIES, shown
-from gemel.server.guard import require_twin
 from gemel.server.odata.options import Asked
 from gemel.server.routes.events import told_to
 from gemel.server.search import search
@@ -65,12 +63,11 @@ def _twins(call: Call, asked: Asked, place: list[Any]) -> Iterator[Placed]:
     if isinstance(named, str):  # one row, by its key
         entry = call.services.platform.registry.directory.twin(named)
         if entry is not None and entry.id == named and not place:
-            require_twin(call, call.who, "read", named)
-            yield _twin(call.services.platform.registry.twin(named)), ["", named]
+            yield _twin(call.view.twin(named)), ["", named]
         return
     cursor, last = (str(place[0]), str(place[1])) if place else ("", "")
     while True:
-        page = search(call.services.platform, call.who, TwinQuery(limit=1000, cursor=cursor))
+        page = search(call.view, TwinQuery(limit=1000, cursor=cursor))
         for twin in page.items:
             if twin.id > last:
                 yield _twin(twin), [cursor, twin.id]
@@ -94,16 +91,16 @@ def _twin(twin: Twin) -> Row:
 
 
 def _now(call: Call, asked: Asked, place: list[Any]) -> Iterator[Placed]:
-    platform, wanted = call.services.platform, _span(asked).twin
-    directory = platform.registry.directory
-    twins = sorted(directory.ids(directory.numbers())) if wanted is None else [wanted]
+    view, wanted = call.view, _span(asked).twin
+    directory, seen = call.services.platform.registry.directory, call.view.projection
+    numbers = directory.numbers() if seen is None else seen.numbers
+    twins = sorted(directory.ids(numbers.tolist())) if wanted is None else [wanted]
     last = (str(place[0]), str(place[1])) if place else ("", "")
     for id in twins[bisect.bisect_left(twins, last[0]) :]:
         entry = directory.twin(id)
-        resource = Resource(ResourceKind.TWIN, id, entry.types if entry is not None else ())
-        if entry is None or entry.id != id or not platform.gate.allows(call.who, "read", resource):
+        if entry is None or entry.id != id or not view.shows(entry, id):
             continue
-        for name, now in sorted(platform.state.twin(entry).items()):
+        for name, now in sorted(view.now(entry).items()):
             if (id, name) <= last:
                 continue
             row: Row = {
@@ -129,7 +126,7 @@ def _readings(call: Call, asked: Asked, place: list[Any]) -> Iterator[Placed]:
         if place:
             time, position = _moment(_whole(place[0])), _whole(place[1])
             after = f" AND (time {sign} {time} OR (time = {time} AND position {sign} {position}))"
-        table = call.services.platform.query(
+        table = call.view.query(
             f"SELECT epoch_us(time), value, quality, epoch_us(recorded), position FROM {source}{after} "
             f"ORDER BY time {direction}, position {direction} LIMIT {_CHUNK}",
             limit=_CHUNK,
@@ -154,7 +151,7 @@ def _readings(call: Call, asked: Asked, place: list[Any]) -> Iterator[Placed]:
 
 def _count_readings(call: Call, span: _Span) -> int:
     _, _, source = _series(call, span)
-    return int(call.services.platform.query(f"SELECT count(*) FROM {source}").column(0)[0].as_py())
+    return int(call.view.query(f"SELECT count(*) FROM {source}").column(0)[0].as_py())
 
 
 def _series(call: Call, span: _Span) -> tuple[str, str, str]:
@@ -164,11 +161,8 @@ def _series(call: Call, span: _Span) -> tuple[str, str, str]:
             "Readings needs a filter: $filter=Twin eq 'press-7' and Property eq 'oil_temperature' and Time ge "
             "2026-03-20T00:00:00Z; Now lists what there is"
         )
-    require_twin(call, call.who, "read", span.twin)
-    entry = call.services.platform.registry.directory.twin(span.twin)
-    ref = entry.properties.get(span.property) if entry is not None else None
-    if entry is None or ref is None:
-        raise UnknownProperty(f"{span.twin} has no property {span.property!r:.80}; Now lists them")
+    entry = call.view.entry(span.twin)
+    ref = entry.properties[call.view.property(entry, span.property)]
     if ref.form not in _TABLES:
         raise InvalidQuery(f"{span.property} is an array; it can be had from /api/v1/export")
     now = call.services.platform.clock.now()
@@ -194,7 +188,7 @@ def _events(call: Call, asked: Asked, place: list[Any]) -> Iterator[Placed]:
             limit=_CHUNK,
             cursor=cursor,
         )
-        page = call.services.platform.history.events(query)
+        page = call.view.events(query)
         for fact, body in told_to(call, page.items):
             change = fact.change
             row: Row = {

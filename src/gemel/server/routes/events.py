@@ -9,7 +9,6 @@ import msgspec
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
-from gemel.access import Resource, ResourceKind
 from gemel.history import EventQuery, Fact
 from gemel.history.conditions import CHANGED
 from gemel.server.call import Call, call_of
@@ -57,7 +56,7 @@ class Asked(msgspec.Struct):
     cursor: str
 
 
-@get(f"{API}/events", opt=needs("read"), tags=["history"], summary="What happened, newest first")
+@get(f"{API}/events", opt=needs("read", "Fleet"), tags=["history"], summary="What happened, newest first")
 async def events(
     request: Req,
     twin: Annotated[list[str] | None, QueryParameter(description="Ids; may repeat.")] = None,
@@ -99,8 +98,7 @@ async def events_of(
 
 
 def _with_parts(call: Call, twins: tuple[str, ...]) -> tuple[str, ...]:
-    registry = call.services.platform.registry
-    return tuple(dict.fromkeys([*twins, *(part.id for one in twins for _, part in registry.parts(one))]))
+    return tuple(dict.fromkeys([*twins, *(part.id for one in twins for _, part in call.view.parts(one))]))
 
 
 async def _answer(call: Call, twins: tuple[str, ...], asked: Asked) -> Page[EventView]:
@@ -115,15 +113,13 @@ async def _answer(call: Call, twins: tuple[str, ...], asked: Asked) -> Page[Even
         limit=asked.limit,
         cursor=asked.cursor,
     )
-    page = await call.services.past(call, call.services.platform.history.events, query)
+    page = await call.services.past(call, call.view.events, query)
     return Page([_view(fact, body) for fact, body in told_to(call, page.items)], page.next)
 
 
 def told_to(call: Call, facts: Iterable[Fact]) -> list[tuple[Fact, dict[str, Any]]]:
     """What of these may be told to who asks, each with its body as it may be told."""
-    allows = call.services.platform.gate.allows
-    identities = allows(call.who, "administer", Resource(ResourceKind.IDENTITY))
-    whole = allows(call.who, "configure", Resource(ResourceKind.CONNECTOR))
+    identities, whole = call.view.administers(), call.view.configures_connectors()
     told = [fact for fact in facts if identities or not fact.change.kind.startswith("access.")]
     return [(fact, _body(fact.change, settings=whole)) for fact in told]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from litestar import get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from gemel.access import Projection
 from gemel.errors import InvalidInput, UnknownProperty
 from gemel.server.call import Call, call_of
 from gemel.server.guard import needs, require_twin
@@ -22,7 +24,7 @@ __all__ = ["ROUTES"]
 FORMATS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet", "arrow": ARROW}
 
 
-@get(f"{API}/export", opt=needs("export"), tags=["history"], summary="Download readings")
+@get(f"{API}/export", opt=needs("export", "Fleet"), tags=["history"], summary="Download readings")
 async def export(
     request: Req,
     twins: Annotated[list[str], QueryParameter(description="Ids, with commas; may repeat.")],
@@ -38,15 +40,24 @@ async def export(
     if form not in FORMATS:
         raise InvalidInput(f"format {form!r:.20} is not known; use {', '.join(FORMATS)}")
     since, until = interval(call, start, end)
-    chosen = _chosen(call, _listed(twins), _listed(properties or []))
-    history, pipe = call.services.platform.history, Pipe()
+    seen, chosen = call.look(), _chosen(call, _listed(twins), _listed(properties or []))
+    pipe = Pipe()
     await call.services.past(call, lambda: None)
     parts = await pipe.start(
         call.services.exports,
-        lambda: history.export(chosen, since, until, pipe, format=form),  # type: ignore[arg-type]  # it writes as a file does
+        lambda: call.view.export(chosen, since, until, pipe, form=form),  # type: ignore[arg-type]  # it writes as a file does
     )
     headers = {"Content-Disposition": f'attachment; filename="gemel.{form}"', "Cache-Control": "no-store"}
-    return Stream(parts, media_type=FORMATS[form], headers=headers)
+    return Stream(_while_granted(call, seen, pipe, parts), media_type=FORMATS[form], headers=headers)
+
+
+async def _while_granted(
+    call: Call, seen: Projection | None, pipe: Pipe, parts: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """What is not granted any more breaks the download off."""
+    with call.services.rights.until_changed(call, seen, pipe.leave):
+        async for part in parts:
+            yield part
 
 
 def _listed(given: list[str]) -> list[str]:
@@ -59,8 +70,11 @@ def _chosen(call: Call, twins: list[str], wanted: list[str]) -> list[tuple[str, 
     for twin in twins:
         require_twin(call, call.who, "export", twin)
         entry = entry_for(call, twin)
-        known = {ref.property.name for ref in entry.properties.values()}
-        chosen += [(entry.id, name) for name in (wanted or sorted(known)) if name in entry.properties]
+        seen = call.view.names(entry)
+        chosen += [(entry.id, name) for name in (wanted or sorted(seen)) if name in entry.properties]
+        for name in wanted:
+            if name in entry.properties:
+                call.view.property(entry, name)
     if not chosen:
         raise UnknownProperty(f"none of {', '.join(twins):.100} has any of the properties {', '.join(wanted):.100}")
     return chosen

@@ -92,8 +92,7 @@ async def twin_at(
 ) -> AtView:
     call = call_of(request)
     moment = time_or(time, 0)
-    history = call.services.platform.history
-    found = await call.services.past(call, history.twin, twin, moment)
+    found = await call.services.past(call, call.view.at, twin, moment)
     return AtView(rfc3339(moment), call.position, {name: value_then(reading) for name, reading in found.items()})
 
 
@@ -133,7 +132,7 @@ async def history_of(
 
 def _range(call: Call, what: tuple[str, str], when: tuple[int, int], how: tuple[Any, ...]) -> Response[bytes]:
     points, method, unit, form = how
-    found = call.services.platform.history.range(*what, *when, points=points, method=method, unit=unit)
+    found = call.view.range(*what, *when, points=points, method=method, unit=unit)
     about = {
         "twin": found.twin,
         "property": found.property,
@@ -192,7 +191,7 @@ async def average(
     """Gaps do not count; `covered_s` says for how many seconds a value was known."""
     call = call_of(request)
     since, until = interval(call, start, end)
-    found = await call.services.past(call, call.services.platform.history.average, twin, name, since, until, unit=unit)
+    found = await call.services.past(call, call.view.average, twin, name, since, until, unit=unit)
     return AverageView(found.value, found.unit, found.covered_s, rfc3339(since), rfc3339(until), found.position)
 
 

@@ -14,7 +14,7 @@ from gemel.intake import Message, Reported
 from gemel.registry import Entry
 from gemel.server.call import Call, call_of
 from gemel.server.encode import Value, quality_of, value_of
-from gemel.server.guard import needs, require_twin, speaks
+from gemel.server.guard import needs, speaks
 from gemel.server.http import Req, decoded, source_of
 from gemel.server.options import API
 from gemel.twin import Quality
@@ -51,12 +51,8 @@ class Written(msgspec.Struct):
 
 
 def entry_for(call: Call, twin: str) -> Entry:
-    """The directory's entry of a twin that the guard has let through."""
-    entry = call.services.platform.registry.directory.twin(twin)
-    if entry is None:  # it was removed between the guard and here
-        require_twin(call, call.who, "read", twin)
-        raise AssertionError("require_twin raises for a twin that is not there")
-    return entry
+    """The directory's entry of a twin. Raises UnknownTwin, also where it may not be seen."""
+    return call.view.entry(twin)
 
 
 @get(f"{API}/twins/{{twin:str}}/now", opt=needs("read", "Twin", id_in="twin"), tags=["now"], summary="All live values")
@@ -73,17 +69,15 @@ async def now_of(
 
 def now_view(call: Call, twin: str) -> NowView:
     """All values of a twin, read at the call's position or later."""
-    values = call.services.platform.state.twin(entry_for(call, twin))
+    values = call.view.now(entry_for(call, twin))
     return NowView(call.position, {name: value_of(one) for name, one in values.items()})
 
 
 def _parts_now(call: Call, twin: str, depth: int) -> dict[str, dict[str, Value]]:
-    platform = call.services.platform
+    view = call.view
     found: dict[str, dict[str, Value]] = {}
-    for _, part in platform.registry.parts(twin, depth=depth):
-        entry = platform.registry.directory.twin(part.id)
-        if entry is not None:
-            found[part.id] = {name: value_of(one) for name, one in platform.state.twin(entry).items()}
+    for _, part in view.parts(twin, depth=depth):
+        found[part.id] = {name: value_of(one) for name, one in view.now(view.entry(part.id)).items()}
     return found
 
 
@@ -96,16 +90,9 @@ def _parts_now(call: Call, twin: str, depth: int) -> dict[str, dict[str, Value]]
 async def property_now(request: Req, twin: FromPath[str], name: FromPath[str]) -> Value:
     call = call_of(request)
     entry = entry_for(call, twin)
-    found = call.services.platform.state.property(entry, name)
+    found = call.view.value(entry, call.view.property(entry, name))
     if found is None:
-        known = name in entry.properties
-        raise UnknownProperty(
-            f"{entry.id}.{name:.80} has not been reported yet"
-            if known
-            else f"{entry.id} has no property {name!r:.80}; GET /twins/{entry.id}/now lists them",
-            twin=entry.id,
-            property=name[:80],
-        )
+        raise UnknownProperty(f"{entry.id}.{name:.80} has not been reported yet", twin=entry.id, property=name[:80])
     return value_of(found)
 
 

@@ -41,17 +41,17 @@ def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[byte
 _OPT: dict[str, Any] = {"tags": ["odata"], "exception_handlers": {Exception: _refused}}
 
 
-@get(ODATA, opt=needs("read"), summary="OData: the tables there are", **_OPT)
+@get(ODATA, opt=needs("read", "Fleet"), summary="OData: the tables there are", **_OPT)
 async def odata(request: Req) -> Response[bytes]:
     return _json(service(_root(request)))
 
 
-@get(f"{ODATA}/$metadata", opt=needs("read"), summary="OData: their columns, as CSDL", **_OPT)
+@get(f"{ODATA}/$metadata", opt=needs("read", "Fleet"), summary="OData: their columns, as CSDL", **_OPT)
 async def odata_metadata() -> Response[bytes]:
     return Response(metadata(), media_type="application/xml", headers=_VERSION)
 
 
-@get(f"{ODATA}/{{name:str}}", opt=needs("read"), summary="OData: rows of a table", **_OPT)
+@get(f"{ODATA}/{{name:str}}", opt=needs("read", "Fleet"), summary="OData: rows of a table", **_OPT)
 async def odata_rows(request: Req, name: FromPath[str]) -> Response[bytes]:
     """Twins, Now, Readings or Events. `$filter` (eq, ne, gt, ge, lt, le, and, or, not, contains, startswith, endswith),
     `$select`, `$top`, `$skip`, `$count`, `$orderby`; further rows are at `@odata.nextLink`.
@@ -65,7 +65,7 @@ async def odata_rows(request: Req, name: FromPath[str]) -> Response[bytes]:
     return _json(await call.services.past(call, _page, call, found, asked, (_root(request), _query(request))))
 
 
-@get(f"{ODATA}/{{name:str}}/$count", opt=needs("read"), summary="OData: how many rows", **_OPT)
+@get(f"{ODATA}/{{name:str}}/$count", opt=needs("read", "Fleet"), summary="OData: how many rows", **_OPT)
 async def odata_count(request: Req, name: FromPath[str]) -> Response[bytes]:
     call = call_of(request)
     found = _set(name)

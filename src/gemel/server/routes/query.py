@@ -10,7 +10,7 @@ import msgspec
 from litestar import post
 from litestar.response import Response
 
-from gemel.errors import InvalidInput
+from gemel.errors import Denied, InvalidInput, InvalidQuery
 from gemel.server.arrow import arrow, wants_arrow
 from gemel.server.call import Call, call_of
 from gemel.server.guard import needs, speaks
@@ -46,7 +46,7 @@ class Rows(msgspec.Struct):
 
 @post(
     f"{API}/query",
-    opt=needs("query") | speaks(Query, Rows),
+    opt=needs("query", "Fleet") | speaks(Query, Rows),
     status_code=200,
     tags=["query"],
     summary="One SELECT over the fleet",
@@ -57,10 +57,22 @@ async def query(request: Req) -> Response[bytes]:
     given = await decoded(request, Query)
     if not 1 <= given.limit <= MOST_ROWS:
         raise InvalidInput(f"limit {given.limit} is not between 1 and {MOST_ROWS}")
-    unwanted = threading.Event()
+    unwanted, revoked = threading.Event(), threading.Event()
+
+    def revoke() -> None:
+        revoked.set()
+        unwanted.set()
+
     watching = asyncio.ensure_future(_gone(request, unwanted)) if call.once is None else None
     try:
-        return await call.services.past(call, _answer, call, given, unwanted, as_arrow=wants_arrow(request))
+        with call.services.rights.until_changed(call, call.look(), revoke):
+            return await call.services.past(call, _answer, call, given, unwanted, as_arrow=wants_arrow(request))
+    except InvalidQuery:
+        if revoked.is_set():
+            raise Denied(
+                "what you may see has changed meanwhile; ask again", action="query", policy="rights-changed"
+            ) from None
+        raise
     finally:
         if watching is not None:
             watching.cancel()
@@ -74,7 +86,7 @@ async def _gone(request: Req, unwanted: threading.Event) -> None:
 
 
 def _answer(call: Call, given: Query, unwanted: threading.Event, *, as_arrow: bool) -> Response[bytes]:
-    table = call.services.platform.query(given.sql, limit=given.limit, unwanted=unwanted)
+    table = call.view.query(given.sql, limit=given.limit, unwanted=unwanted)
     if as_arrow:
         return arrow(table)
     rows: list[Any] = list(zip(*(column.to_pylist() for column in table.columns), strict=True)) if table.columns else []

@@ -70,7 +70,7 @@ async def me(request: Req) -> Me:
     )
 
 
-@get(f"{API}/site", opt=needs("read"), tags=["site"], summary="Name, time zone, version, position")
+@get(f"{API}/site", opt=needs("read", "Fleet"), tags=["site"], summary="Name, time zone, version, position")
 async def site(request: Req) -> SiteView:
     call = call_of(request)
     platform = call.services.platform

@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from gemel.access import Resource, ResourceKind
-from gemel.errors import InvalidInput
+from gemel.errors import GemelError, InvalidInput
 from gemel.server.call import Call, call_of
 from gemel.server.encode import dumps, rfc3339, value_of
 from gemel.server.guard import needs, require_twin
@@ -26,12 +26,12 @@ __all__ = ["ROUTES"]
 KEEP_ALIVE_S = 15.0
 
 
-@websocket(f"{API}/live", opt=needs("subscribe"))
+@websocket(f"{API}/live", opt=needs("subscribe", "Fleet"))
 async def live(socket: WebSocket[Any, Any, Any]) -> None:
     await Live(call_of(socket), socket).run()
 
 
-@get(f"{API}/stream", opt=needs("subscribe"), tags=["now"], summary="Server-sent events: what changes")
+@get(f"{API}/stream", opt=needs("subscribe", "Fleet"), tags=["now"], summary="Server-sent events: what changes")
 async def stream(
     request: Req,
     twins: Annotated[str, QueryParameter(max_length=8000, description="Ids, with commas; all if left out.")] = "",
@@ -48,7 +48,7 @@ async def stream(
     for twin in chosen:
         require_twin(call, call.who, "subscribe", twin)
     if not chosen:
-        call.services.platform.gate.require(call.who, "subscribe", Resource(ResourceKind.PLATFORM, "all twins"))
+        call.services.platform.gate.require(call.who, "subscribe", Resource(ResourceKind.FLEET, "all twins"))
     if rate_hz is not None and not 0 < rate_hz <= MAX_RATE_HZ:
         raise InvalidInput(f"rate_hz {rate_hz} is not between 0 and {MAX_RATE_HZ:g}")
     last, _, life = request.headers.get("last-event-id", "").partition("-")
@@ -58,7 +58,7 @@ async def stream(
     names = tuple(one.strip() for one in properties.split(",") if one.strip()) or None
     selection = Selection(twins=tuple(chosen), depth=depth, properties=names)
     subscription = await call.services.reads.run(
-        call.services.platform.state.subscribe, selection, after=after, rate_hz=rate_hz
+        call.view.subscribe, selection, call.look, after=after, rate_hz=rate_hz
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(_events(call, subscription, reset=reset), media_type="text/event-stream", headers=headers)
@@ -69,13 +69,19 @@ async def _events(call: Call, subscription: Subscription, *, reset: bool) -> Asy
     call.services.metrics.streams.inc()
     stopping = asyncio.ensure_future(call.services.stopping.wait())
     following = asyncio.ensure_future(_next(subscription))
+    held = call.services.rights.hold(call, subscription.poke)
     try:
+        held.__enter__()
         if reset:
             yield b"event: reset\ndata: %s\n\n" % dumps({"epoch": epoch})
         while not stopping.done():
             await asyncio.wait({following, stopping}, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
             if following.done():
-                delta = following.result()
+                try:
+                    delta = following.result()
+                except GemelError as error:  # what was granted has ended, or who asks is nobody any more
+                    yield b"event: error\ndata: %s\n\n" % dumps({"code": error.code, "detail": error.detail})
+                    return
                 if delta is None:
                     return
                 following = asyncio.ensure_future(_next(subscription))
@@ -86,6 +92,7 @@ async def _events(call: Call, subscription: Subscription, *, reset: bool) -> Asy
                 yield b": still here\n\n"
     finally:
         call.services.metrics.streams.dec()
+        held.__exit__(None, None, None)
         subscription.close()
         stopping.cancel()
         following.cancel()

@@ -10,6 +10,7 @@ from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
+from gemel.access import View
 from gemel.clock import parse_time
 from gemel.errors import InvalidInput, NotFound, RevisionConflict
 from gemel.registry import TwinQuery
@@ -42,7 +43,7 @@ class TwinPatch(msgspec.Struct, omit_defaults=True):
     stage: LifeStage | None = None
 
 
-@get(f"{API}/twins", opt=needs("read"), tags=["twins"], summary="Search twins")
+@get(f"{API}/twins", opt=needs("read", "Fleet"), tags=["twins"], summary="Search twins")
 async def twins(
     request: Req,
     q: Annotated[
@@ -92,17 +93,17 @@ async def twins(
 
 
 def _found(call: Call, query: TwinQuery, wanted: set[str]) -> Page[TwinView]:
-    page = search(call.services.platform, call.who, query)
-    registry, trees = call.services.platform.registry, dict[str, PartsView]()
+    page = search(call.view, query)
+    view, trees = call.view, dict[str, PartsView]()
     joined: dict[str, list[LinkView]] = {}
     if "links" in wanted:
         joined = {twin.id: [] for twin in page.items}
-        for link in registry.links_of_all(joined):
+        for link in view.links_of_all(joined):
             for end in {link.source, link.target} & joined.keys():
                 joined[end].append(link_view(link))
     if "parts" in wanted:
         trees = {twin.id: _node(twin, "") for twin in page.items}
-        _grown(trees, registry.parts_of_all(trees))
+        _grown(trees, view.parts_of_all(trees))
         if "headline" in wanted:
             for tree in trees.values():
                 _headlined(call, tree.parts)
@@ -127,12 +128,11 @@ def _headlined(call: Call, parts: list[PartsView]) -> None:
 
 def _values(call: Call, twin: str, *, headline: bool = False) -> dict[str, Value] | None:
     """The live values of a twin; with `headline` those that overviews show."""
-    platform = call.services.platform
-    entry = platform.registry.directory.twin(twin)
+    entry = call.services.platform.registry.directory.twin(twin)
     if entry is None:
         return None
     shown = {name for name, ref in entry.properties.items() if ref.property.headline or not headline}
-    return {name: value_of(one) for name, one in platform.state.twin(entry).items() if name in shown}
+    return {name: value_of(one) for name, one in call.view.now(entry).items() if name in shown}
 
 
 @post(f"{API}/twins", opt=needs("configure") | speaks(TwinSpec, TwinView), tags=["twins"], summary="Create a twin")
@@ -162,8 +162,7 @@ async def twin_of(request: Req, twin: FromPath[str]) -> Response[bytes]:
 
 
 def _one(call: Call, twin: str) -> TwinView:
-    registry = call.services.platform.registry
-    return twin_view(registry.twin(twin), links=[link_view(link) for link in registry.links(twin)])
+    return twin_view(call.view.twin(twin), links=[link_view(link) for link in call.view.links(twin)])
 
 
 @patch(
@@ -254,14 +253,14 @@ async def parts(
     depth: Annotated[int | None, QueryParameter(ge=1, le=64, description="Levels; all if left out.")] = None,
     at: AT = None,
 ) -> PartsView:
-    services = call_of(request).services
+    call = call_of(request)
     moment = None if at is None else time_or(at, 0)
-    return await services.reads.run(_tree, services.platform.registry, twin, depth, moment)
+    return await call.services.reads.run(_tree, call.view, twin, depth, moment)
 
 
-def _tree(registry: Any, twin: str, depth: int | None, at: int | None) -> PartsView:
-    root = _node(registry.twin(twin), "")
-    _grown({root.id: root}, registry.parts(twin, depth=depth, at=at))
+def _tree(view: View, twin: str, depth: int | None, at: int | None) -> PartsView:
+    root = _node(view.twin(twin), "")
+    _grown({root.id: root}, view.parts(twin, depth=depth, at=at))
     return root
 
 
@@ -286,9 +285,9 @@ async def links(
     direction: Annotated[str, QueryParameter(pattern="^(out|in|both)$", description="out, in or both.")] = "both",
     at: AT = None,
 ) -> Page[LinkView]:
-    services = call_of(request).services
+    call = call_of(request)
     moment = None if at is None else time_or(at, 0)
-    found = await services.reads.run(services.platform.registry.links, twin, kind=kind, direction=direction, at=moment)
+    found = await call.services.reads.run(call.view.links, twin, kind=kind, direction=direction, at=moment)
     return Page([link_view(link) for link in found])
 
 
@@ -308,6 +307,7 @@ class NewLink(msgspec.Struct, forbid_unknown_fields=True):
 )
 async def put_link(request: Req, twin: FromPath[str], kind: FromPath[str], target: FromPath[str]) -> LinkView:
     registry = call_of(request).services.platform.registry
+    call_of(request).view.entry(target)
     given = await decoded(request, NewLink, optional=True)
     since = None if given.since is None else parse_time(given.since)
     await change(request, lambda tx: registry.put_link(tx, kind, twin, target, slot=given.slot, since=since))

@@ -18,13 +18,13 @@ from gemel.twin import Page, TwinType
 
 __all__ = ["ROUTES"]
 
-READ = needs("read", "TwinType")
-READ_ONE = needs("read", "TwinType", id_in="type_id")
+READ = needs("read", "Fleet")
+READ_ONE = needs("read", "Fleet", id_in="type_id")
 
 
 @get(f"{API}/types", opt=READ, tags=["types"], summary="All twin types")
 async def types(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[TwinType]:
-    return page_of(call_of(request).services.platform.registry.types(), limit, cursor, lambda one: one.id)
+    return page_of(call_of(request).view.types(), limit, cursor, lambda one: one.id)
 
 
 @get(f"{API}/types/{{type_id:str}}", opt=READ_ONE | speaks(None, TwinType), tags=["types"], summary="One twin type")
@@ -33,8 +33,8 @@ async def type_of(
     type_id: FromPath[str],
     version: Annotated[int | None, QueryParameter(ge=1, le=10**9, description="An earlier version.")] = None,
 ) -> Response[bytes]:
-    services = call_of(request).services
-    found = await services.reads.run(services.platform.registry.type, type_id, version)
+    call = call_of(request)
+    found = await call.services.reads.run(call.view.type, type_id, version)
     if unchanged(request, found.version):
         return Response(b"", status_code=304, headers=etag(found.version))
     return json(found, headers=etag(found.version))
@@ -42,8 +42,8 @@ async def type_of(
 
 @get(f"{API}/types/{{type_id:str}}/versions", opt=READ_ONE, tags=["types"], summary="All versions, the first one first")
 async def versions(request: Req, type_id: FromPath[str]) -> Page[TwinType]:
-    services = call_of(request).services
-    return Page(await services.reads.run(services.platform.registry.type_versions, type_id))
+    call = call_of(request)
+    return Page(await call.services.reads.run(call.view.type_versions, type_id))
 
 
 @put(

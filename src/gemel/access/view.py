@@ -1,0 +1,350 @@
+"""What one principal sees of the platform: every read, through one projection.
+
+Whoever answers a request reads through a `View`; nothing else of the twins is in their hands. Where everything may be
+seen it passes on to the rooms; else what is not seen is as if it were not there, in lists, counts and refusals alike.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import pyarrow as pa
+
+from gemel.access.gate import Gate
+from gemel.access.principal import Action, Principal, Resource, ResourceKind
+from gemel.access.projection import Projection
+from gemel.access.tables_seen import projected
+from gemel.clock import MIN_TIME, to_rfc3339
+from gemel.errors import Denied, InvalidQuery, UnknownProperty, UnknownTwin, UnknownType
+from gemel.history import Average, EventPage, EventQuery, Fact, History, Series
+from gemel.registry import Entry, Registry, TwinQuery, cursor_at
+from gemel.state import Now, Relation, Selection, State, Subscription
+from gemel.twin import Link, Page, Position, PropertyGroup, Reading, Twin, TwinType
+
+__all__ = ["Rooms", "View"]
+
+IDENTITY = PropertyGroup.IDENTITY
+PART_OF = "part_of"
+FEW = 10_000
+"""Twins that are named to the database one by one."""
+
+
+class Rooms(msgspec.Struct, frozen=True):
+    """Where twins are read."""
+
+    gate: Gate
+    registry: Registry
+    state: State
+    history: History
+    tables: Callable[[], Mapping[str, Relation]]
+    """`twins` and `links`, for SQL."""
+
+
+class View:
+    """One principal's, for one action (read, subscribe, query or export). Cheap to make; made for each request."""
+
+    def __init__(self, rooms: Rooms, principal: Principal, action: str = Action.READ) -> None:
+        self._rooms = rooms
+        self._registry, self._state, self._history = rooms.registry, rooms.state, rooms.history
+        self._directory = rooms.registry.directory
+        self.principal = principal
+        self.action = action
+        self.projection: Projection | None = rooms.gate.projection(principal, action)
+        """None: everything is seen."""
+
+    # which twins
+
+    def entry(self, twin: str) -> Entry:
+        """The twin of this id or alias. Raises UnknownTwin, also where it may not be seen."""
+        found = self._directory.twin(twin)
+        if found is None or not self.shows(found, twin):
+            raise UnknownTwin(f"there is no twin {twin!r:.100}; search for a part of its name", twin=twin[:128])
+        return found
+
+    def shows(self, entry: Entry, named: str) -> bool:
+        """Whether it is there, called so: another name of a twin tells of its identity."""
+        seen = self.projection
+        return seen is None or (seen.shows(entry.number) and (named == entry.id or seen.has(entry, IDENTITY)))
+
+    def _sees(self, twin: str) -> bool:
+        entry = self._directory.twin(twin)
+        return self.projection is None or (entry is not None and self.projection.shows(entry.number))
+
+    def property(self, entry: Entry, name: str) -> str:
+        """The name as it was given. Raises UnknownProperty, also where it may not be seen."""
+        if name not in entry.properties or (self.projection is not None and name not in self.projection.names(entry)):
+            raise UnknownProperty(
+                f"{entry.id} has no property {name!r:.80}; GET /twins/{entry.id}/now lists them",
+                twin=entry.id,
+                property=name[:80],
+            )
+        return name
+
+    def names(self, entry: Entry) -> set[str]:
+        """Names of a twin's properties that are seen, without earlier ones."""
+        known = {ref.property.name for ref in entry.properties.values()}
+        return known if self.projection is None else known & self.projection.names(entry)
+
+    def twin(self, twin: str) -> Twin:
+        """Who it is. Raises UnknownTwin."""
+        return self._masked(self._registry.twin(self.entry(twin).id))
+
+    def _masked(self, twin: Twin) -> Twin:
+        """Without its identity, where that is not granted, it has an id, types and a stage."""
+        if self.projection is None or IDENTITY in self.projection.of(twin.number).groups:
+            return twin
+        return msgspec.structs.replace(twin, name="", description="", serial="", aliases=(), attributes={})
+
+    def search(
+        self, query: TwinQuery, fits: Callable[[Twin], bool] | None = None, *, scanned: int = 20_000
+    ) -> Page[Twin]:
+        """Twins that the query finds, and that also fit, in pages. After `scanned` twins a page may be short."""
+        if self.projection is not None:
+            self._refuse_hidden(query)
+        asked = query if self.projection is None else msgspec.structs.replace(query, roots=False)
+        found: list[Twin] = []
+        cursor: str | None = query.cursor
+        looked_at = 0
+        while cursor is not None and len(found) < query.limit and looked_at < scanned:
+            wanted = query.limit - len(found)
+            page = self._page(msgspec.structs.replace(asked, cursor=cursor, limit=wanted))
+            shown = [twin for twin in page.items if self._found_by(twin, query)]
+            if query.roots and self.projection is not None:
+                whole = {link.source for link in self.links_of_all([t.id for t in shown]) if link.kind == PART_OF}
+                shown = [twin for twin in shown if twin.id not in whole]
+            found += [self._masked(twin) for twin in shown if fits is None or fits(twin)]
+            looked_at += len(page.items)
+            cursor = page.next
+        if self.projection is not None and cursor is not None:
+            cursor = cursor_at(found[-1].id) if found else cursor
+            cursor = cursor if self._is_more(asked, cursor, query) else None
+        return Page(found, cursor)
+
+    def _page(self, query: TwinQuery) -> Page[Twin]:
+        few = self.projection is not None and len(self.projection.numbers) <= FEW
+        return self._registry.search(query, only=self.projection.numbers.tolist() if few else None)  # type: ignore[union-attr]
+
+    def _is_more(self, asked: TwinQuery, cursor: str, query: TwinQuery) -> bool:
+        """Whether anything that is seen comes after: a cursor must not tell of twins that are not."""
+        while True:
+            page = self._page(msgspec.structs.replace(asked, cursor=cursor, limit=1000))
+            if any(self._found_by(twin, query) for twin in page.items):
+                return True
+            if page.next is None:
+                return False
+            cursor = page.next
+
+    def _found_by(self, twin: Twin, query: TwinQuery) -> bool:
+        """Whether it is seen, and the query asks for nothing of it that is not."""
+        seen = self.projection
+        if seen is None:
+            return True
+        entry = self._directory.twin(twin.id)
+        if entry is None or not seen.shows(twin.number):
+            return False
+        if not {one.name for one in query.properties} <= seen.names(entry):
+            return False
+        by_identity = bool(query.serial or query.alias or query.attributes)
+        if seen.has(entry, IDENTITY):
+            return True
+        return not by_identity and query.q.casefold() in twin.id.casefold()
+
+    def _refuse_hidden(self, query: TwinQuery) -> None:
+        """A way along links may not tell of twins that are not seen. Raises UnknownTwin."""
+        for path in query.linked:
+            self.entry(path.target)
+            if len(path.steps) > 1 or any(step.any_depth and step.kind != PART_OF for step in path.steps):
+                raise InvalidQuery("a search along several links is for who sees all twins; follow one link at a time")
+
+    # how they are linked
+
+    def links(self, twin: str, **asked: Any) -> list[Link]:
+        """Links between twins that are both seen. Raises UnknownTwin."""
+        return self._seen_links(self._registry.links(self.entry(twin).id, **asked))
+
+    def links_of_all(self, twins: Iterable[str]) -> list[Link]:
+        return self._seen_links(self._registry.links_of_all(twins))
+
+    def _seen_links(self, links: list[Link]) -> list[Link]:
+        if self.projection is None:
+            return links
+        return [link for link in links if self._sees(link.source) and self._sees(link.target)]
+
+    def parts(self, twin: str, *, depth: int | None = None, at: int | None = None) -> list[tuple[Link, Twin]]:
+        """What is part of it, nearest first. Raises UnknownTwin."""
+        return self._seen_parts(self._registry.parts(self.entry(twin).id, depth=depth, at=at))
+
+    def parts_of_all(self, twins: Iterable[str]) -> list[tuple[Link, Twin]]:
+        return self._seen_parts(self._registry.parts_of_all(twins))
+
+    def _seen_parts(self, parts: list[tuple[Link, Twin]]) -> list[tuple[Link, Twin]]:
+        if self.projection is None:
+            return parts
+        return [
+            (link, self._masked(part)) for link, part in parts if self._sees(link.source) and self._sees(link.target)
+        ]
+
+    # what they are
+
+    def types(self) -> list[TwinType]:
+        """Twin types of which a twin is seen, with the properties that are."""
+        listed = self._registry.types()
+        return listed if self.projection is None else [one for id in listed if (one := self._shown(id)) is not None]
+
+    def type(self, id: str, version: int | None = None) -> TwinType:
+        """Raises UnknownType."""
+        found = self._shown(self._registry.type(id, version))
+        if found is None:
+            raise UnknownType(f"there is no twin type {id!r:.160}")
+        return found
+
+    def type_versions(self, id: str) -> list[TwinType]:
+        """The first one first. Raises UnknownType."""
+        self.type(id)
+        return [one for each in self._registry.type_versions(id) if (one := self._shown(each)) is not None]
+
+    def _shown(self, type: TwinType) -> TwinType | None:
+        if self.projection is None:
+            return type
+        if not (groups := self.projection.groups_of_type(type.id)):
+            return None
+        return msgspec.structs.replace(
+            type, properties=tuple(one for one in type.properties if one.shared_as in groups)
+        )
+
+    # now
+
+    def now(self, entry: Entry) -> dict[str, Now]:
+        """What its properties are now."""
+        found = self._state.twin(entry)
+        if self.projection is None:
+            return found
+        seen = self.projection.names(entry)
+        return {name: one for name, one in found.items() if name in seen}
+
+    def value(self, entry: Entry, name: str) -> Now | None:
+        """One of them; None when nothing was reported, or it is not seen."""
+        if self.projection is not None and name not in self.projection.names(entry):
+            return None
+        return self._state.property(entry, name)
+
+    def subscribe(
+        self,
+        selection: Selection,
+        look: Callable[[], Projection | None],
+        *,
+        after: Position | None = None,
+        rate_hz: float | None = None,
+    ) -> Subscription:
+        """Follow twins for as long as `look` gives what may be seen of them. Raises UnknownTwin."""
+        for twin in selection.twins:
+            self.entry(twin)
+        if self.projection is not None:
+            if selection.roots:
+                found = self.roots(selection.type)
+                selection = msgspec.structs.replace(selection, twins=tuple(found), roots=False, type="")
+                if not found:
+                    selection = msgspec.structs.replace(selection, properties=(), events=False)
+            if any(since > MIN_TIME for seen in self.projection.seen for since in seen.groups.values()):
+                after = None  # the past is limited: it begins with what is now
+        return self._state.subscribe(selection, after=after, rate_hz=rate_hz, look=look)
+
+    def roots(self, type_id: str = "") -> list[str]:
+        """Ids of the twins that are part of none that is seen."""
+        found: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.search(TwinQuery(roots=True, type=type_id, limit=1000, cursor=cursor))
+            found += [twin.id for twin in page.items]
+            cursor = page.next
+        return found
+
+    def query(self, sql: str, *, limit: int = 100_000, unwanted: threading.Event | None = None) -> pa.Table:
+        """A SELECT over what is seen. Raises InvalidQuery."""
+        known = {**self._rooms.tables(), **self._history.relations()}
+        seen = self.projection
+        if seen is None:
+            return self._state.sql(sql, known, limit=limit, unwanted=unwanted)
+        project = seen.columns
+        return self._state.sql(sql, projected(known, seen), project=project, limit=limit, unwanted=unwanted)
+
+    # the past
+
+    def at(self, twin: str, time: int) -> dict[str, Reading]:
+        """The whole twin at an instant. Raises UnknownTwin."""
+        entry = self.entry(twin)
+        found = self._history.twin(entry.id, time)
+        if self.projection is None:
+            return found
+        names = self.projection.names(entry)
+        return {
+            name: one
+            for name, one in found.items()
+            if name in names and max(one.time, MIN_TIME) >= self.projection.since(entry, entry.properties[name])
+        }
+
+    def _span(self, twin: str, name: str, start: int) -> tuple[Entry, int]:
+        entry = self.entry(twin)
+        self.property(entry, name)
+        if self.projection is None:
+            return entry, start
+        return entry, max(start, self.projection.since(entry, entry.properties[name]))
+
+    def range(self, twin: str, name: str, start: int, end: int, **how: Any) -> Series:
+        """A property over a range; see `History.range`. Raises UnknownTwin, UnknownProperty, Denied (of that time)."""
+        entry, since = self._span(twin, name, start)
+        found = self._history.range(entry.id, name, _within(since, end), end, **how)
+        if found.before is not None and found.before[0] < since:
+            found = replace(found, before=None)
+        return found
+
+    def average(self, twin: str, name: str, start: int, end: int, *, unit: str = "") -> Average:
+        """The time-weighted average. Raises as `range` does."""
+        entry, since = self._span(twin, name, start)
+        return self._history.average(entry.id, name, _within(since, end), end, unit=unit)
+
+    def events(self, query: EventQuery) -> EventPage:
+        """What happened, page by page: a page is full, or the last."""
+        if self.projection is None:
+            return self._history.events(query)
+        items: list[Fact] = []
+        twins = query.twins or tuple(self._directory.ids(self.projection.numbers.tolist()))
+        if not twins:
+            return EventPage([], None, self._history.followed)
+        query = msgspec.structs.replace(query, twins=twins)
+        while True:
+            page = self._history.events(query)
+            items += [fact for fact in page.items if self.projection.tells(fact.change)]
+            if page.next is None or len(items) >= query.limit:
+                return EventPage(items, page.next, page.position)
+            query = msgspec.structs.replace(query, cursor=page.next)
+
+    def export(
+        self, selection: Iterable[tuple[str, str]], start: int, end: int, target: Path | BinaryIO, *, form: str
+    ) -> int:
+        """Write readings of these (twin, property) pairs; see `History.export`. Raises UnknownTwin, UnknownProperty."""
+        chosen = list(selection)
+        spans = [self._span(twin, name, start)[1] for twin, name in chosen]
+        return self._history.export(chosen, _within(max(spans, default=start), end), end, target, format=form)
+
+    # what else may be told
+
+    def administers(self) -> bool:
+        """Whether changes of identities and rights may be told."""
+        return self._rooms.gate.allows(self.principal, Action.ADMINISTER, Resource(ResourceKind.IDENTITY))
+
+    def configures_connectors(self) -> bool:
+        """Whether settings of connectors may be told."""
+        return self._rooms.gate.allows(self.principal, Action.CONFIGURE, Resource(ResourceKind.CONNECTOR))
+
+
+def _within(since: int, end: int) -> int:
+    """`since`. Raises Denied when all that was asked for lies before it."""
+    if since >= end:
+        raise Denied(f"of the past, only what is after {to_rfc3339(since)} is granted; ask for a later time")
+    return since
