@@ -41,8 +41,8 @@ def average_of(past: Past, start: int, end: int, *, now: int, unit: str = "") ->
     within = within_of(property)
     weighted, covered = 0.0, 0
     for low, high in kept_spans(start, known_end, dropped_spans(past, start, known_end)):
-        held = past.before(low)
-        for chunk in past.chunks(low, high):
+        held, chunks = past.read(low, high)
+        for chunk in chunks:
             joined = Points.of(Rows.concat(past.form, [held.rows, chunk.rows]))
             last = len(joined) - 1
             area, length = _area(joined, int(joined.time[last]), within, low)

@@ -186,7 +186,7 @@ class History:
 
     def twins(self, twins: Iterable[str], at: int) -> dict[str, dict[str, Reading]]:
         """Many twins at one past instant, by id. Raises UnknownTwin."""
-        subjects = []
+        subjects: list[Subject] = []
         found: dict[str, dict[str, Reading]] = {}
         shapes: dict[int, list[PropertyRef]] = {}  # twins of the same types share one mapping of properties
         for twin in twins:

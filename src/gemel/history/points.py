@@ -52,9 +52,14 @@ class Points:
         valid: NDArray[np.bool_] = pc.is_valid(rows.value).to_numpy(zero_copy_only=False)
         return cls(rows, valid & (rows.quality <= Quality.UNCERTAIN))
 
+    def part(self, first: int, end: int) -> Points:
+        """The points from `first` until `end`."""
+        whole = first == 0 and end == len(self)
+        return self if whole else Points.in_order(self.rows.take(np.arange(first, end)))
+
     def last(self) -> Points:
         """The last point alone, or none."""
-        return self if len(self) <= 1 else Points.in_order(self.rows.take(np.array([len(self) - 1])))
+        return self.part(max(0, len(self) - 1), len(self))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,14 +96,29 @@ class Past:
     def before(self, moment: int) -> Points:
         """The reading in force just before `moment`: one point, or none."""
         near = self.points(moment - _NEAR, moment)  # most often it is here: one query instead of three
-        if len(near):
-            return near.last()
+        return near.last() if len(near) else self._long_before(moment)
+
+    def _long_before(self, moment: int) -> Points:
         parts = []
         for source in self.subject.sources:
             series = np.array([source.series], np.int64)
             rows = latest_rows(self.reader, self.view, source.form, series, moment - 1)
             parts.append(converted(rows, source, self.subject.property))
         return Points.of(Rows.concat(self.form, parts)).last()
+
+    def read(self, start: int, end: int) -> tuple[Points, Iterator[Points]]:
+        """(`before(start)`, `chunks(start, end)`) with one query less."""
+        stop = self._chunk_end(start, end)
+        near = self.points(start - _NEAR, stop)
+        first = int(np.searchsorted(near.time, start))
+        held = near.part(0, first).last() if first else self._long_before(start)
+
+        def pieces() -> Iterator[Points]:
+            if first < len(near):
+                yield near.part(first, len(near))
+            yield from self.chunks(stop, end)
+
+        return held, pieces()
 
     def chunks(self, start: int, end: int) -> Iterator[Points]:
         """`points` in pieces that fit into memory, in order of time."""

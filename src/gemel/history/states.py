@@ -37,11 +37,11 @@ def states_of(past: Past, start: int, end: int, *, now: int, limit: int | None =
     known_end = min(end, max(now, start))
     within = within_of(property)
     coverage = Coverage(start, known_end, within)
-    before = past.before(start)
+    before, chunks = past.read(start, end)
     coverage.add_points(before)
     parts = [before]
     dropped = dropped_spans(past, start, end)
-    for chunk in past.chunks(start, end):
+    for chunk in chunks:
         coverage.add_points(chunk)
         parts.append(chunk)
     points = Points.of(Rows.concat(past.form, [part.rows for part in parts]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -27,8 +26,7 @@ from gemel.twin import (
 __all__ = ["Source", "Subject", "convert_value", "decode", "sources_of", "subject", "subject_of_series"]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, gc=False):
     """One series that holds readings of a property: today's, or one from before it was retyped."""
 
     series: int
@@ -37,8 +35,7 @@ class Source:
     """How its values become today's; None for today's own series."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True, gc=False):
     """A property of a twin, as history sees it."""
 
     twin: str
@@ -83,8 +80,11 @@ def subject_of_series(directory: Directory, series: int) -> Subject:
 
 def sources_of(directory: Directory, entry: Entry, ref: PropertyRef) -> tuple[Source, ...]:
     """Every series of a property that can be told in today's kind and unit, today's first."""
-    found = [Source(series_of(entry.number, ref.number), ref.form)]
+    today = Source(series_of(entry.number, ref.number), ref.form)
     earlier = ref.property.earlier
+    if not earlier:
+        return (today,)
+    found = [today]
     broken = max((c.generation for c in earlier if c.how == "none"), default=0)  # what is before it cannot be told
     conversions = {c.generation: c for c in earlier if c.generation > broken}
     if conversions:
