@@ -63,7 +63,7 @@ bench: install .venv/dev
 
 soak: install .venv/dev
 	$(BIN)/python -m tests.prepare
-	GEMEL_SEED=$${GEMEL_SEED:-$$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')} $(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+	GEMEL_SEED=$${GEMEL_SEED:-$$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')} $(BIN)/python -m pytest -m soak --timeout 14400 $(PYTEST_ARGS)
 
 clean:
 	rm -rf .venv web/node_modules src/gemel/server/web
