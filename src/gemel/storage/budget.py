@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import duckdb
 import msgspec
 
+from gemel.clock import SECOND
 from gemel.folder import DiskSettings, parse_size
 from gemel.history import File
 from gemel.registry import Directory
@@ -20,6 +21,9 @@ from gemel.twin import PROPERTY_BITS
 __all__ = ["Standing", "TypeUsage", "Usage", "folder_bytes"]
 
 TOP = 20
+DAY = 86_400 * SECOND
+DROPPED_TABLES = ("reading", "reading_integer", "reading_array")
+"""Those that retention drops from; texts and conditions are few and tell changes."""
 
 
 class TypeUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     budget: int | None
     left: int
     """Until the budget, or else the disk, is used up."""
+    leaving: int
+    """Of what is used: files that were merged or dropped, and go once nobody can be reading them (some minutes)."""
     database: int
     history: int
     other: int
@@ -83,6 +89,18 @@ class Usage:
         ]
         named = ((self._directory.entry(number), count) for number, count in twins.most_common(TOP))
         return types, [(entry.id, count) for entry, count in named if entry is not None]
+
+    def oldest(self, files: Iterable[File], held: Collection[int]) -> dict[str, int]:
+        """Type → the first day that has readings of it which may be dropped: not of `held` twins."""
+        found: dict[str, int] = {}
+        for file in files:
+            if file.table not in DROPPED_TABLES:
+                continue
+            day = file.min_time // DAY * DAY  # a file is of one day
+            refs = (self._directory.property(number) for number, twin, _ in self._of_file(file) if twin not in held)
+            for type_id in {ref.type_id for ref in refs if ref is not None}:
+                found[type_id] = min(found.get(type_id, day), day)
+        return found
 
     def _of_file(self, file: File) -> list[tuple[int, int, int]]:
         found = self._counts.get(file.path)

@@ -13,8 +13,8 @@ from gemel.clock import SECOND
 __all__ = ["Forecast", "Growth", "Sample", "forecast"]
 
 EVERY_US = 600 * SECOND
-KEEP = 14 * 144
 DAY_US = 86_400 * SECOND
+KEEP_US = 14 * DAY_US
 LEAST_US = 600 * SECOND
 """Less than ten minutes of samples tell nothing."""
 PIECES = 12
@@ -65,7 +65,7 @@ def _days(left: int, per_day: float) -> float | None:
 
 
 class Growth:
-    """Samples of some days in a small file, one each ten minutes."""
+    """Samples of two weeks in a small file, one each ten minutes: long enough for weekdays to even out."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -80,8 +80,8 @@ class Growth:
 
     def add(self, now: int, used: int) -> None:
         """Keep a sample; those from after `now` (a clock that was set back) are forgotten."""
-        kept = [sample for sample in self.samples if sample.time < now]
-        self.samples = [*kept[-KEEP + 1 :], Sample(now, used)]
+        kept = [sample for sample in self.samples if now - KEEP_US <= sample.time < now]
+        self.samples = [*kept, Sample(now, used)]
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(self.samples))
         fresh.replace(self._path)

@@ -15,7 +15,7 @@ from gemel.folder import DATABASE, Settings, parse_size
 from gemel.history import Dropped, File, Limits
 from gemel.journal import Journal
 from gemel.registry import Directory
-from gemel.storage.budget import Standing, Usage, disk_of, folder_bytes
+from gemel.storage.budget import DROPPED_TABLES, Standing, Usage, disk_of, folder_bytes
 from gemel.storage.growth import Growth, forecast
 from gemel.storage.holds import Holds
 from gemel.twin import Change, Form, Kind, Position, Retention, TwinType, parse_duration
@@ -23,6 +23,7 @@ from gemel.twin import Change, Form, Kind, Position, Retention, TwinType, parse_
 __all__ = ["Keeping"]
 
 LOOK_S = 10.0
+DAY = 86_400 * SECOND
 PORTION = 256
 """Blocks that lose their telemetry in one look; the writer has others to serve."""
 SHORT_BYTES = 1_000_000_000
@@ -129,14 +130,16 @@ class Keeping:
     def _shortened(self) -> dict[str, int]:
         """Type → before which moment its readings go, because they, or the plant, take more than their budget."""
         standing = self.standing()
-        over = standing.budget is not None and standing.used > standing.budget
+        over = standing.budget is not None and standing.used - standing.leaving > standing.budget
+        oldest = self._usage.oldest(self._past.files(), self.holds.numbers)
+        if over and oldest:
+            oldest = dict.fromkeys(oldest, min(oldest.values()))
         wanted = {one.type for one in standing.types if over or (one.budget is not None and one.bytes > one.budget)}
-        days = [file.min_time for file in self._past.files() if file.table.startswith("reading")]
-        if not wanted or not days:
-            return {}
-        day = 86_400 * SECOND
-        oldest = min(days) // day * day + day
-        return dict.fromkeys(wanted, oldest) if oldest <= self._clock.now() - day else {}
+        return {
+            type_id: day + DAY
+            for type_id, day in oldest.items()
+            if type_id in wanted and day + DAY <= self._clock.now() - DAY
+        }
 
     def _tell_dropped(self) -> None:
         counts: Counter[tuple[str, int]] = Counter()
@@ -171,12 +174,13 @@ class Keeping:
                 f"the plant takes {used / 1e9:,.2f} GB of a budget of {budget / 1e9:,.2f} GB, and `disk.over` says "
                 "refuse; raise disk.budget or shorten retention.raw, and restart"
             )
-        if bool(refuses) != bool(self._refuses):
+        turned = bool(refuses) != bool(self._refuses)
+        self._refuses = refuses
+        self._refuse(refuses)
+        if turned:
             kind = REFUSED_KIND if refuses else ACCEPTED_KIND
             change = Change(kind=kind, subject="storage", time=self._clock.now(), body={"used": used, "budget": budget})
             self._run(lambda _: [change])
-        self._refuses = refuses
-        self._refuse(refuses)
 
     def _watch_room(self) -> None:
         now = self._clock.now()
@@ -202,7 +206,10 @@ class Keeping:
             used = folder_bytes(self._folder)
             budget = parse_size(settings.budget, disk)
             left = free if budget is None else max(0, min(free, budget - used))
-            types, twins = self._usage.of(self._past.files(), settings, disk)
+            files = self._past.files()
+            listed = sum(file.size for file in files)
+            leaving = max(0, folder_bytes(self._folder / "history/data") - listed)
+            types, twins = self._usage.of(files, settings, disk)
         told = forecast(self.growth.samples, left)
         warnings = []
         if free < min(SHORT_BYTES, disk // 20):
@@ -222,6 +229,7 @@ class Keeping:
             used=used,
             budget=budget,
             left=left,
+            leaving=leaving,
             database=database,
             history=history,
             other=max(0, used - history - database),
@@ -234,13 +242,12 @@ class Keeping:
 
     def would_drop(self) -> list[tuple[str, str, int, int]]:
         """(table, day, rows, bytes at most) of the files that the next looks rewrite or drop; nothing is done."""
-        limits = self.limits()
-        day = 86_400 * SECOND
+        limits, day = self.limits(), DAY
         latest = max(limits.raw.values(), default=0)
         found: dict[tuple[str, str], tuple[int, int]] = {}
         for file in self._past.files():
             start = file.min_time // day * day
-            if file.table in ("reading", "reading_integer", "reading_array") and start + day <= latest:
+            if file.table in DROPPED_TABLES and start + day <= latest:
                 rows, size = found.get((file.table, to_rfc3339(start)[:10]), (0, 0))
                 found[file.table, to_rfc3339(start)[:10]] = rows + file.rows, size + file.size
         return [(table, name, rows, size) for (table, name), (rows, size) in sorted(found.items())]
