@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ SKIP = "GEMEL_SKIP_WEB"
 IGNORED = {"node_modules", "dist", ".svelte-kit", ".vite"}
 
 
-class WebAppHook(BuildHookInterface):  # type: ignore[misc]
+class WebAppHook(BuildHookInterface):  # type: ignore[misc]  # hatchling has no types
     """Runs before hatchling collects the files of a wheel or an sdist."""
 
     PLUGIN_NAME = "custom"
@@ -39,18 +40,29 @@ class WebAppHook(BuildHookInterface):  # type: ignore[misc]
         root = Path(self.root)
         return [] if _skipped() or fresh(root) or _system_node() else [NODE_PACKAGE]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - as hatchling calls it
         """Build, except for editable installs: a developer says `make web`."""
         if version != "editable" and not _skipped():
             build(Path(self.root))
 
 
 def build(root: Path, *, force: bool = False) -> bool:
-    """Build if the sources changed since the last build; whether it did. Raises SystemExit with what to do."""
+    """Build if the sources changed since the last build; whether it did. Raises SystemExit with what to do.
+
+    It is built aside and then put in place, so that a running server never serves half of it.
+    """
     if not force and fresh(root):
         return False
-    run_tool(root, "vite/bin/vite.js", "build", "--logLevel", "warn")
-    (root / OUTPUT / STAMP).write_text(_digest(root / "web"))
+    digest = _digest(root / "web")
+    output = root / OUTPUT
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".web-", dir=output.parent) as aside:
+        made = Path(aside, "new")
+        run_tool(root, "vite/bin/vite.js", "build", "--logLevel", "warn", "--emptyOutDir", "--outDir", str(made))
+        (made / STAMP).write_text(digest)
+        if output.exists():
+            output.rename(Path(aside, "old"))
+        made.rename(output)
     return True
 
 

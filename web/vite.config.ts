@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 import { svelte } from "@sveltejs/vite-plugin-svelte";
@@ -7,13 +7,16 @@ import type { Plugin, UserConfig } from "vite";
 
 // GEMEL_URL: the running platform that `npm run dev` talks to.
 const platform = process.env.GEMEL_URL ?? "http://127.0.0.1:8080";
-const folder = "../src/gemel/server/web";
 
 /** Compresses once, at build time: the server sends the .br or .gz beside each file as it is. */
 function siblings(): Plugin {
+  let folder = "";
   return {
     name: "compressed-siblings",
     apply: "build",
+    configResolved({ root, build }) {
+      folder = resolve(root, build.outDir);
+    },
     closeBundle() {
       for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
         if (!entry.isFile() || !/\.(js|css|html|svg)$/.test(entry.name)) continue;
@@ -29,7 +32,7 @@ function siblings(): Plugin {
 export default {
   plugins: [svelte(), siblings()],
   build: {
-    outDir: folder,
+    outDir: "../src/gemel/server/web",
     emptyOutDir: true,
     target: "es2023",
     assetsInlineLimit: 0,

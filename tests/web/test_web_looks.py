@@ -25,6 +25,10 @@ PAGES = {
     "events": "/events",
     "quarantine": "/quarantine",
     "health": "/diagnosis",
+    "backups, no place set": "/backups",
+    "connect": "/connect",
+    "devices": "/devices",
+    "wall": "/?wall=1",
     "nothing here": "/twins/no-such-twin",
 }
 WEB = ROOT / "src/gemel/server/web"
@@ -60,6 +64,20 @@ def test_the_search_is_accessible(open_page: Open) -> None:
     page.get_by_role("combobox", name="Id, name").fill("mazak")
     page.wait_for_selector("[role=option]")
     assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+
+
+def test_the_menus_are_accessible_and_fit_a_phone(open_page: Open) -> None:
+    for phone in (False, True):
+        page = open_page("/", phone=phone)
+        if phone:
+            page.get_by_role("button", name="Menu").click()
+        for menu in () if phone else ("Administration", "Settings"):
+            page.get_by_role("button", name=menu).click()
+            assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+        if phone:
+            expect(page.get_by_role("link", name="Backups")).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") == 390
+            assert [one["id"] for one in Axe().run(page).response["violations"]] == []
 
 
 def test_the_app_is_small_and_asks_nobody_else(built: None) -> None:

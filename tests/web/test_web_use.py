@@ -112,7 +112,7 @@ def test_keys_and_wheel_move_all_charts_together(open_page: Open) -> None:
 def test_back_leads_from_the_part_to_the_machine(open_page: Open) -> None:
     page = open_page("/twins/mazak01")
     page.get_by_role("region", name="Composition").get_by_role("link", name="Path").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("path")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Path")
     expect(page.get_by_role("navigation", name="Part of").get_by_role("link", name="Mazak01")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Mazak01")
@@ -130,7 +130,7 @@ def test_search_from_the_keyboard_finds_a_serial_number(open_page: Open) -> None
 def test_what_is_shown_can_be_exported(open_page: Open, tmp_path: Path) -> None:
     page = open_page(SHOWN)
     panels(page)
-    page.get_by_text("Export", exact=True).click()
+    page.get_by_role("button", name="Export").click()
     with page.expect_download() as loading:
         page.get_by_role("link", name="CSV").click()
     target = tmp_path / "shown.csv"
@@ -169,6 +169,7 @@ def test_the_demo_says_so_and_times_are_those_of_the_site(open_page: Open) -> No
 def test_a_german_reader_reads_german(open_page: Open) -> None:
     page = open_page("/", locale="de-DE")
     expect(page.get_by_role("heading", level=1)).to_have_text("Übersicht")
+    page.get_by_role("button", name="Einstellungen").click()
     page.get_by_role("combobox", name="Sprache").select_option("en")
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
     page.reload()
@@ -177,8 +178,8 @@ def test_a_german_reader_reads_german(open_page: Open) -> None:
 
 def test_a_chosen_appearance_is_kept(open_page: Open) -> None:
     page = open_page("/")
-    for _ in range(2):
-        page.get_by_role("button", name=re.compile("^Appearance")).click()
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("button", name="Dark").click()
     page.reload()
     page.wait_for_selector("h1")
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"

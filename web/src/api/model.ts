@@ -186,14 +186,69 @@ export interface Site {
   now: string;
 }
 
+export type Role = "viewer" | "operator" | "engineer" | "administrator";
+
 export interface Me {
   id: string;
   name: string;
-  roles: string[];
+  roles: Role[];
   demo: boolean;
 }
 
 export interface Page<T> {
   items: T[];
   next: string | null;
+}
+
+export interface Backup {
+  id: string;
+  made: string;
+  position: number;
+  /** The moment that it brings back. */
+  recorded: string | null;
+  gemel: string;
+  size: number;
+  secrets: boolean;
+  log: boolean;
+  seconds: number;
+}
+
+export interface Backups {
+  to: string;
+  every: string;
+  next: string | null;
+  running: "" | "create" | "drill";
+  part: number;
+  last_backup: string | null;
+  last_position: number | null;
+  last_drill: string | null;
+  last_drill_ok: boolean | null;
+  error: string;
+  logged: number | null;
+  items: Backup[];
+}
+
+export interface Drill {
+  backup: string;
+  position: number;
+  ok: boolean;
+  seconds: number;
+  reason?: string;
+  blocks?: number;
+  answers?: { group: string; asked: number; equal: number; skipped: number; difference?: string }[];
+}
+
+/** What was not accepted, as it came. */
+export interface Quarantined {
+  id: number;
+  source: string;
+  received: string;
+  code: string;
+  detail: string;
+  twin: string;
+  property: string;
+  /** Of `raw` and `message` nothing can be handed in again. */
+  form: "reading" | "readings" | "frame" | "event" | "raw" | "message";
+  payload: unknown;
+  count: number;
 }

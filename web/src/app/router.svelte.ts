@@ -32,13 +32,18 @@ class Router {
 
   /** Sets and (with null) removes parameters of the present address. */
   set(changes: Record<string, string | null>, { replace = true } = {}): void {
+    this.go(location.pathname + this.queryWith(changes), { replace });
+  }
+
+  /** The present address's query with these parameters set or (with null) removed; with its question mark, or empty. */
+  queryWith(changes: Record<string, string | null>): string {
     const query = new URLSearchParams(location.search);
     for (const [key, value] of Object.entries(changes)) {
       if (value === null || value === "") query.delete(key);
       else query.set(key, value);
     }
     const text = query.toString().replaceAll("%3A", ":").replaceAll("%2C", ",");
-    this.go(location.pathname + (text ? `?${text}` : ""), { replace });
+    return text ? `?${text}` : "";
   }
 
   start(): void {

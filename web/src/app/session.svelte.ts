@@ -1,7 +1,7 @@
 /** Who reads, where: the signed-in person, the site, and the twin types that the screens draw by. */
 
 import { all, ApiError, get, post, remove } from "../api/http";
-import type { Me, PropertyType, Site, TwinType } from "../api/model";
+import type { Me, PropertyType, Role, Site, TwinType } from "../api/model";
 import { reader } from "../i18n/index.svelte";
 import { live } from "./live.svelte";
 
@@ -60,6 +60,11 @@ class Session {
       }
     }
     return [...found.values()];
+  }
+
+  /** Whether the reader has this role: what the server would refuse is not offered. */
+  is(role: Role): boolean {
+    return this.me?.roles.includes(role) ?? false;
   }
 
   typeTitle(id: string): string {

@@ -1,7 +1,7 @@
 /** Light, dark, or as the system says. One set of tokens in app.css follows `data-theme` on the root element. */
 
 export type Mode = "auto" | "light" | "dark";
-const MODES: Mode[] = ["auto", "light", "dark"];
+export const MODES: readonly Mode[] = ["auto", "light", "dark"];
 
 class Theme {
   mode = $state<Mode>((localStorage.getItem("gemel.theme") as Mode | null) ?? "auto");
@@ -13,9 +13,9 @@ class Theme {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.version++);
   }
 
-  next(): void {
-    this.mode = MODES[(MODES.indexOf(this.mode) + 1) % MODES.length]!;
-    localStorage.setItem("gemel.theme", this.mode);
+  choose(mode: Mode): void {
+    this.mode = mode;
+    localStorage.setItem("gemel.theme", mode);
     this.show();
   }
 

@@ -2,10 +2,8 @@
 
 import { all } from "../api/http";
 import type { Part, PropertyType, Twin } from "../api/model";
+import { isOwn } from "../app/own";
 import { isPlace, machineOf, type Machine } from "./machine";
-
-/** Health of Gemel's own connectors has its own page. */
-const OWN_TYPES = new Set(["gemel_connector"]);
 
 export interface Fleet {
   machines: Machine[];
@@ -18,7 +16,7 @@ interface Root extends Twin {
 
 export async function loadFleet(propertiesOf: (types: readonly string[]) => PropertyType[], signal: AbortSignal): Promise<Fleet> {
   const found = await all<Root>("/twins", { roots: true, include: "links,parts", limit: 1000 }, { signal });
-  const roots = found.filter((twin) => !twin.types.some((id) => OWN_TYPES.has(id)));
+  const roots = found.filter((twin) => !isOwn(twin));
   const targets = new Set(roots.flatMap((twin) => twin.links ?? []).filter((link) => link.kind === "located_in").map((link) => link.target));
   const places = roots.filter((twin) => isPlace(twin, propertiesOf(twin.types), targets));
   const standing = new Set(places);

@@ -12,3 +12,7 @@ export function humanise(name: string): string {
 /** The title, or the name made readable. "Position" for position_actual: that it is the actual one goes without saying. */
 export const titleOf = (property: { name: string; title: string }): string =>
   (property.title || humanise(property.name)).replace(/(?<=\S)[\s_]actual$/i, "");
+
+/** A twin as people call it: `path_basic` → "Path basic"; short names and those that were written for people stay as they are. */
+export const nameOf = ({ id, name }: { id: string; name: string }): string =>
+  /^[a-z_]+$/.test(name) && name.length > 3 ? humanise(name) : name || id;

@@ -2,6 +2,7 @@
 
 import { humanise } from "../format/words";
 import * as numbers from "../format/number";
+import * as sizes from "../format/size";
 import * as times from "../format/time";
 import { fill, LANGUAGES, TEXTS, type Key, type Language } from "./texts";
 
@@ -38,11 +39,12 @@ export const t = (key: Key, values?: Record<string, string | number>): string =>
 /** The text for `prefix.name` when there is one, else the name made readable. */
 export function tOr(prefix: string, name: string): string {
   const key = `${prefix}.${name}` as Key;
-  return key in TEXTS.en ? t(key) : humanise(name);
+  return key in TEXTS ? t(key) : humanise(name);
 }
 
 export const number = (value: number): string => numbers.number(value, reader.locale);
 export const whole = (value: number): string => numbers.whole(value, reader.locale);
+export const size = (bytes: number): string => sizes.size(bytes, reader.locale);
 export const span = (ms: number): string => times.span(ms, reader.locale);
 export const clock = (ms: number): string => times.clock(ms, reader.locale, reader.zone);
 export const clockSeconds = (ms: number): string => times.clockSeconds(ms, reader.locale, reader.zone);

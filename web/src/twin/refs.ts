@@ -2,7 +2,7 @@
 
 import type { Part, PropertyType } from "../api/model";
 import { flatten, shownHeadlines, type Machine, type Ref } from "../fleet/machine";
-import { humanise } from "../format/words";
+import { nameOf } from "../format/words";
 
 export interface Group {
   twin: string;
@@ -37,9 +37,8 @@ export function groupsOf(tree: Part, propertiesOf: (types: readonly string[]) =>
 
 /** "X" says little, "X · Linear axis" more; longer names stay as they are. */
 export function titleOfPart(part: { id: string; name: string }, types: readonly string[]): string {
-  const name = part.name || part.id;
-  const title = /^[a-z_]+$/.test(name) && name.length > 3 ? humanise(name) : name;
-  return name.length > 3 || !types[0] ? title : `${title} · ${types[0]}`;
+  const name = nameOf(part);
+  return name.length > 3 || !types[0] ? name : `${name} · ${types[0]}`;
 }
 
 /** What to chart before anyone has chosen: the state and the first numbers that have data, headlines first. */

@@ -11,12 +11,14 @@ from litestar.response import Response
 
 from gemel.access.tokens import LOCAL
 from gemel.backup import Drill, Manifest, Standing
+from gemel.clock import SECOND
 from gemel.errors import Denied, NotFound
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Req, decoded, json
 from gemel.server.options import API
+from gemel.twin import parse_duration
 
 __all__ = ["ROUTES"]
 
@@ -46,6 +48,8 @@ class BackupsView(msgspec.Struct):
 
     to: str
     every: str
+    next: str | None
+    """When the next one is due by itself; None where nothing is scheduled, or there is none to count from."""
     running: str
     """create or drill while one is under way."""
     part: float
@@ -111,6 +115,7 @@ async def backups(request: Req) -> BackupsView:
     return BackupsView(
         standing.to,
         standing.every,
+        _due(standing, items),
         standing.running,
         standing.part,
         rfc3339(standing.last_backup) if standing.last_backup else None,
@@ -119,18 +124,23 @@ async def backups(request: Req) -> BackupsView:
         standing.last_drill_ok,
         standing.error,
         standing.logged,
-        items,
+        [view_of(one) for one in items],
     )
 
 
-def _standing(call: Call) -> tuple[Standing, list[BackupView]]:
+def _standing(call: Call) -> tuple[Standing, list[Manifest]]:
     keeper = call.services.platform.backups
     standing = keeper.standing()
     try:
         found = keeper.vault().all() if standing.to else []
     except NotFound:  # none was made yet
         found = []
-    return standing, [view_of(one) for one in found]
+    return standing, found
+
+
+def _due(standing: Standing, items: list[Manifest]) -> str | None:
+    every_s = parse_duration(standing.every) if standing.every and items else None
+    return rfc3339(items[-1].made + round(every_s * SECOND)) if every_s is not None else None
 
 
 @post(

@@ -1,0 +1,30 @@
+/** What was not accepted. */
+
+import type { Texts } from "./languages";
+
+export default {
+  "quarantine.title": { en: "Quarantine", de: "Quarantäne" },
+  "quarantine.none": {
+    en: "Nothing is in quarantine: every message was accepted.",
+    de: "Nichts in Quarantäne: Alle Nachrichten wurden angenommen.",
+  },
+  "quarantine.text": {
+    en: "What came in and was not accepted, and why. Mend the cause (a type, a unit, a clock), then hand it in again; nothing is lost until you discard it.",
+    de: "Was hereinkam und nicht angenommen wurde, und warum. Beheben Sie die Ursache (einen Typ, eine Einheit, eine Uhr) und spielen Sie es neu ein; nichts geht verloren, bis Sie es verwerfen.",
+  },
+  "quarantine.when": { en: "Received", de: "Empfangen" },
+  "quarantine.source": { en: "Source", de: "Quelle" },
+  "quarantine.reason": { en: "Reason", de: "Grund" },
+  "quarantine.content": { en: "Content", de: "Inhalt" },
+  "quarantine.count": { en: "{count} readings", de: "{count} Messwerte" },
+  "quarantine.replay": { en: "Hand in again", de: "Neu einspielen" },
+  "quarantine.replay.all": { en: "Hand all in again", de: "Alles neu einspielen" },
+  "quarantine.replayed": {
+    en: "Accepted: {accepted}. Refused again: {quarantined}.",
+    de: "Angenommen: {accepted}. Wieder abgelehnt: {quarantined}.",
+  },
+  "quarantine.discard": { en: "Discard", de: "Verwerfen" },
+  "quarantine.discard.all": { en: "Discard all", de: "Alles verwerfen" },
+  "quarantine.sure": { en: "Their content cannot be brought back.", de: "Ihr Inhalt lässt sich nicht zurückholen." },
+  "quarantine.discarded": { en: "{count} discarded", de: "{count} verworfen" },
+} satisfies Texts;
