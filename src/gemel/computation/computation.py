@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from gemel.clock import Clock
 from gemel.computation.building import build
-from gemel.computation.lane import SOURCE, Lane
+from gemel.computation.lane import Lane
 from gemel.computation.program import Gathered, Program
-from gemel.intake import Intake, SourceRule
+from gemel.intake import COMPUTED, Intake, SourceRule
 from gemel.registry import Registry
 from gemel.state import State
 from gemel.twin import Block, Position, series_of
@@ -54,7 +54,7 @@ class Computation:
         self._state, self._registry, self._intake, self._clock = state, registry, intake, clock
         self.broken: dict[str, str] = {}
         self._properties = 0
-        intake.believe(SOURCE, _ANY_TIME)
+        intake.believe(COMPUTED, _ANY_TIME)
         self._expressions = Lane("expressions", (state, intake, clock), self._programs, _expression)
 
     def start(self) -> None:

@@ -18,11 +18,11 @@ from gemel.computation.fitting import fitted
 from gemel.computation.overlay import Overlay
 from gemel.computation.program import Gathered, Program, Results
 from gemel.errors import GemelError, Overloaded
-from gemel.intake import Intake
+from gemel.intake import COMPUTED, Intake
 from gemel.state import Readout, State
 from gemel.twin import VALUE_TYPES, Block, Position
 
-__all__ = ["SOURCE", "Evaluate", "Lane"]
+__all__ = ["Evaluate", "Lane"]
 
 SOURCE = "computed"
 """Under this name the intake hears what was computed."""
@@ -232,7 +232,7 @@ class Lane:
             }
             batch = pa.RecordBatch.from_pydict(columns)
             starts = range(0, batch.num_rows, AT_ONCE)
-            futures += [self._intake.submit_frame(SOURCE, batch.slice(at, AT_ONCE)) for at in starts]
+            futures += [self._intake.submit_frame(COMPUTED, batch.slice(at, AT_ONCE)) for at in starts]
         for future in futures:
             receipt = future.result()
             self.counts.computed += receipt.accepted

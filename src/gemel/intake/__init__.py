@@ -1,6 +1,7 @@
 """The one way in: validation, units, time, identity of messages, quarantine, group commit."""
 
 from gemel.intake.base import (
+    COMPUTED,
     Happened,
     Message,
     Missed,
@@ -17,6 +18,7 @@ from gemel.intake.intake import Intake, SourceFollower
 from gemel.intake.tables import quarantine_table
 
 __all__ = [
+    "COMPUTED",
     "Happened",
     "Intake",
     "Message",

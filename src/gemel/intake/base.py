@@ -10,6 +10,7 @@ import msgspec
 from gemel.twin import Position, Quality
 
 __all__ = [
+    "COMPUTED",
     "Happened",
     "Message",
     "Missed",
@@ -21,6 +22,10 @@ __all__ = [
     "SourceRule",
     "summed",
 ]
+
+
+COMPUTED = "computed"
+"""The source that brings computed properties, and nobody else."""
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True, gc=False):

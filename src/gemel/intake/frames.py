@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gemel.errors import GemelError, InvalidInput
+from gemel.intake.base import COMPUTED
 from gemel.intake.builder import Chunk
 from gemel.intake.outcome import Outcome
 from gemel.intake.payloads import readings_of
@@ -128,7 +129,7 @@ class Resolver:
         twin_names, property_names = twins.dictionary.to_pylist(), names.dictionary.to_pylist()
         pairs = zip((distinct // width).tolist(), (distinct % width).tolist(), strict=True)
         told = [(twin_names[twin], property_names[name]) for twin, name in pairs]
-        plans, missing = _plans(taker, told)
+        plans, missing = _plans(taker, source, told)
         found = _resolved(plans, told, missing)
         if len(self._of) > 256:
             self._of.clear()
@@ -136,12 +137,12 @@ class Resolver:
         return codes, found
 
 
-def _plans(taker: Taker, names: list[tuple[str, str]]) -> tuple[list[Plan | None], list[str]]:
+def _plans(taker: Taker, source: str, names: list[tuple[str, str]]) -> tuple[list[Plan | None], list[str]]:
     plans: list[Plan | None] = []
     missing: list[str] = []
     for twin, name in names:
         try:
-            plans.append(taker.plans.resolve(twin, name))
+            plans.append(taker.plans.resolve_for(source, twin, name))
             missing.append("")
         except Refused as refused:
             plans.append(None)
@@ -162,20 +163,22 @@ def _factorised(numbers: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64
     return distinct, table[numbers]
 
 
-def _by_series(taker: Taker, batch: pa.RecordBatch) -> tuple[NDArray[np.int64], _Resolved]:
+def _by_series(taker: Taker, source: str, batch: pa.RecordBatch) -> tuple[NDArray[np.int64], _Resolved]:
     encoded = batch.column("series").dictionary_encode()
     directory = taker.plans.directory
     plans: list[Plan | None] = []
     names: list[tuple[str, str]] = []
+    missing: list[str] = []
     for series in encoded.dictionary.to_pylist():
         twin, number = split_series(series)
         entry, ref = directory.entry(twin), directory.property(number)
         current = entry.properties.get(ref.property.name) if entry and ref else None
         same = entry is not None and current is not None and current.number == number
         plan = Plan(series, entry.id, current) if same and entry and current else None
-        plans.append(plan)
         names.append((plan.twin, plan.property.name) if plan else (f"series {series}", ""))
-    missing = ["" if plan else "unknown-twin" for plan in plans]
+        refused = plan is not None and plan.property.computed is not None and source != COMPUTED
+        plans.append(None if refused else plan)
+        missing.append("computed" if refused else "" if plan else "unknown-twin")
     return encoded.indices.to_numpy().astype(np.int64), _resolved(plans, names, missing)
 
 
@@ -189,7 +192,9 @@ def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
         outcome.repeated = batch.num_rows
         return outcome
     codes, found = (
-        _by_series(taker, batch) if "series" in batch.schema.names else resolver.pairs(taker, item.source, batch)
+        _by_series(taker, item.source, batch)
+        if "series" in batch.schema.names
+        else resolver.pairs(taker, item.source, batch)
     )
     told = _told(batch, taker.window(item.source), taker.now)
     if item.scope is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gemel.intake.base import COMPUTED
 from gemel.intake.refusal import Refused
 from gemel.intake.validate import Plan, shown
 from gemel.registry import Directory, Entry
@@ -53,6 +54,13 @@ class Plans:
         if plan is None:
             self._count += 1
             plan = plans[str(name)] = Plan(series_of(entry.number, ref.number), entry.id, ref)
+        return plan
+
+    def resolve_for(self, source: str, twin: object, name: object) -> Plan:
+        """`resolve`, for what this source may bring. Raises Refused for a computed property."""
+        plan = self.resolve(twin, name)
+        if plan.property.computed is not None and source != COMPUTED:
+            raise Refused("computed", f"{plan.where} is computed; write what it is computed from, or another property")
         return plan
 
     def event(self, twin: object, name: object) -> tuple[Entry, EventType]:

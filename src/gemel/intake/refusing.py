@@ -26,7 +26,7 @@ from gemel.twin import Form, Kind, Quality
 
 __all__ = ["Rows", "rows_of", "take_apart"]
 
-_CODES = ("", "not-granted", "unknown-twin", "unknown-property", "clock", "kind", "not-finite", "range")
+_CODES = ("", "not-granted", "unknown-twin", "unknown-property", "computed", "clock", "kind", "not-finite", "range")
 _PLACE = {code: place for place, code in enumerate(_CODES)}
 _TEXTS = {Kind.TEXT, Kind.ENUMERATION}
 _NUMBERS = {Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN}

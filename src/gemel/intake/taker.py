@@ -250,7 +250,7 @@ class Taker:
 
     def _reading(self, reading: Reported, repeats: Repeats | None) -> bool:
         """Any reading, the careful way. False if it is a repeat. Raises Refused."""
-        plan = self.plans.resolve(reading.twin, reading.property)
+        plan = self.plans.resolve_for(self._source, reading.twin, reading.property)
         time = self._time(plan, reading.time)
         quality = Quality(reading.quality)
         value = None
@@ -347,7 +347,7 @@ class Taker:
         try:
             if item.scope is not None and not item.scope(reading.twin):
                 raise not_granted(self._source, reading.twin)
-            plan = self.plans.resolve(reading.twin, reading.property)
+            plan = self.plans.resolve_for(item.source, reading.twin, reading.property)
             self._time(plan, reading.time)
             if reading.value is not None and Quality(reading.quality) is not UNAVAILABLE:
                 plan.value(reading.value, reading.unit)

@@ -74,7 +74,7 @@ class Plan:
         self.high = highest if high is None else high
         self.check: Callable[[Plan, Any], Any] = _CHECKS[self.kind]
         self.slot = SLOT[ref.form]
-        self.way = _WAYS.get(self.kind, CAREFUL)
+        self.way = CAREFUL if self.property.computed is not None else _WAYS.get(self.kind, CAREFUL)
         """Which of the fast ways fits its usual values."""
         self.values = frozenset(ref.property.values) if self.kind is Kind.ENUMERATION and ref.property.values else None
 

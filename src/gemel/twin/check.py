@@ -237,6 +237,8 @@ def check_connector(spec: ConnectorSpec) -> list[Problem]:
     """Every fault of a connector: names, units, rates, and secrets that are not references."""
     problems: list[Problem] = []
     _try(problems, "id", partial(check_id, spec.id, "connector id"))
+    if spec.id == "computed":
+        problems.append(Problem("computed is the source of computed properties; choose another id", "id"))
     _try(problems, "kind", partial(check_id, spec.kind, "connector kind"))
     problems += secret_problems(spec.settings, "settings")
     for i, binding in enumerate(spec.bindings):
