@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gemel.connectors.archives.many import KINDS, Many, Value
 from gemel.connectors.drafts import name_of, slug_of
 from gemel.errors import InvalidId, InvalidInput
 from gemel.history import Mapping
 from gemel.twin import Kind, Plant, PropertyType, TwinSpec, TwinType, check_id, check_name
 
-__all__ = ["Fault", "Found", "Gathered", "Names", "Value", "gather", "mapping", "plant_of"]
+__all__ = ["Fault", "Found", "Gathered", "Names", "gather", "mapping", "plant_of"]
 
-_ROWS = 200_000
 _FIRST = 10
 _EXAMPLES = 100
 _SCHEMA = pa.schema(
@@ -28,18 +29,6 @@ _SCHEMA = pa.schema(
         ("value", pa.utf8()),
     ]
 )
-
-
-class Value(NamedTuple):
-    """One value of an export. `kind`: what it was written as."""
-
-    group: str
-    """What names the type: a measurement, a device type."""
-    twin: str
-    property: str
-    time: int
-    value: str
-    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +86,36 @@ class Names:
         return found
 
 
-def gather(values: Iterable[Value | Fault], target: Path | None, *, limit: int | None = None) -> Gathered:
+def gather(values: Iterable[Many | Value | Fault], target: Path | None, *, limit: int | None = None) -> Gathered:
     """Read all (or `limit` values), and write them to `target` for `History.load` with `mapping()`."""
     found = Gathered()
-    writer = pq.ParquetWriter(target, _SCHEMA, compression="zstd") if target is not None else None
+    writer = pq.ParquetWriter(target, _SCHEMA, compression="lz4") if target is not None else None
     try:
-        for batch in _batches(values, found, limit):
-            if writer is not None:
-                _, twins, names, times, told, _ = zip(*batch, strict=True)
-                columns = [list(one) for one in (times, twins, names, told)]
-                writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+        for one in values:
+            if isinstance(one, Fault):
+                found.faults += 1
+                if len(found.problems) < _EXAMPLES:
+                    found.problems.append(one)
+            elif isinstance(one, Value):  # a device without values
+                found.groups.setdefault(one.twin, {})[one.group] = None
+            else:
+                some = one if limit is None else one.head(limit - found.rows)
+                _note(found, some)
+                if writer is not None:
+                    writer.write_batch(_batch(some))
+            if limit is not None and found.rows >= limit:
+                break
     finally:
         if writer is not None:
             writer.close()
     return found
+
+
+def _batch(some: Many) -> pa.RecordBatch:
+    twins = pa.array([owner.twin for owner in some.owners], pa.string()).dictionary_encode()
+    names = pa.array([owner.property for owner in some.owners], pa.string()).dictionary_encode()
+    code = pa.array(some.code)
+    return pa.record_batch([pa.array(some.time), twins.take(code), names.take(code), some.value], schema=_SCHEMA)
 
 
 def mapping() -> Mapping:
@@ -158,42 +163,31 @@ def plant_of(gathered: Gathered, known: Callable[[str], set[str] | None] = lambd
     )
 
 
-def _batches(values: Iterable[Value | Fault], found: Gathered, limit: int | None) -> Iterator[list[Value]]:
-    batch: list[Value] = []
-    for one in values:
-        if isinstance(one, Fault):
-            found.faults += 1
-            if len(found.problems) < _EXAMPLES:
-                found.problems.append(one)
-            continue
-        if one.property:
-            _note(found, one)
-            batch.append(one)
-        else:  # a device without values
-            found.groups.setdefault(one.twin, {})[one.group] = None
-        if len(batch) >= _ROWS:
-            yield batch
-            batch = []
-        if limit is not None and found.rows >= limit:
-            break
-    if batch:
-        yield batch
-
-
-def _note(found: Gathered, one: Value) -> None:
-    found.rows += 1
-    if len(found.first) < _FIRST:
-        found.first.append(one)
-    found.groups.setdefault(one.twin, {})[one.group] = None
-    known = found.properties.get((one.twin, one.property))
-    if known is None:
-        known = found.properties[one.twin, one.property] = Found(one.kind, 0, one.time, one.time)
-    elif known.kind is not one.kind:
-        known.kind = _joined(known.kind, one.kind)
-    known.count += 1
-    known.start, known.end = min(known.start, one.time), max(known.end, one.time)
-    if len(known.examples) < 3:
-        known.examples.append(one.value)
+def _note(found: Gathered, some: Many) -> None:
+    """Count what these values are of, and of what kind."""
+    found.first += list(some.head(_FIRST - len(found.first)))
+    found.rows += len(some)
+    key = some.code * len(KINDS) + some.kind
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+    times = some.time[order]
+    alike = zip(
+        key[order[starts]].tolist(),
+        np.diff(starts, append=len(key)).tolist(),
+        np.minimum.reduceat(times, starts).tolist() if len(key) else (),
+        np.maximum.reduceat(times, starts).tolist() if len(key) else (),
+        starts.tolist(),
+        strict=True,
+    )
+    for value, count, start, end, at in alike:
+        owner, kind = some.owners[value // len(KINDS)], KINDS[value % len(KINDS)]
+        found.groups.setdefault(owner.twin, {})[owner.group] = None
+        known = found.properties.setdefault((owner.twin, owner.property), Found(kind, 0, start, end))
+        known.kind = _joined(known.kind, kind)
+        known.count += count
+        known.start, known.end = min(known.start, start), max(known.end, end)
+        wanted = order[at : at + min(count, 3 - len(known.examples))]
+        known.examples += some.value.take(pa.array(wanted)).to_pylist()
 
 
 def _joined(one: Kind, other: Kind) -> Kind:

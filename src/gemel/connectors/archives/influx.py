@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Literal
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from gemel.clock import MAX_TIME, MIN_TIME
-from gemel.connectors.archives.gathering import Fault, Names, Value
+from gemel.connectors.archives.gathering import Fault, Names
+from gemel.connectors.archives.many import PLAIN_NUMBER, Many, Owner, Value, bools, owners
 from gemel.errors import InvalidInput
 from gemel.twin import Kind
 
@@ -35,6 +42,12 @@ _TRUTH = dict.fromkeys(("t", "T", "true", "True", "TRUE"), "true") | dict.fromke
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _MOST_LINE = 1 << 24
 
+_AT_ONCE = 50_000
+# what is plainly good; whatever else a line may hold is read with the expressions above
+_PLAIN_SERIES = re.compile(r"\w[^ ,\n]*(?:,[^ ,=\n]+=[^ ,=\n]+)*")
+_PLAIN_TIME = r"^(-?[0-9]{1,18}|[1-8][0-9]{18})$"
+_PLAIN_VALUE = rf"^({PLAIN_NUMBER}|-?[0-9]{{1,18}}[iu]|[tTfF]|true|True|TRUE|false|False|FALSE)$"
+
 
 class _Unreadable(Exception):
     pass
@@ -42,7 +55,7 @@ class _Unreadable(Exception):
 
 def read_influx(
     lines: Iterable[str], names: Names, *, twin: str = "", property: str = "", precision: Precision = "ns"
-) -> Iterator[Value | Fault]:
+) -> Iterator[Many | Fault]:
     """Every field of every line. `twin` and `property` are templates of {tags}, {measurement} and {field}.
 
     Without them, a twin is named by the values of its tags, a property by measurement and field (the measurement alone
@@ -50,34 +63,111 @@ def read_influx(
     """
 
     @lru_cache(maxsize=100_000)
-    def whose(series: str, field: str) -> tuple[str, str, str]:
+    def whose(series: str, field: str) -> Owner:
         measurement, tags = _series(series)
         known = {**tags, "measurement": measurement, "field": field}
         owner = _filled(twin, known) if twin else ".".join(value for _, value in sorted(tags.items())) or measurement
         short = measurement if field == "value" else f"{measurement}_{field}"
-        return measurement, names.twin(owner), names.property(_filled(property, known) if property else short)
+        return Owner(measurement, names.twin(owner), names.property(_filled(property, known) if property else short))
 
-    number, begun, since = 0, "", 0
-    for line in lines:
-        number += 1
-        line, since = (begun + line, since) if begun else (line, number)
-        text = line.rstrip("\r\n")
-        if not text.strip() or text.lstrip().startswith("#"):
-            begun = ""
-            continue
-        if _is_open(text) and len(line) < _MOST_LINE:  # a text value may hold line breaks
-            begun = line
-            continue
-        begun = ""
-        try:
-            series, fields, time = parse_line(text, precision)
-            for name, value, kind in fields:
-                group, owner, called = whose(series, name)
-                yield Value(group, owner, called, time, value, kind)
-        except (_Unreadable, InvalidInput) as error:
-            yield Fault(since, error.detail if isinstance(error, InvalidInput) else str(error))
-    if begun:
-        yield Fault(since, "a text in quotes does not end")
+    lines, careful = iter(lines), _Careful(whose, precision)
+    first = 1
+    while some := list(islice(lines, _AT_ONCE)):
+        quick = None if careful.begun else _plain_lines(some, first, whose, precision)
+        left = range(len(some)) if quick is None else np.flatnonzero(~quick[1]).tolist()
+        if quick is not None and any(_is_open(some[at].rstrip("\r\n")) for at in left):
+            quick, left = None, range(len(some))  # what follows may be lines of a text
+        found = Many.of(list(careful.read((first + at, some[at]) for at in left)))
+        yield found if quick is None else quick[0].joined(found)
+        yield from careful.faults
+        careful.faults.clear()
+        first += len(some)
+    if careful.begun:
+        yield Fault(careful.since, "a text in quotes does not end")
+
+
+class _Careful:
+    """Reads one line after the other, with all that the protocol allows."""
+
+    def __init__(self, whose: Callable[[str, str], Owner], precision: Precision) -> None:
+        self._whose, self._precision = whose, precision
+        self.begun, self.since = "", 0
+        """A text in quotes that goes on in the next line, and the line where it begins."""
+        self.faults: list[Fault] = []
+
+    def read(self, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Value]]:
+        for number, raw in lines:
+            line, self.since = (self.begun + raw, self.since) if self.begun else (raw, number)
+            self.begun = ""
+            text = line.rstrip("\r\n")
+            if not text.strip() or text.lstrip().startswith("#"):
+                continue
+            if _is_open(text) and len(line) < _MOST_LINE:  # a text value may hold line breaks
+                self.begun = line
+                continue
+            try:
+                series, fields, time = parse_line(text, self._precision)
+                for name, value, kind in fields:
+                    yield self.since, Value(*self._whose(series, name), time, value, kind)
+            except (_Unreadable, InvalidInput) as error:
+                told = error.detail if isinstance(error, InvalidInput) else str(error)
+                self.faults.append(Fault(self.since, told))
+
+
+def _plain_lines(
+    lines: Sequence[str], first: int, whose: Callable[[str, str], Owner], precision: Precision
+) -> tuple[Many, NDArray[np.bool_]]:
+    """Values of the lines that are plainly good (no escapes, no texts), and which those are."""
+    text = pc.utf8_rtrim(pa.array(lines, pa.string()), "\r\n")
+    parts = pc.split_pattern(text, " ")
+    odd = pc.or_(pc.match_substring(text, '"'), pc.match_substring(text, "\\"))
+    plain = bools(pc.and_(pc.equal(pc.list_value_length(parts), 3), pc.invert(odd)))
+    parts, at = parts.filter(pa.array(plain)), np.flatnonzero(plain)
+    told = pc.list_element(parts, 2)
+    good = bools(pc.match_substring_regex(told, _PLAIN_TIME))
+    time = pc.if_else(pa.array(good), told, "0").cast(pa.int64()).to_numpy()
+    times, per = _PER[precision]
+    good &= (time >= MIN_TIME * per // times) & (time < MAX_TIME * per // times)
+
+    fields = pc.split_pattern(pc.list_element(parts, 1), ",")
+    parent = pc.list_parent_indices(fields).to_numpy()
+    pair = pc.split_pattern(pc.list_flatten(fields), "=")
+    two = bools(pc.equal(pc.list_value_length(pair), 2))
+    good[parent[~two]] = False
+    parent, pair = parent[two], pc.list_flatten(pair.filter(pa.array(two)))
+    names, value = (pair.take(pa.array(np.arange(side, len(pair), 2))) for side in (0, 1))
+    good[parent[~bools(pc.match_substring_regex(value, _PLAIN_VALUE))]] = False
+
+    series, names = pc.list_element(parts, 0).dictionary_encode(), names.dictionary_encode()
+    all_series, all_names = series.dictionary.to_pylist(), names.dictionary.to_pylist()
+
+    def owner(key: int) -> Owner:
+        one, name = all_series[key // len(all_names)], all_names[key % len(all_names)]
+        if not name or not _PLAIN_SERIES.fullmatch(one):
+            raise InvalidInput("not plain")
+        return whose(one, name)
+
+    key = series.indices.to_numpy()[parent].astype(np.int64) * len(all_names) + names.indices.to_numpy()
+    of, code, owned = owners(key, owner)
+    good[parent[~owned]] = False  # the whole line goes the careful way
+    plain[at[~good]] = False
+    keep = good[parent]
+    value, kind = _written(value.filter(pa.array(keep)))
+    parent = parent[keep]
+    return Many(of, code[keep], first + at[parent], time[parent] * times // per, value, kind), plain
+
+
+def _written(value: pa.Array) -> tuple[pa.Array, NDArray[np.int8]]:
+    """(values as we write them, places in KINDS)."""
+    whole = pc.match_substring_regex(value, "[iu]$")
+    truth = pc.match_substring_regex(value, "^[tTfF]")
+    kind = bools(whole) + 2 * bools(truth)
+    if pc.any(whole).as_py():
+        value = pc.utf8_rtrim(value, "iu")
+    if pc.any(truth).as_py():
+        said = pc.if_else(pc.match_substring_regex(value, "^[tT]"), "true", "false")
+        value = pc.if_else(truth, said, value)
+    return value, kind.astype(np.int8)
 
 
 def parse_line(text: str, precision: Precision = "ns") -> tuple[str, Sequence[tuple[str, str, Kind]], int]:
