@@ -9,6 +9,7 @@ from gemel.history.maintenance import Dropped, Upkeep
 from gemel.history.mapping import Column, Mapping
 from gemel.history.published import File, read_index
 from gemel.history.rebuild import rebuild, tables_of
+from gemel.history.rows import Rows
 from gemel.history.series import Method, Series
 from gemel.history.status import Pace, Settings, Stage, Status
 from gemel.history.tail import Fact
@@ -27,6 +28,7 @@ __all__ = [
     "Mapping",
     "Method",
     "Pace",
+    "Rows",
     "Series",
     "Settings",
     "Stage",

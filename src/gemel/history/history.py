@@ -24,11 +24,12 @@ from gemel.history.historian import Historian
 from gemel.history.lake import Lake
 from gemel.history.load import LOADED_KIND, Loaded, Staged, load_hash, loaded_change
 from gemel.history.maintenance import Dropped
-from gemel.history.points import Past
+from gemel.history.points import Past, Points
 from gemel.history.published import File, View, Views
 from gemel.history.ranges import Ask, range_of
 from gemel.history.reader import Reader
 from gemel.history.relations import relations, series_table
+from gemel.history.rows import Rows
 from gemel.history.scrub import Checked, Scrub, check_all
 from gemel.history.series import Method, Series
 from gemel.history.staging import stage
@@ -227,6 +228,16 @@ class History:
             raise InvalidQuery(f"there is no method {method!r:.40}; use one of {', '.join(Method)}") from None
         with self._past(twin, property) as past:
             return range_of(past, start, end, now=self._clock.now(), ask=ask)
+
+    def readings(self, twin: str, property: str, start: int, end: int) -> Rows:
+        """The reading in force just before `start`, if there was one, and all in [start, end), by (time, position).
+
+        In today's kind and unit; of conditions their updates.
+        """
+        with self._past(twin, property) as past:
+            held, pieces = past.read(start, end)
+            parts = [held.rows, *(points.rows for points in pieces)]
+            return Points.of(Rows.concat(past.form, parts)).rows
 
     def average(self, twin: str, property: str, start: int, end: int, *, unit: str = "") -> Average:
         """The time-weighted average in [start, end), and for how many seconds of it a value was known."""
