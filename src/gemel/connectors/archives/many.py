@@ -38,10 +38,6 @@ class Value(NamedTuple):
     value: str
     kind: Kind
 
-    @property
-    def owner(self) -> Owner:
-        return Owner(self.group, self.twin, self.property)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Many:
@@ -66,7 +62,8 @@ class Many:
     def of(cls, values: Sequence[tuple[int, Value]]) -> Many:
         """Of (line, value) pairs."""
         codes: dict[Owner, int] = {}
-        code = np.array([codes.setdefault(one.owner, len(codes)) for _, one in values], np.int64)
+        told = [Owner(one.group, one.twin, one.property) for _, one in values]
+        code = np.array([codes.setdefault(owner, len(codes)) for owner in told], np.int64)
         return cls(
             list(codes),
             code,
@@ -108,7 +105,8 @@ class Many:
     def __iter__(self) -> Iterator[Value]:
         columns = zip(self.code.tolist(), self.time.tolist(), self.value.to_pylist(), self.kind.tolist(), strict=True)
         for code, time, value, kind in columns:
-            yield Value(*self.owners[code], time, value, KINDS[kind])
+            owner = self.owners[code]
+            yield Value(owner.group, owner.twin, owner.property, time, value, KINDS[kind])
 
 
 def owners(
