@@ -109,7 +109,9 @@ class Platform:
             followers = [self.state.fold, self._follow]
             self.intake = Intake(self.journal, self.registry, clock, after_commit=followers, sources=self.state)
             opened.callback(self.intake.close)
-            self.computation = Computation(self.state, self.registry, self.intake, clock)
+            self.computation = Computation(
+                self.state, self.registry, self.history, self.intake, plugins=settings.plugins
+            )
             opened.callback(self.computation.close)
             self.commander = Commander(self.database, self.intake, self.registry, self.state, clock)
             opened.callback(self.commander.close)

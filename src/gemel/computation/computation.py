@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from gemel.clock import Clock
-from gemel.computation.building import build
+from gemel.computation.building import Built, build
+from gemel.computation.deviation import Deviation, deviation
+from gemel.computation.function import Function, FunctionDown, FunctionHealth
 from gemel.computation.lane import Lane
+from gemel.computation.lineage import Lineage, lineage
 from gemel.computation.program import Gathered, Program
+from gemel.computation.redo import Redo, Redone
+from gemel.errors import Overloaded
+from gemel.expression import Kind
+from gemel.history import History
 from gemel.intake import COMPUTED, Intake, SourceRule
 from gemel.registry import Registry
 from gemel.state import State
-from gemel.twin import Block, Position, series_of
+from gemel.twin import Block, Position, quantity, series_of
 
 __all__ = ["Computation", "Standing"]
 
 _REWIRING = ("type.", "twin.", "link.", "plant.")
+_TURNED = ("freshness.lost", "freshness.regained")
 _ANY_TIME = SourceRule(future_s=1e12, past_s=1e12, earliest=-(1 << 60))
 """A result has the time of an input, which the intake believed already."""
 
@@ -34,12 +44,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     """Changed values that are not looked at yet."""
     properties: int
+    """Computed properties of all types."""
     computed: int
     """Values handed in since the start."""
     refused: int
     """Results that did not fit their property (range, listed values) since the start."""
     broken: dict[str, str]
     """Type and property → why it cannot be computed."""
+    functions: list[FunctionHealth] = []
     error: str = ""
 
 
@@ -50,12 +62,19 @@ class Computation:
     as it should be already is not reported again.
     """
 
-    def __init__(self, state: State, registry: Registry, intake: Intake, clock: Clock) -> None:
-        self._state, self._registry, self._intake, self._clock = state, registry, intake, clock
-        self.broken: dict[str, str] = {}
-        self._properties = 0
+    def __init__(
+        self, state: State, registry: Registry, history: History, intake: Intake, *, plugins: Collection[str] = ()
+    ) -> None:
+        """plugins: distributions whose functions may be run."""
+        self._state, self._registry, self._history, self._intake = state, registry, history, intake
+        self._clock: Clock = state.clock
+        self._plugins = plugins
+        self._lock = threading.Lock()
+        self._built: tuple[object, Built] | None = None
+        self._closing = False
+        self._functions: dict[str, tuple[Function, Lane]] = {}
         intake.believe(COMPUTED, _ANY_TIME)
-        self._expressions = Lane("expressions", (state, intake, clock), self._programs, _expression)
+        self._expressions = self._lane("expressions", self._programs, _expression)
 
     def start(self) -> None:
         self._expressions.start()
@@ -63,6 +82,12 @@ class Computation:
     def close(self) -> None:
         """Finish the round, compute no more. Safe to call again."""
         self._expressions.close()
+        with self._lock:
+            self._closing = True
+            running = list(self._functions.values())
+        for function, lane in running:
+            function.close()
+            lane.close()
 
     def follow(self, block: Block) -> None:
         """After each fold, on the writer's thread; does not wait."""
@@ -71,40 +96,131 @@ class Computation:
         for change in block.changes:
             if change.kind.startswith(_REWIRING):
                 rewired = True
-            elif change.kind in ("freshness.lost", "freshness.regained"):
+            elif change.kind in _TURNED:
                 entry = self._registry.directory.twin(change.subject)
                 if entry is None or "properties" not in change.body:
                     everything = True
                     continue
                 refs = (entry.properties.get(name) for name in change.body["properties"])
                 stale += [series_of(entry.number, ref.number) for ref in refs if ref is not None]
-        self._expressions.follow(block, np.array(stale, np.int64), everything=everything, rewired=rewired)
+        turned = np.array(stale, np.int64)
+        for lane in self._lanes():
+            lane.follow(block, turned, everything=everything, rewired=rewired)
 
     def wait(self, position: Position, timeout_s: float) -> bool:
-        """Until everything up to a position is computed and on stable storage."""
-        return self._expressions.wait(position, timeout_s)
+        """Until everything up to a position is computed and on stable storage; one `timeout_s` for each function."""
+        return all(lane.wait(position, timeout_s) for lane in self._lanes())
 
     def standing(self) -> Standing:
-        lane = self._expressions
+        lanes = self._lanes()
+        built = self._built[1] if self._built is not None else Built((), {})
+        position = min(lane.position for lane in lanes)
         return Standing(
-            position=lane.position,
-            behind=max(0, self._state.position - lane.position),
-            waiting=lane.waiting,
-            properties=self._properties,
-            computed=lane.counts.computed,
-            refused=lane.counts.refused,
-            broken=dict(self.broken),
-            error=lane.counts.error,
+            position=position,
+            behind=max(0, self._state.position - position),
+            waiting=sum(lane.waiting for lane in lanes),
+            properties=len(built.programs) + len(built.broken),
+            computed=sum(lane.counts.computed for lane in lanes),
+            refused=sum(lane.counts.refused for lane in lanes),
+            broken=dict(built.broken),
+            functions=[function.health() for function, _ in self._functions.copy().values()],
+            error=next((lane.counts.error for lane in lanes if lane.counts.error), ""),
         )
 
+    # --- the past ----------------------------------------------------------------------------------------------
+
+    def redo(
+        self,
+        type_id: str,
+        name: str,
+        start: int,
+        end: int,
+        *,
+        twins: Sequence[str] = (),
+        actor: str = "",
+        progress: Callable[[float], None] | None = None,
+    ) -> Redone:
+        """Compute a property of the past anew, as it is defined now; see `Redo`. Raises also Overloaded, when a
+        function does not answer."""
+        own: dict[str, Function] = {}
+
+        def evaluate(program: Program, gathered: Gathered) -> pa.Array:
+            name = program.computed.function
+            if not name:
+                return _expression(program, gathered)
+            function = own.setdefault(name, Function(name, self._plugins, self._clock))
+            return _called(function, program, gathered)
+
+        try:
+            rooms = (self._registry, self._history, self._intake, self._clock)
+            return Redo(rooms, evaluate).run(type_id, name, start, end, twins=twins, actor=actor, progress=progress)
+        except FunctionDown as down:
+            raise Overloaded(f"the function does not answer: {down.detail}", retry_after_s=down.again_s) from down
+        finally:
+            for function in own.values():
+                function.close()
+
+    def lineage(self, twin: str, name: str, at: int | None = None) -> Lineage:
+        """What a computed value was made of: the one in force at `at`, or now."""
+        self._history.wait(self._state.position)
+        return lineage(self._registry, self._history, twin, name, self._clock.now() if at is None else at)
+
+    def compare(
+        self, twin: str, simple: str, detailed: str, start: int, end: int, *, bound: float | None = None
+    ) -> Deviation:
+        """How far a simplified property is from the detailed one; see `Deviation`."""
+        self._history.wait(self._state.position)
+        span = (start, max(start, min(end, self._clock.now())) if end > start else end)
+        return deviation(self._registry.directory, self._history, twin, simple, detailed, span=span, bound=bound)
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _lanes(self) -> list[Lane]:
+        return [self._expressions, *(lane for _, lane in self._functions.copy().values())]
+
+    def _lane(self, name: str, programs: Callable[[], Sequence[Program]], evaluate: Evaluated) -> Lane:
+        return Lane(name, (self._state, self._intake, self._clock), programs, evaluate)
+
+    def _build(self) -> Built:
+        """Of the types and links as they are now; lanes share it."""
+        directory, assembly = self._registry.directory.snapshot(), self._registry.assembly()
+        key = (directory.revision, id(assembly))
+        with self._lock:
+            if self._built is None or self._built[0] != key:
+                self._built = key, build(directory, assembly)
+            return self._built[1]
+
     def _programs(self) -> Sequence[Program]:
-        if not any(p.computed for t in self._registry.directory.types.values() for p in t.properties):
-            self._properties, self.broken = 0, {}
-            return ()
-        built = build(self._registry.directory.snapshot(), self._registry.assembly())
-        self.broken, self._properties = dict(built.broken), len(built.programs) + len(built.broken)
+        """Of the expressions; functions that are new get their lanes."""
+        built = self._build()
+        for name in dict.fromkeys(p.computed.function for p in built.programs if p.computed.function):
+            with self._lock:
+                if name in self._functions or self._closing:
+                    continue
+                function = Function(name, self._plugins, self._clock)
+                lane = self._lane(name, partial(self._programs_of, name), partial(_called, function))
+                self._functions[name] = function, lane
+                lane.start()
         return [program for program in built.programs if program.computed.expression]
+
+    def _programs_of(self, function: str) -> Sequence[Program]:
+        return [program for program in self._build().programs if program.computed.function == function]
+
+
+Evaluated = Callable[[Program, Gathered], pa.Array]
+_FITS = {Kind.NUMBER: (float, int), Kind.BOOLEAN: (bool,), Kind.TEXT: (str,)}
 
 
 def _expression(program: Program, gathered: Gathered) -> pa.Array:
     return program.values(gathered)[0]
+
+
+def _called(function: Function, program: Program, gathered: Gathered) -> pa.Array:
+    """What a function gives; null where it is of another kind than the property. Raises FunctionDown."""
+    columns = [values.to_pylist() for values in program.values(gathered)]
+    values = function.call(columns, len(gathered.rows))
+    told = quantity(program.property)
+    fits = _FITS[told.kind if told is not None else Kind.NUMBER]
+    return pa.array(
+        [v if isinstance(v, fits) and (bool in fits or not isinstance(v, bool)) else None for v in values], program.sort
+    )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gemel.clock import Clock
 from gemel.computation.fitting import fitted
+from gemel.computation.function import FunctionDown
 from gemel.computation.overlay import Overlay
 from gemel.computation.program import Gathered, Program, Results
 from gemel.errors import GemelError, Overloaded
@@ -82,6 +83,7 @@ class Lane:
         self._pending = _Pending()
         self._changed = threading.Condition()
         self._closing = False
+        self._again_s = 0.0
         self.position: Position = 0
         """Everything up to it is computed and on stable storage."""
         self._thread = threading.Thread(target=self._run, name=f"gemel-computed-{name}"[:60], daemon=True)
@@ -133,6 +135,7 @@ class Lane:
 
     def _run(self) -> None:
         while (pending := self._take()) is not None:
+            self._again_s = 0.0
             try:
                 done = self._round(pending)
                 self.counts.error = ""
@@ -144,14 +147,14 @@ class Lane:
                 done, self.counts.error = False, f"{type(error).__name__}: {error!s:.200}"
                 _log.exception("computing failed", lane=self.name)
             with self._changed:
-                if done:
+                if done and not self._again_s:
                     self.position = pending.position
                 else:
                     self._pending.everything = True
                     self._pending.rewired |= pending.rewired
                     self._pending.position = max(self._pending.position, pending.position)
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closing, EVERY_S)
+                self._changed.wait_for(lambda: self._closing, max(EVERY_S, self._again_s))
 
     def _take(self) -> _Pending | None:
         with self._changed:
@@ -210,9 +213,13 @@ class Lane:
 
     def _compute(self, program: Program, rows: _Ints, overlay: Overlay, *, moved: bool) -> Results:
         """What is new among the results of these rows."""
-        gathered = program.gather(rows, overlay.read)
+        gathered = program.gather(rows, lambda series, _: overlay.read(series))
         self.counts.looked_at += len(rows)
-        value, refused = fitted(program.property, self._evaluate(program, gathered))
+        try:
+            told = self._evaluate(program, gathered)
+        except FunctionDown as down:  # unknown until it is back, which the next rounds find out
+            told, self._again_s = pa.nulls(len(rows), program.sort), down.again_s
+        value, refused = fitted(program.property, told)
         self.counts.refused += refused
         own = self._state.read(program.series[rows])
         return _news(program, gathered, (value, own), self._clock.now() if moved else 0)

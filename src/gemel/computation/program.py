@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gemel.expression import Formula, Kind, Parts
+from gemel.expression import ARROW, Formula, Kind, Parts
 from gemel.state import Readout
-from gemel.twin import Computed, PropertyType, Quality
+from gemel.twin import Computed, PropertyType, Quality, quantity
 
-__all__ = ["Gathered", "Program", "Results", "Source", "Spread"]
+__all__ = ["Gathered", "Program", "Read", "Results", "Source", "Spread"]
 
 _Ints = NDArray[np.int64]
+Read = Callable[[_Ints, _Ints], Readout]
 _QUALITIES = np.array([quality.name.lower() for quality in sorted(Quality)], np.object_)
 
 
@@ -98,6 +99,12 @@ class Program:
     def name(self) -> str:
         return f"{self.type_id}.{self.property.name}"
 
+    @property
+    def sort(self) -> pa.DataType:
+        """What a formula or a function gives for it, before it is fitted to the property's form."""
+        told = quantity(self.property)
+        return ARROW[told.kind] if told is not None else pa.float64()
+
     def __len__(self) -> int:
         return len(self.series)
 
@@ -123,6 +130,11 @@ class Program:
         found = [rows[a:b] for a, b in zip(first[hit].tolist(), end[hit].tolist(), strict=True)]
         return np.unique(np.concatenate(found))
 
+    def inputs_of(self, row: int) -> list[int]:
+        """The series that one row reads, each once."""
+        series, rows = self._readers
+        return list(np.unique(series[rows == row]).tolist())
+
     def signature(self) -> NDArray[np.uint64]:
         """uint64[n]: another number for a row means that it reads other cells."""
         found = np.zeros(len(self.series), np.uint64)
@@ -139,8 +151,9 @@ class Program:
 
     # --- reading -----------------------------------------------------------------------------------------------
 
-    def gather(self, rows: _Ints, read: Any) -> Gathered:
-        """The inputs of some rows; `read(series)` gives their cells (`State.read`)."""
+    def gather(self, rows: _Ints, read: Read) -> Gathered:
+        """The inputs of k rows, one row perhaps several times; `read(series, at)` gives the cells of m series, at: the
+        index in `rows` that each is read for."""
         time, quality = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.uint8)
         every = np.arange(len(rows))
         tables = []
@@ -148,19 +161,19 @@ class Program:
             columns: dict[str, Any] = {}
             about = {one.name: one.about for one in formula.expression.inputs}
             for source in sources:
-                cells: Readout = read(source.series[rows])
+                cells = read(source.series[rows], every)
                 _note(cells, every, time, quality)
                 scale = None if source.scale is None else (source.scale[0][rows], source.scale[1][rows])
                 columns |= _columns(source.name, cells, formula.quantities[source.name].kind, scale)
                 columns |= _about(source.name, cells, about[source.name])
             parts = {}
             for spread in spreads:
-                chosen, to = _of_rows(spread.row, rows, len(self.series))
+                chosen, to = _of_rows(spread.row, rows)
                 inside: dict[str, Any] = {}
                 asked = next(m for m in formula.expression.members if m.name == spread.name)
                 about = {one.name: one.about for one in asked.inputs}
                 for source in spread.sources:
-                    cells = read(source.series[chosen])
+                    cells = read(source.series[chosen], to)
                     _note(cells, to, time, quality, only=source.series[chosen] >= 0)
                     scale = None if source.scale is None else (source.scale[0][chosen], source.scale[1][chosen])
                     kind = formula.members[spread.name][source.name].kind
@@ -187,13 +200,13 @@ def _mixed(numbers: _Ints) -> NDArray[np.uint64]:
     return np.asarray(mixed ^ (mixed >> np.uint64(31)))
 
 
-def _of_rows(row: _Ints, rows: _Ints, n: int) -> tuple[_Ints, _Ints]:
-    """(which of the entries belong to these rows, the index in `rows` of each)."""
-    place = np.full(n, -1, np.int64)
-    place[rows] = np.arange(len(rows))
-    to = place[row]
-    chosen = np.flatnonzero(to >= 0)
-    return chosen, to[chosen]
+def _of_rows(row: _Ints, rows: _Ints) -> tuple[_Ints, _Ints]:
+    """(the entries that belong to these rows, the index in `rows` of each); `row` ascends."""
+    first = np.searchsorted(row, rows, "left")
+    count = np.searchsorted(row, rows, "right") - first
+    to = np.repeat(np.arange(len(rows)), count)
+    chosen = np.repeat(first - np.cumsum(count) + count, count) + np.arange(int(count.sum()))
+    return chosen, to
 
 
 def _note(

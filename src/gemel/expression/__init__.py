@@ -10,9 +10,10 @@ from gemel.expression.compiled import Parts
 from gemel.expression.expression import Expression, Formula, Input, Members, meant
 from gemel.expression.grouping import LEVELS
 from gemel.expression.parsing import EVERYTHING_BELOW, PARTS
-from gemel.expression.quantity import Kind, Quantity
+from gemel.expression.quantity import ARROW, Kind, Quantity
 
 __all__ = [
+    "ARROW",
     "EVERYTHING_BELOW",
     "LEVELS",
     "PARTS",
