@@ -144,10 +144,12 @@ class Skid:
             self._following = self._loop.create_task(self._nodes["Speed"][0].write_value(followed))
 
     @uamethod
-    def _started(self, _parent: Any, ramp: float) -> int:
+    def _started(self, _parent: Any, ramp: float) -> Any:
         self.calls.append(("Start", (ramp,)))
+        if ramp > 55:
+            raise RuntimeError("half way through")
         if ramp > 50:
-            raise ua.UaStatusCodeError(ua.StatusCodes.BadOutOfRange)
+            return ua.StatusCode(ua.StatusCodes.BadOutOfRange)
         return 41 + len(self.calls)
 
     @uamethod

@@ -381,17 +381,19 @@ class Dispatcher:
         """Write moves, all in one transaction; returns the orders that moved, as they are now."""
         if not moves:
             return []
-        orders, _ = self._intake.transact(partial(self._moved, moves)).result()
-        for order in orders:
+        (orders, others), _ = self._intake.transact(partial(self._moved, moves)).result()
+        for order in (*others, *orders):
             self._keep(order)
         self._announce(orders)
         return list(orders)
 
-    def _moved(self, moves: Sequence[Move], tx: Connection) -> tuple[list[Order], Sequence[Change]]:
-        now, orders, changes = self._clock.now(), list[Order](), list[Change]()
+    def _moved(self, moves: Sequence[Move], tx: Connection) -> tuple[tuple[list[Order], list[Order]], list[Change]]:
+        """(those that moved, those that had left the state in which they were looked for)."""
+        now, orders, others, changes = self._clock.now(), list[Order](), list[Order](), list[Change]()
         for move in moves:
             order = find(tx, move.id)
             if order.state not in move.since:
+                others.append(order)
                 continue
             facts = dict(move.facts)
             if move.to is S.SENT:
@@ -399,7 +401,7 @@ class Dispatcher:
             after, change = moved(tx, order, move.to, now, **facts)
             orders.append(after)
             changes.append(change)
-        return orders, changes
+        return (orders, others), changes
 
     def _keep(self, order: Order) -> None:
         """What is known of an order now."""

@@ -164,6 +164,10 @@ class Port(Protocol):
     def revision(self) -> int:
         """Rises whenever the answers of `kind` may have changed."""
 
+    def permits(self, address: str, *, encrypted: bool) -> bool:
+        """Whether this machine may be made to talk to an IP address; for what carries orders to addresses of its
+        bindings."""
+
     def secret(self, ref: SecretRef) -> str:
         """What a reference names. Raises InvalidDocument that names the reference, never the secret."""
 

@@ -135,7 +135,7 @@ class Runner:
         except Unsent as error:
             outcome = Outcome(result=Result.UNSENT, detail=str(error))
         except TimeoutError:
-            outcome = Outcome(result=Result.UNKNOWN, detail="no answer came by the deadline")
+            outcome = Outcome(result=Result.LEFT)  # its time is over; what that means, who sent it says
         except Exception as error:
             outcome = Outcome(result=Result.UNKNOWN, detail=f"no answer: {_reason(error)}")
         finally:

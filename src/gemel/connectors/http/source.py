@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from gemel.commands import Errand, Outcome, Tell
 from gemel.connectors import base
-from gemel.connectors.base import Port
+from gemel.connectors.base import Port, Unsent
+from gemel.connectors.http.actions import Actions, check_outward
 from gemel.twin import Binding
 
 __all__ = ["HttpSettings", "HttpSource"]
@@ -21,9 +23,24 @@ class HttpSource:
 
     Settings = HttpSettings
 
-    def __init__(self, settings: HttpSettings, bindings: Sequence[Binding]) -> None:
-        """Bindings say how fresh the posted values are; their addresses are for people."""
+    def __init__(self, _settings: HttpSettings, bindings: Sequence[Binding]) -> None:
+        """Bindings say how fresh the posted values are; their addresses are for people. Those that lead outward say
+        where orders are sent."""
+        for binding in bindings:
+            check_outward(binding)
+        self._actions: Actions | None = None
 
     async def run(self, port: Port) -> None:
+        actions = self._actions = Actions(port)
         port.connected(f"takes POST /api/v1/ingest?source={port.spec.id}")
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._actions = None
+            await actions.close()
+
+    async def act(self, errand: Errand, tell: Tell) -> Outcome:
+        """Send an order to the device's URL; see `Actuator`."""
+        if self._actions is None:
+            raise Unsent("the connector does not run")
+        return await self._actions.act(errand, tell)

@@ -12,6 +12,7 @@ from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException
 
+from gemel.connectors.modbus.addresses import Table
 from gemel.connectors.modbus.requests import Request
 from gemel.connectors.modbus.settings import ModbusSettings
 
@@ -55,6 +56,7 @@ class Line:
         self._settings = settings
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._open = False
+        self._writing = asyncio.Lock()
         more: dict[str, Any] = {
             "timeout": settings.timeout_s,
             "retries": settings.retries,
@@ -110,6 +112,26 @@ class Line:
         if len(found) < request.count:
             raise Silent(f"the answer has {len(found)} of {request.count} values")
         return found
+
+    async def write(self, unit: int, table: Table, start: int, values: list[int]) -> None:
+        """Write coils or registers, once: no retries. Raises Refused, Silent, ConnectionError."""
+        client, manager = self._client, self._client.ctx
+        answer: Any
+        async with self._writing:
+            retries, manager.retries = manager.retries, 0
+            try:
+                if table == "coil":
+                    answer = await client.write_coils(start, [bool(one) for one in values], device_id=unit)
+                else:
+                    answer = await client.write_registers(start, values, device_id=unit)
+            except ConnectionException as error:
+                raise ConnectionResetError(f"the connection to {self._settings.url} was lost: {error}") from None
+            except ModbusException as error:
+                raise Silent(f"no answer within {self._settings.timeout_s:g} s") from error
+            finally:
+                manager.retries = retries
+        if answer.isError():
+            raise Refused(answer.exception_code)
 
     def _connected(self, is_connected: bool) -> None:
         if not is_connected and self._open and not self.lost.done():

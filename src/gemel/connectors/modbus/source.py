@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from gemel.connectors.base import Port
+from gemel.commands import Errand, Outcome, Tell
+from gemel.connectors.base import Port, Unsent
+from gemel.connectors.modbus.actions import Actions, check_outward
 from gemel.connectors.modbus.encoding import decode
 from gemel.connectors.modbus.line import Line, Refused, Silent, connect
 from gemel.connectors.modbus.requests import Point, Request, points_of, requests_of
@@ -28,6 +30,10 @@ class ModbusSource:
     def __init__(self, settings: ModbusSettings, bindings: Sequence[Binding]) -> None:
         self._settings = settings
         self._points = points_of(settings, bindings)
+        for binding in bindings:
+            check_outward(binding, settings)
+        self._actions: Actions | None = None
+        """While there is a line."""
 
     async def run(self, port: Port) -> None:
         for point in self._points:
@@ -37,6 +43,7 @@ class ModbusSource:
         for request in requests:
             by_unit.setdefault(request.unit, []).append(request)
         async with connect(self._settings) as line:
+            self._actions = Actions(line, self._settings)
             port.connected(f"{self._settings.url}, {len(by_unit)} unit(s), {len(requests)} request(s)")
             silent: set[int] = set()
             try:
@@ -47,6 +54,14 @@ class ModbusSource:
                         tasks.create_task(poller.poll(silent, len(by_unit)))
             except BaseExceptionGroup as group:
                 raise group.exceptions[0] from None
+            finally:
+                self._actions = None
+
+    async def act(self, errand: Errand, tell: Tell) -> Outcome:
+        """Write coils or registers; see `Actuator`."""
+        if self._actions is None:
+            raise Unsent(f"there is no connection to {self._settings.url}")
+        return await self._actions.act(errand, tell)
 
 
 class _Unit:

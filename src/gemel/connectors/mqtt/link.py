@@ -57,6 +57,7 @@ class Link:
         session.on_connect = self._on_connect
         session.on_subscribe = self._on_subscribe
         session.on_disconnect = self._on_disconnect
+        session.on_publish = self._on_publish
         return session
 
     async def open(self, wanted: Sequence[str]) -> None:
@@ -98,6 +99,10 @@ class Link:
         codes: list[int] = await self._answer(self._expect(identifier), "did not answer a subscription")
         return codes
 
+    def published(self, identifier: int) -> asyncio.Future[Any]:
+        """Resolves when the broker has taken what was published; fails with the connection. Ask before giving way."""
+        return self._expect(f"publish {identifier}")
+
     def just_back(self) -> bool:
         """Whether what comes now may have come on an earlier connection, even where the broker does not mark it."""
         return self.kept and self._port.clock.monotonic() - self._opened_s < _RESUMED_S
@@ -128,6 +133,12 @@ class Link:
 
     def _on_subscribe(self, _client: Any, _data: Any, identifier: int, codes: Any, _properties: Any) -> None:
         self._call(self._settled, identifier, [code.value for code in codes], None)
+
+    def _on_publish(self, _client: Any, _data: Any, identifier: int, reason: Any, _properties: Any) -> None:
+        error = (
+            ConnectionRefusedError(f"the broker refuses what was published: {reason}") if reason.is_failure else None
+        )
+        self._call(self._settled, f"publish {identifier}", None, error)
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._call(self._failed, ConnectionResetError(f"the connection to {self._settings.url} was lost: {reason}"))

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, ClassVar
 
-from gemel.connectors.base import Port
+from gemel.commands import Errand, Outcome, Tell
+from gemel.connectors.base import Port, Unsent
+from gemel.connectors.mqtt.actions import Actions, Replies, inward
 from gemel.connectors.mqtt.discovery import discover
 from gemel.connectors.mqtt.link import Link
 from gemel.connectors.mqtt.session import Arrival
@@ -37,17 +39,21 @@ class MqttSource:
 
     def __init__(self, settings: MqttSettings, bindings: Sequence[Binding]) -> None:
         self._settings = settings
-        self._router = Router(bindings, settings.payload, settings.topics)
+        self._router = Router(inward(bindings), settings.payload, settings.topics)
+        self._replies = Replies(bindings)
+        self._actions: Actions | None = None
+        """While there is a connection."""
         templates = list(self._router.templates)
         if settings.status is not None:
             templates.append(Template.parse(settings.status.topic))
-        self._filters = filters(templates)
+        self._filters = filters(templates) + self._replies.filters
 
     async def run(self, port: Port) -> None:
         link = Link(self._settings, port)
-        flow = _Flow(self._settings, self._router, link, port)
+        flow = _Flow(self._settings, self._router, link, port, self._replies)
         try:
             await link.open(self._filters)
+            self._actions = Actions(link, self._replies, five=self._settings.version == "5")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(flow.settle())
                 tasks.create_task(flow.read())
@@ -57,15 +63,25 @@ class MqttSource:
             # of the tasks one failed first, the others were cancelled: its error is the one to tell
             raise group.exceptions[0] from None
         finally:
+            self._actions = None
             await flow.finish()
             await asyncio.to_thread(link.session.stop)
+
+    async def act(self, errand: Errand, tell: Tell) -> Outcome:
+        """Publish an order; see `Actuator`."""
+        if self._actions is None:
+            raise Unsent(f"there is no connection to {self._settings.url}")
+        return await self._actions.act(errand, tell)
 
 
 class _Flow:
     """What comes, on its way to the disk."""
 
-    def __init__(self, settings: MqttSettings, router: Router, link: Link, port: Port) -> None:
+    def __init__(
+        self, settings: MqttSettings, router: Router, link: Link, port: Port, replies: Replies | None = None
+    ) -> None:
         self._settings, self._router, self._link, self._port = settings, router, link, port
+        self._replies = replies or Replies(())
         self._under_way: deque[tuple[asyncio.Future[Receipt] | None, list[Arrival]]] = deque()
         self._places = asyncio.Semaphore(_DEPTH)
         self._handed_over = asyncio.Event()
@@ -135,6 +151,12 @@ class _Flow:
         for arrival in arrivals:
             if arrival.topic == self._status_topic:
                 self._status(arrival.payload or b"")
+            try:
+                if self._replies.take(arrival.topic, arrival.payload or b""):
+                    continue
+            except ValueError as error:
+                self._port.reject(str(error), (arrival.payload or b"")[:_SAMPLE_BYTES], address=_name(arrival.topic))
+                continue
             reader = self._router.reader(arrival.topic)
             try:
                 message = self._message(reader, arrival) if reader is not None else None

@@ -18,7 +18,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 import gemel
 from gemel.clock import SECOND, to_rfc3339
 from gemel.connectors.base import Backoff, NotWanted, Outlet, SecretRef, Settings, Undelivered
-from gemel.connectors.webhook.guarded import Guarded
+from gemel.connectors.guarded import Guarded
 from gemel.errors import InvalidInput
 from gemel.history import Fact
 from gemel.twin import Change

@@ -9,19 +9,26 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import httpcore
 
-from gemel.connectors.base import Outlet, Undelivered
+from gemel.connectors.base import Undelivered
 
 __all__ = ["Guarded"]
 
 
-class Guarded(httpcore.AsyncNetworkBackend):
-    """The network of a connection pool, behind `Outlet.permits`."""
+class Permits(Protocol):
+    """What is asked of a port."""
 
-    def __init__(self, outlet: Outlet, *, encrypted: bool) -> None:
+    def permits(self, address: str, *, encrypted: bool) -> bool:
+        """Whether this machine may be made to talk to an IP address."""
+
+
+class Guarded(httpcore.AsyncNetworkBackend):
+    """The network of a connection pool, behind `permits`."""
+
+    def __init__(self, outlet: Permits, *, encrypted: bool) -> None:
         self._outlet, self._encrypted = outlet, encrypted
         self._network = httpcore.AnyIOBackend()
 

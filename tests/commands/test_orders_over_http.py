@@ -1,0 +1,220 @@
+"""Orders over HTTP: waited for, locked, keyed, refused, authorized, audited."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+import gemel
+from gemel.access import Role
+from gemel.errors import Conflict, Denied, RevisionConflict
+
+API = "/api/v1"
+
+
+@pytest.fixture
+def http(server, platform):
+    """A client for each role."""
+    made = {}
+
+    def of(role, name="one"):
+        if (role, name) not in made:
+            token = platform.gate.tokens.add(f"{role} {name}", Role(role))[1]
+            headers = {"Authorization": f"Bearer {token}"}
+            made[role, name] = httpx.Client(base_url=server.url + API, headers=headers, timeout=40)
+        return made[role, name]
+
+    yield of
+    for one in made.values():
+        one.close()
+
+
+@pytest.fixture
+def plant(server, platform):
+    with gemel.connect(server.url, token=platform.gate.tokens.add("client", Role.ENGINEER)[1]) as client:
+        yield client
+
+
+class TestAsking:
+    def test_an_order_over_http_is_applied_at_the_machine(self, http, skid):
+        answer = http("operator").put(
+            "/twins/pump-1/properties/speed/desired", json={"value": 900}, params={"wait": 20}
+        )
+        assert (answer.status_code, answer.json()["state"]) == (200, "applied"), answer.text
+        assert answer.headers["location"] == f"/api/v1/orders/{answer.json()['id']}"
+        assert skid.value("Speed") == pytest.approx(900)
+        beside = http("viewer").get("/twins/pump-1/desired").json()["speed"]
+        assert (beside["value"], beside["reported"]["value"], beside["agrees"]) == (900.0, 900.0, True)
+
+    def test_without_waiting_the_answer_says_that_it_is_under_way(self, http, skid):
+        skid.stuck = True
+        answer = http("operator").put("/twins/pump-1/properties/speed/desired", json={"value": 901, "deadline_s": 1})
+        assert (answer.status_code, answer.json()["ended"]) == (202, False)
+        assert http("operator").get(answer.headers["location"].removeprefix(API)).json()["name"] == "speed"
+
+    def test_a_command_gives_its_output(self, plant, skid):
+        order = plant.command("pump-1", "start", {"ramp": {"value": 0.05, "unit": "min"}}, wait_s=20)
+        assert (order["state"], order["output"]) == ("applied", {"cycle": 42})
+        assert skid.calls == [("Start", (3.0,))]
+
+    def test_what_the_machine_refuses_says_so(self, plant, skid):
+        order = plant.command("pump-1", "start", {"ramp": 55}, wait_s=20)
+        assert (order["state"], order["reason"]) == ("refused", "device")
+        assert "BadOutOfRange" in order["detail"]
+
+    def test_a_machine_that_fails_half_way_leaves_it_unknown_until_a_person_says(self, plant, skid):
+        order = plant.command("pump-1", "start", {"ramp": 56}, wait_s=20)
+        assert (order["state"], order["reason"]) == ("unknown", "no-answer")
+        settled = plant.orders.resolve(order["id"], applied=False, note="it stands still, I looked")
+        assert (settled["state"], settled["reason"]) == ("refused", "settled")
+        with pytest.raises(Conflict, match="only what is unknown"):
+            plant.orders.resolve(order["id"], applied=True)
+
+    @pytest.mark.parametrize(
+        ("path", "body", "status", "says"),
+        [
+            ("commands/start", {"input": {}}, 422, "needs ramp"),
+            ("commands/start", {"input": {"ramp": 61}}, 422, "outside [0"),
+            ("commands/start", {"input": {"ramp": 1, "colour": "red"}}, 422, "takes no colour"),
+            ("commands/dance", {}, 404, "it has: start, stop"),
+            ("commands/stop", {"deadline_s": -1}, 422, "deadline_s"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused_before_anything_is_ordered(self, http, path, body, status, says):
+        before = http("operator").get("/twins/pump-1/orders").json()["items"]
+        answer = http("operator").post(f"/twins/pump-1/{path}", json=body)
+        assert answer.status_code == status
+        assert says in answer.json()["detail"]
+        assert http("operator").get("/twins/pump-1/orders").json()["items"] == before
+
+    @pytest.mark.parametrize(
+        ("property", "value", "status", "says"),
+        [
+            ("speed", 3001, 422, "outside"),
+            ("speed", "fast", 422, "is a number"),
+            ("pressure", 3, 422, "only tells"),
+            ("colour", 3, 404, "no property"),
+            ("valve", "open", 409, "nothing carries"),
+        ],
+    )
+    def test_values_that_cannot_be_desired_are_refused(self, http, property, value, status, says):
+        answer = http("operator").put(f"/twins/pump-1/properties/{property}/desired", json={"value": value})
+        assert answer.status_code == status
+        assert says in answer.json()["detail"]
+
+
+class TestOnce:
+    def test_the_same_key_is_the_same_order(self, plant, skid):
+        first = plant.set("pump-1", "batch", 7, key="shift-1", wait_s=20)
+        again = plant.set("pump-1", "batch", 7, key="shift-1", wait_s=20)
+        assert again["id"] == first["id"]
+        assert skid.writes.count(("Batch", 7)) == 1
+        with pytest.raises(Conflict, match="key was used"):
+            plant.set("pump-1", "batch", 8, key="shift-1")
+
+    def test_an_idempotency_key_is_the_orders_key(self, http, skid):
+        headers = {"Idempotency-Key": "k-1"}
+        answers = [http("operator").post("/twins/pump-1/commands/stop", json={}, headers=headers) for _ in range(2)]
+        assert answers[0].json()["id"] == answers[1].json()["id"]
+        order = http("operator").get(f"/orders/{answers[0].json()['id']}", params={"wait": 20}).json()
+        assert order["state"] == "applied"
+        assert skid.calls == [("Stop", ())]
+
+
+class TestOptimisticLocking:
+    def test_a_lost_update_is_impossible(self, plant, http):
+        """N writers read what is desired, add one, and write with If-Match: every success is counted (G15)."""
+        writers, goal = 6, 5
+        operators = [http("operator", f"w{n}") for n in range(writers)]
+        plant.set("pump-1", "batch", 0)
+        before = plant.orders.desired("pump-1")["batch"]
+
+        def work(client):
+            done = refused = 0
+            while done < goal:
+                now = client.get("/twins/pump-1/properties/batch/desired")
+                revision, value = now.headers["etag"], now.json()["value"]
+                answer = client.put(
+                    "/twins/pump-1/properties/batch/desired",
+                    json={"value": value + 1},
+                    headers={"If-Match": revision},
+                )
+                if answer.status_code == 412:
+                    refused += 1
+                elif answer.status_code == 429:
+                    continue
+                else:
+                    assert answer.status_code in (200, 202), answer.text
+                    done += 1
+            return refused
+
+        with ThreadPoolExecutor(writers) as pool:
+            refused = sum(pool.map(work, operators))
+        after = plant.orders.desired("pump-1")["batch"]
+        assert (after["value"] - before["value"], after["revision"] - before["revision"]) == (writers * goal,) * 2
+        assert refused > 0, "nobody was in anybody's way: the test proves nothing"
+
+    def test_who_read_an_older_wish_is_told_the_revision(self, plant):
+        revision = plant.set("pump-1", "batch", 1)["revision"]
+        with pytest.raises(RevisionConflict, match=f"at revision {revision}, not {revision - 1}"):
+            plant.set("pump-1", "batch", 2, if_revision=revision - 1)
+
+
+class TestWhoMay:
+    def test_a_viewer_sees_and_does_not_command(self, http):
+        viewer = http("viewer")
+        assert viewer.post("/twins/pump-1/commands/stop", json={}).status_code == 403
+        assert viewer.put("/twins/pump-1/properties/speed/desired", json={"value": 1}).status_code == 403
+        assert viewer.put("/twins/pump-1/control", json={}).status_code == 403
+        order = http("operator").post("/twins/pump-1/commands/stop", json={}, params={"wait": 20}).json()["id"]
+        for verb in ("cancel", "approve", "resolve"):
+            assert viewer.post(f"/orders/{order}/{verb}", json={"applied": True}).status_code == 403
+        assert viewer.get(f"/orders/{order}").json()["state"] == "applied"
+
+    def test_what_is_not_there_is_not_found(self, http):
+        assert http("viewer").get("/orders/order-none").status_code == 404
+        assert http("operator").post("/orders/order-none/cancel").status_code == 404
+        assert http("operator").post("/twins/pump-9/commands/stop", json={}).status_code == 404
+
+    def test_commands_are_audited_also_those_that_are_denied(self, http, platform):
+        http("viewer").post("/twins/pump-1/commands/stop", json={})
+        http("operator").post("/twins/pump-1/commands/stop", json={}, params={"wait": 20})
+        told = [(e.action, e.allowed) for e in platform.gate.audit.entries() if e.resource == "pump-1"]
+        assert ("command", True) in told
+        assert ("command", False) in told
+
+
+class TestControl:
+    def test_who_has_control_commands_and_others_do_not(self, http):
+        one, other = http("operator", "a"), http("operator", "b")
+        assert one.put("/twins/pump-1/control", json={"for_s": 60}).json()["mine"] is True
+        refused = other.post("/twins/pump-1/commands/stop", json={}, params={"wait": 20}).json()
+        assert (refused["state"], refused["reason"]) == ("refused", "control")
+        assert one.post("/twins/pump-1/commands/stop", json={}, params={"wait": 20}).json()["state"] == "applied"
+        assert other.put("/twins/pump-1/control", json={}).status_code == 409
+        assert other.delete("/twins/pump-1/control").status_code == 409
+        assert one.delete("/twins/pump-1/control").status_code == 204
+        assert other.post("/twins/pump-1/commands/stop", json={}, params={"wait": 20}).json()["state"] == "applied"
+
+    def test_only_who_configures_takes_control_by_force_and_says_why(self, http, platform):
+        http("operator", "a").put("/twins/pump-1/control", json={})
+        assert http("operator", "b").put("/twins/pump-1/control", json={"force": "I want"}).status_code == 403
+        taken = http("engineer").put("/twins/pump-1/control", json={"force": "a is ill"}).json()
+        assert (taken["mine"], taken["forced_because"]) == (True, "a is ill")
+        kinds = [fact.change.kind for fact in platform.events().items if fact.change.kind.startswith("control.")]
+        assert kinds[:2] == ["control.forced", "control.taken"]
+        assert "ill" not in str([fact.change.body for fact in platform.events().items])
+
+    def test_control_is_handed_over(self, plant, http):
+        plant.control.take("pump-1")
+        me = plant.control.of("pump-1")["holder"]
+        plant.control.hand_over("pump-1", "user-other")
+        assert plant.control.of("pump-1")["holder"] == "user-other" != me
+        with pytest.raises(Conflict, match="user-other has control"):
+            plant.control.release("pump-1")
+
+
+def test_denied_is_an_error_of_the_client(server, platform):
+    token = platform.gate.tokens.add("v", Role.VIEWER)[1]
+    with gemel.connect(server.url, token=token) as client, pytest.raises(Denied):
+        client.command("pump-1", "stop")
