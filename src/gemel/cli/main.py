@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import gemel
-from gemel.cli import backup, connect, devices, doctor, erase, operate, orders, registry, storage, values
+from gemel.cli import backup, computing, connect, devices, doctor, erase, operate, orders, registry, storage, values
 from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.errors import GemelError
@@ -56,7 +56,7 @@ def options(
     target.at, target.token, target.cacert, output.json = at, token, cacert, json
 
 
-for group in (operate, backup, registry, connect, values, orders, devices, doctor, storage, erase):
+for group in (operate, backup, registry, connect, values, computing, orders, devices, doctor, storage, erase):
     group.add_to(app)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from gemel.client.access import Access
 from gemel.client.backups import Backups
+from gemel.client.computing import Computing
 from gemel.client.devices import Devices
 from gemel.client.discoveries import Discoveries
 from gemel.client.live import Subscription
@@ -61,6 +62,7 @@ class Client:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.access = Access(self._at)
         self.backups = Backups(self._at)
+        self.computation = Computing(self._at)
         self.devices = Devices(self._at)
         self.discoveries = Discoveries(self._at)
         self.orders = Orders(self._at)

@@ -183,7 +183,11 @@ class Computation:
 
     def _build(self) -> Built:
         """Of the types and links as they are now; lanes share it."""
-        directory, assembly = self._registry.directory.snapshot(), self._registry.assembly()
+        directory = self._registry.directory.snapshot()
+        if not any(p.computed for t in directory.types.values() for p in t.properties):
+            self._built = None
+            return Built((), {})
+        assembly = self._registry.assembly()
         key = (directory.revision, id(assembly))
         with self._lock:
             if self._built is None or self._built[0] != key:
