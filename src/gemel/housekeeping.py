@@ -95,7 +95,7 @@ class House:
 
     def _sweep_devices(self) -> None:
         try:
-            self._platform.gate.devices.sweep(self._platform.clock.now())
+            self._platform.gate.sweep(self._platform.clock.now())
         except GemelError as error:  # the writer is full or closing: the next minute tries again
             _log.warning("the devices could not be looked after", error=error.detail)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import Connection
 
-from gemel.access import Action, Devices, Gate, Principal, Rooms, View
+from gemel.access import SEALED, Action, AuditVerification, Devices, Gate, Principal, Rooms, View
 from gemel.backup import Keeper, Manifest, adopt, prepare, written
 from gemel.clock import Clock, Moment, WallClock, moment
 from gemel.commands import Ask, Commander, Order, OrderKind
@@ -376,6 +376,16 @@ class Platform:
     def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Recompute every hash of the journal."""
         return self.journal.verify(progress=progress)
+
+    def verify_audit(self) -> AuditVerification:
+        """Recompute every hash of the audit log, and hold it against what the journal knows of it."""
+        query, sealed = EventQuery(kinds=(SEALED,), newest_first=False, limit=1000), list[tuple[int, str]]()
+        while True:
+            page = self.past().events(query)
+            sealed += [(fact.change.body["id"], fact.change.body["hash"]) for fact in page.items]
+            if page.next is None:
+                return self.gate.audit.verify(sealed)
+            query = msgspec.structs.replace(query, cursor=page.next)
 
     def backup(self, to: Path | None = None, *, progress: Callable[[float], None] | None = None) -> Manifest:
         """Back up this moment into a folder (default: as set), while everything goes on; see `gemel.backup`."""

@@ -121,7 +121,7 @@ def test_the_audit_log_pages_backwards_and_filters(gate: Gate) -> None:
     assert [entry.resource for entry in newest] == ["t4", "t3"]
     assert [entry.resource for entry in gate.audit.entries(before=newest[-1].id, limit=2)] == ["t2", "t1"]
     assert gate.audit.entries(allowed=False) == []
-    assert gate.audit.entries(principal="user-2") == []
+    assert gate.audit.entries(only={"principal": "user-2"}) == []
 
 
 class Stuck:

@@ -165,4 +165,4 @@ def test_the_live_socket_tells_of_what_is_granted(server: Server, secrets: dict[
         ("ram-a", "oil_temperature"),
     ]
     told = messages(server, secrets["a"], {"twins": ["press-b"]})
-    assert told[-1]["t"] == "error" and told[-1]["code"] == "unknown-twin"
+    assert (told[-1]["t"], told[-1]["code"]) == ("error", "unknown-twin")

@@ -1,7 +1,7 @@
 """One gate: identities (people, tokens, sessions), Cedar policies, decisions, and the audit log."""
 
 from gemel.access.accounts import Account, Accounts
-from gemel.access.audit import Audit, AuditEntry
+from gemel.access.audit import SEALED, Audit, AuditEntry, AuditVerification, Told
 from gemel.access.authority import Authority, write_private
 from gemel.access.certificates import Certificates, Issued
 from gemel.access.credentials import SECRET_PREFIX, Credential, Device
@@ -20,17 +20,20 @@ from gemel.access.store import Writer
 from gemel.access.throttle import Throttle
 from gemel.access.tokens import Token, Tokens
 from gemel.access.view import Rooms, View
+from gemel.access.why import Reason, Why, explain, principal_called
 
 __all__ = [
     "AUDITED",
     "ERASED_TEXT",
     "GRANTABLE",
+    "SEALED",
     "SECRET_PREFIX",
     "Account",
     "Accounts",
     "Action",
     "Audit",
     "AuditEntry",
+    "AuditVerification",
     "Authority",
     "Certificates",
     "Claimed",
@@ -47,6 +50,7 @@ __all__ = [
     "Policies",
     "Principal",
     "Projection",
+    "Reason",
     "Resource",
     "ResourceKind",
     "Role",
@@ -57,9 +61,13 @@ __all__ = [
     "Throttle",
     "Token",
     "Tokens",
+    "Told",
     "View",
+    "Why",
     "Writer",
     "codes_csv",
+    "explain",
+    "principal_called",
     "seal",
     "unseal",
     "write_private",

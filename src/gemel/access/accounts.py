@@ -15,7 +15,7 @@ from gemel.access.parties import Parties, check_named
 from gemel.access.principal import Role
 from gemel.access.sealed import destroy_key
 from gemel.access.store import Store, hash_secret, new_id, new_secret, same
-from gemel.access.tables import account, person, session, setup, token
+from gemel.access.tables import account, federated, one_time_link, person, second_factor, session, setup, token
 from gemel.access.throttle import Throttle
 from gemel.database import overwrite
 from gemel.errors import Conflict, InvalidInput, NotFound, RevisionConflict, Unauthenticated
@@ -105,6 +105,14 @@ class Accounts:
 
     def find(self, id: str) -> Account | None:
         return self._accounts.get(id)
+
+    def has_password(self, id: str) -> bool:
+        """Whether it has ever set one: who has not is still invited, or signs in by another system."""
+        return bool(self._passwords.get(id))
+
+    def checked_password(self, password: str, account: Account) -> str:
+        """Raises InvalidInput for a weak one."""
+        return _checked_password(password, account.name)
 
     def lets_in(self, account: Account) -> bool:
         """Whether it, and its tokens, are let in now."""
@@ -248,6 +256,8 @@ class Accounts:
             overwrite(tx, True)
             tx.execute(delete(person).where(person.c.id == before.id))
             destroy_key(tx, before.id)
+            for kept in (one_time_link, second_factor, federated):
+                tx.execute(delete(kept).where(kept.c.account == before.id))
             tx.execute(delete(session).where(session.c.account == before.id))
             tx.execute(delete(token).where(token.c.owner == before.id))
             values = {"password": "", "disabled": True, "changed": now, "revision": before.revision + 1}

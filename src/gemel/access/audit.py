@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -12,14 +13,17 @@ import msgspec
 from sqlalchemy import Connection, insert, select
 
 from gemel.access.policy import Decision
-from gemel.access.principal import Resource
+from gemel.access.principal import Principal, Resource
 from gemel.access.store import Store
 from gemel.access.tables import audit
 from gemel.errors import Overloaded
 from gemel.twin import Change
 
-__all__ = ["Audit", "AuditEntry"]
+__all__ = ["SEALED", "Audit", "AuditEntry", "AuditVerification", "Told", "entry_hash"]
 
+SEALED = "access.audit_sealed"
+SEALED_EVERY = 1_000
+"""Entries, after which the journal gets to know the hash of the last one."""
 QUEUE = 10_000
 BATCH = 1_000
 DETAIL_CHARACTERS = 500
@@ -38,10 +42,46 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     position: int
     detail: str = ""
+    party: str = ""
+    """Of who asked; empty: the operating organisation."""
+    rows: int | None = None
+    """How many were told."""
+    since: int | None = None
+    until: int | None = None
+    """Of when the data was."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What somebody was told: how many rows, and of when."""
+
+    rows: int | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class AuditVerification(msgspec.Struct, frozen=True):
+    """What was found when every hash was computed again."""
+
+    ok: bool
+    entries: int
+    damaged: int | None
+    """The first entry that is not as it was, or is missing."""
+    reason: str
+    unchained: int
+    """Entries from before there was a chain."""
+
+
+def entry_hash(before: bytes, row: Mapping[str, Any]) -> bytes:
+    """SHA-256 over the hash before and the entry, as JSON with sorted names."""
+    return hashlib.sha256(before + msgspec.json.encode(dict(row), order="sorted")).digest()
 
 
 class Audit:
-    """A bounded queue in front of the writer: entries of one moment are written together, in order."""
+    """A bounded queue in front of the writer: entries of one moment are written together, in order.
+
+    Each has a hash over the one before and itself, so a change or a removal in between is found; what the journal holds
+    of it now and then (`access.audit_sealed`) finds a removal at the end.
+    """
 
     def __init__(self, store: Store, position: Callable[[], int]) -> None:
         self._store = store
@@ -51,33 +91,43 @@ class Audit:
         self._waiting: deque[dict[str, Any]] = deque()
         self._writing = 0
 
-    def record(self, principal: str, action: str, resource: Resource, *, decision: Decision, detail: str = "") -> None:
+    def record(
+        self,
+        principal: Principal,
+        action: str,
+        resource: Resource,
+        *,
+        decision: Decision,
+        detail: str = "",
+        told: Told | None = None,
+    ) -> None:
         """Queue one entry. Raises Overloaded when the queue is full, Conflict when the folder is read-only."""
-        self.note(
-            principal,
-            str(action),
-            kind=str(resource.kind),
-            resource=resource.id,
-            decision=decision,
-            detail=detail,
-        )
+        more = {"party": principal.party, **msgspec.structs.asdict(told or Told())}
+        self._queue(principal.id, str(action), (str(resource.kind), resource.id), decision, {"detail": detail, **more})
 
     def note(
         self, principal: str, action: str, *, kind: str, resource: str, decision: Decision, detail: str = ""
     ) -> None:
         """Queue an entry that no gate decided: a sign-in, a sign-out, a failed attempt."""
+        more = {"detail": detail, "party": "", **msgspec.structs.asdict(Told())}
+        self._queue(principal, action, (kind, resource), decision, more)
+
+    def _queue(
+        self, principal: str, action: str, what: tuple[str, str], decision: Decision, more: dict[str, Any]
+    ) -> None:
         if not self._store.writable and not decision.allowed:
             return  # a refused attempt on a read-only folder changes nothing and has nowhere to be written
         row = {
             "time": self._store.clock.now(),
             "principal": principal,
             "action": action,
-            "kind": kind,
-            "resource": resource[:DETAIL_CHARACTERS],
+            "kind": what[0],
+            "resource": what[1][:DETAIL_CHARACTERS],
             "allowed": decision.allowed,
             "policy": decision.policy[:64],
             "position": self._position(),
-            "detail": detail[:DETAIL_CHARACTERS],
+            **more,
+            "detail": more["detail"][:DETAIL_CHARACTERS],
         }
         with self._lock:
             if len(self._waiting) >= QUEUE:
@@ -93,8 +143,7 @@ class Audit:
             self._writing = len(batch)
 
         def work(tx: Connection) -> tuple[int, Sequence[Change]]:
-            tx.execute(insert(audit), batch)
-            return len(batch), ()
+            return len(batch), self._chained(tx, batch)
 
         try:
             self._store.submit(work).add_done_callback(lambda future: self._written(batch, future))
@@ -115,6 +164,52 @@ class Audit:
         if not failed:
             self._write_next()
 
+    def _chained(self, tx: Connection, batch: list[dict[str, Any]]) -> Sequence[Change]:
+        """Write entries, each with its hash; now and then the journal gets to know how far the chain is."""
+        last = tx.execute(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)).one_or_none()
+        number, before = (last.id, last.hash or b"") if last is not None else (0, b"")
+        rows = []
+        for row in batch:
+            number += 1
+            before = entry_hash(before, {"id": number, **row})
+            rows.append({"id": number, **row, "hash": before})
+        tx.execute(insert(audit), rows)
+        if number // SEALED_EVERY == (number - len(rows)) // SEALED_EVERY:
+            return ()
+        now = self._store.clock.now()
+        return [Change(kind=SEALED, subject="audit", time=now, body={"id": number, "hash": before.hex()})]
+
+    def verify(self, sealed: Iterable[tuple[int, str]] = ()) -> AuditVerification:
+        """Compute every hash again; `sealed`: (id, hash) of entries as the journal knows them.
+
+        Entries from before there was a chain have no hash, and are counted apart.
+        """
+        self.flush()
+        known, before, unchained, count = dict(sealed), b"", 0, 0
+        with self._store.database.read() as connection:
+            expected = 0
+            for row in connection.execute(select(audit).order_by(audit.c.id)):
+                count += 1
+                if row.hash is None:
+                    if before:
+                        return AuditVerification(
+                            False, count, row.id, "it has no hash, though earlier ones do", unchained
+                        )
+                    unchained, expected = unchained + 1, row.id
+                    continue
+                told = {str(name): value for name, value in row._mapping.items() if name != "hash"}
+                if expected and row.id != expected + 1:
+                    return AuditVerification(False, count, row.id, "entries before it are missing", unchained)
+                if (found := entry_hash(before, told)) != row.hash:
+                    return AuditVerification(False, count, row.id, "it is not as it was written", unchained)
+                if known.pop(row.id, found.hex()) != found.hex():
+                    return AuditVerification(False, count, row.id, "the journal knows another one", unchained)
+                before, expected = row.hash, row.id
+        if known:
+            missing = min(known)
+            return AuditVerification(False, count, missing, "the journal knows it, and it is missing", unchained)
+        return AuditVerification(True, count, None, "", unchained)
+
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until everything recorded so far is durable; False if that took too long."""
         self._write_next()
@@ -122,19 +217,25 @@ class Audit:
             return self._idle.wait_for(lambda: not self._writing and not self._waiting, timeout_s)
 
     def entries(
-        self, *, before: int | None = None, limit: int = 100, principal: str = "", allowed: bool | None = None
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        only: Mapping[str, str] | None = None,
+        allowed: bool | None = None,
     ) -> list[AuditEntry]:
-        """The newest entries first, at most `limit`, those with an id below `before`."""
+        """The newest entries first, at most `limit`, those with an id below `before`; `only`: column → value."""
         self.flush()
         query = select(audit).order_by(audit.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(audit.c.id < before)
-        if principal:
-            query = query.where(audit.c.principal == principal)
+        for column, value in (only or {}).items():
+            query = query.where(audit.c[column] == value)
         if allowed is not None:
             query = query.where(audit.c.allowed == allowed)
         with self._store.database.read() as connection:
-            return [AuditEntry(**row._mapping) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        return [AuditEntry(**{str(k): v for k, v in row._mapping.items() if k != "hash"}) for row in rows]
 
     def close(self) -> None:
         """Write what still waits."""

@@ -11,15 +11,19 @@ from gemel.access.accounts import Accounts
 from gemel.access.audit import Audit
 from gemel.access.devices import KIND as DEVICE
 from gemel.access.devices import Devices
+from gemel.access.federated import Federated
 from gemel.access.grants import Grant, Grants, Terms
+from gemel.access.links import Links
 from gemel.access.parties import Parties
 from gemel.access.policy import Decision, Policies
 from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind
 from gemel.access.projection import Projection, Seen
+from gemel.access.second_factor import SecondFactors
 from gemel.access.selector import Covers, Selector
 from gemel.access.sessions import Sessions
 from gemel.access.store import Store, Writer
 from gemel.access.tokens import Tokens
+from gemel.access.usage import Usage
 from gemel.clock import MAX_TIME, MIN_TIME, SECOND, Clock
 from gemel.database import Database
 from gemel.errors import Denied, NotFound
@@ -30,6 +34,7 @@ __all__ = ["Gate"]
 
 CACHED_DECISIONS = 50_000
 CACHED_PROJECTIONS = 1_000
+SWEEP_S = 10
 ROLLS = 10 * SECOND
 """A bound of so many seconds of the past moves on this often."""
 
@@ -59,15 +64,24 @@ class Gate:
         self._cache: dict[tuple[Any, ...], tuple[Decision, int]] = {}
         self._projections: dict[tuple[Any, ...], Projection | None] = {}
         self._version = -1
+        self._swept = clock.now()
         self.audit = Audit(store, position)
+        self.usage = Usage(store)
         self.parties = Parties(store)
         self.grants = Grants(store, self._policies)
         self.accounts = Accounts(store, self.parties)
         self.tokens = Tokens(store, self.accounts)
         self.sessions = Sessions(store, self.accounts)
+        self.links = Links(store, self.accounts)
+        self.second_factors = SecondFactors(store)
+        self.federated = Federated(store, self.accounts)
         self.devices = devices or Devices(database, writer, clock)
         self.covers = Covers(registry)
         self.devices.on_revoked.append(lambda _id: store.touch())
+
+    def now(self) -> int:
+        """The moment that rights are held against."""
+        return self._clock.now()
 
     # what has changed
 
@@ -179,7 +193,7 @@ class Gate:
         """
         decision = self.decide(principal, action, resource)
         if not decision.allowed or action in AUDITED:
-            self.audit.record(principal.id, action, resource, decision=decision, detail=detail)
+            self.audit.record(principal, action, resource, decision=decision, detail=detail)
         if decision.allowed:
             return decision
         if missing is not None and not self.allows(principal, Action.READ, resource):
@@ -253,18 +267,27 @@ class Gate:
     def _seen(
         self, principal: Principal, action: str, terms: Terms | None, placed: tuple[bool, tuple[str, ...]]
     ) -> Seen:
-        """The groups that may be seen of twins that stand so, and since when."""
-        now, found = self._clock.now(), dict[str, int]()
+        """The groups that may be seen of twins that stand so, since when, and by which policies."""
+        now, found, policies = self._clock.now(), dict[str, int](), set[str]()
         for group in PropertyGroup:
             decision = self._decide(principal, action, Resource(ResourceKind.TWIN, group=group), terms, placed)
             if decision.allowed:
+                policies.update(decision.policies)
                 given = [terms.grants.get(one) if terms is not None else None for one in decision.policies]
                 found[str(group)] = min(
                     (MIN_TIME if one is None else one.since(now) for one in given), default=MIN_TIME
                 )
-        return Seen(found)
+        return Seen(found, tuple(sorted(policies)))
+
+    def sweep(self, now: int) -> None:
+        """Every second or so, by the platform's housekeeping: write down who was seen, and who used what."""
+        self.devices.sweep(now)
+        if self.usage.is_full or now - self._swept >= SWEEP_S * SECOND:
+            self._swept = now
+            self.usage.flush()
 
     def close(self) -> None:
-        """Write what the audit log still holds, and who was seen last; call before the intake closes."""
+        """Write what the audit log still holds, who was seen last, and who used what; call before the intake closes."""
+        self.usage.flush(wait=True)
         self.devices.close()
         self.audit.close()

@@ -119,7 +119,8 @@ class Grants:
     def reload(self) -> None:
         """Read the table again."""
         with self._store.database.read() as tx:
-            found = {row.id: _grant(row) for row in tx.execute(select(access_grant))}
+            rows = tx.execute(select(access_grant)).all()
+        found = {row.id: one for row in rows if (one := _read(row)) is not None}
         by_grantee: dict[str, list[Grant]] = {}
         now = self._store.clock.now()
         for one in found.values():
@@ -312,6 +313,15 @@ def _row(grant: Grant) -> dict[str, Any]:
     for name in ("actions", "selector", "groups"):
         row[name] = msgspec.json.encode(row[name]).decode()
     return row
+
+
+def _read(row: Any) -> Grant | None:
+    """The grant of a row; None, with a word in the log, for one that nobody of us wrote: it grants nothing."""
+    try:
+        return _grant(row)
+    except msgspec.MsgspecError as error:
+        _log.error("a grant cannot be read and grants nothing", grant=row.id, error=str(error))
+        return None
 
 
 def _grant(row: Any) -> Grant:

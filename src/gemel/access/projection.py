@@ -34,6 +34,8 @@ class Seen:
 
     groups: Mapping[str, int]
     """Group → the earliest moment of the past that is; microseconds since the epoch."""
+    policies: tuple[str, ...] = ()
+    """Grants and rules that say so."""
 
     @property
     def whole(self) -> bool:

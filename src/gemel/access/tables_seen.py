@@ -63,8 +63,8 @@ def _ids(seen: Projection, *, group: str = "") -> pa.Array:
 
 def _twins(table: pa.Table | Files, seen: Projection) -> pa.Table:
     assert isinstance(table, pa.Table)
-    table = table.filter(pc.is_in(table["id"], _ids(seen)))
-    named = pc.is_in(table["id"], _ids(seen, group=PropertyGroup.IDENTITY))
+    table = table.filter(pc.is_in(table["twin"], _ids(seen)))
+    named = pc.is_in(table["twin"], _ids(seen, group=PropertyGroup.IDENTITY))
     for column in _NAMES:
         at = table.schema.get_field_index(column)
         table = table.set_column(at, table.schema.field(at), pc.if_else(named, table[column], pa.scalar("")))

@@ -122,6 +122,14 @@ class Tokens:
             raise Unauthenticated("this token is not known; it may have been withdrawn")
         return self._checked(known)
 
+    def known(self, id: str) -> Principal:
+        """As whom a token acts, expired or not. Raises NotFound."""
+        found = self._by_id.get(id)
+        if found is None:
+            raise NotFound(f"there is no token {id!r:.80}; GET /tokens lists them")
+        owner = self._accounts.find(found.principal.owner) if found.principal.owner else None
+        return found.principal if owner is None else _no_more_than(found.principal, owner)
+
     def alive(self, id: str) -> Principal:
         """The principal of a token's id, for a connection that outlives requests. Raises Unauthenticated."""
         with self._lock:

@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 import msgspec
 import pyarrow as pa
 
+from gemel.access.audit import Told
 from gemel.access.gate import Gate
+from gemel.access.policy import Decision
 from gemel.access.principal import Action, Principal, Resource, ResourceKind
 from gemel.access.projection import Projection
 from gemel.access.tables_seen import projected
@@ -57,6 +59,30 @@ class View:
         self.projection: Projection | None = rooms.gate.projection(principal, action)
         """None: everything is seen."""
 
+    def _told(self, entry: Entry, rows: int = 1, *, span: tuple[int, int] | None = None, detail: str = "") -> None:
+        """Account for it: whoever asks, as use of the twin; another party, in the audit log."""
+        who, gate = self.principal, self._rooms.gate
+        resource = Resource(ResourceKind.TWIN, entry.id)
+        if self.projection is None:
+            policy = gate.decide(who, self.action, resource).policy
+        else:
+            policy = next(iter(self.projection.of(entry.number).policies), "")
+        gate.usage.count(who, self.action, entry.id, policy, rows=rows)
+        if who.party:
+            since, until = span or (None, None)
+            told = Told(rows, since, until)
+            gate.audit.record(who, self.action, resource, decision=Decision(True, policy), detail=detail, told=told)
+
+    def _told_of_all(
+        self, detail: str, rows: int | None = None, span: tuple[int | None, int | None] = (None, None)
+    ) -> None:
+        """Account for what is of no single twin."""
+        who, gate = self.principal, self._rooms.gate
+        if who.party:
+            resource = Resource(ResourceKind.FLEET)
+            decision = gate.decide(who, self.action, resource)
+            gate.audit.record(who, self.action, resource, decision=decision, detail=detail, told=Told(rows, *span))
+
     # which twins
 
     def entry(self, twin: str) -> Entry:
@@ -92,7 +118,9 @@ class View:
 
     def twin(self, twin: str) -> Twin:
         """Who it is. Raises UnknownTwin."""
-        return self._masked(self._registry.twin(self.entry(twin).id))
+        entry = self.entry(twin)
+        self._told(entry, detail="who it is")
+        return self._masked(self._registry.twin(entry.id))
 
     def _masked(self, twin: Twin) -> Twin:
         """Without its identity, where that is not granted, it has an id, types and a stage."""
@@ -123,6 +151,7 @@ class View:
         if self.projection is not None and cursor is not None:
             cursor = cursor_at(found[-1].id) if found else cursor
             cursor = cursor if self._is_more(asked, cursor, query) else None
+        self._told_of_all("search", len(found))
         return Page(found, cursor)
 
     def _page(self, query: TwinQuery) -> Page[Twin]:
@@ -222,15 +251,17 @@ class View:
     def now(self, entry: Entry) -> dict[str, Now]:
         """What its properties are now."""
         found = self._state.twin(entry)
-        if self.projection is None:
-            return found
-        seen = self.projection.names(entry)
-        return {name: one for name, one in found.items() if name in seen}
+        if self.projection is not None:
+            seen = self.projection.names(entry)
+            found = {name: one for name, one in found.items() if name in seen}
+        self._told(entry, len(found), detail="now")
+        return found
 
     def value(self, entry: Entry, name: str) -> Now | None:
         """One of them; None when nothing was reported, or it is not seen."""
         if self.projection is not None and name not in self.projection.names(entry):
             return None
+        self._told(entry, detail=name)
         return self._state.property(entry, name)
 
     def subscribe(
@@ -243,7 +274,9 @@ class View:
     ) -> Subscription:
         """Follow twins for as long as `look` gives what may be seen of them. Raises UnknownTwin."""
         for twin in selection.twins:
-            self.entry(twin)
+            self._told(self.entry(twin), detail="follow")
+        if not selection.twins:
+            self._told_of_all(f"follow {selection.type or 'all twins'}")
         if self.projection is not None:
             if selection.roots:
                 found = self.roots(selection.type)
@@ -271,7 +304,9 @@ class View:
         if seen is None:
             return self._state.sql(sql, known, limit=limit, unwanted=unwanted)
         project = seen.columns
-        return self._state.sql(sql, projected(known, seen), project=project, limit=limit, unwanted=unwanted)
+        found = self._state.sql(sql, projected(known, seen), project=project, limit=limit, unwanted=unwanted)
+        self._told_of_all(sql, len(found))
+        return found
 
     # the past
 
@@ -279,14 +314,15 @@ class View:
         """The whole twin at an instant. Raises UnknownTwin."""
         entry = self.entry(twin)
         found = self._history.twin(entry.id, time)
-        if self.projection is None:
-            return found
-        names = self.projection.names(entry)
-        return {
-            name: one
-            for name, one in found.items()
-            if name in names and max(one.time, MIN_TIME) >= self.projection.since(entry, entry.properties[name])
-        }
+        if (seen := self.projection) is not None:
+            names = seen.names(entry)
+            found = {
+                name: one
+                for name, one in found.items()
+                if name in names and one.time >= seen.since(entry, entry.properties[name])
+            }
+        self._told(entry, len(found), span=(time, time), detail="at")
+        return found
 
     def _span(self, twin: str, name: str, start: int) -> tuple[Entry, int]:
         entry = self.entry(twin)
@@ -299,13 +335,16 @@ class View:
         """A property over a range; see `History.range`. Raises UnknownTwin, UnknownProperty, Denied (of that time)."""
         entry, since = self._span(twin, name, start)
         found = self._history.range(entry.id, name, _within(since, end), end, **how)
-        if found.before is not None and found.before[0] < since:
+        if found.before is not None and since > start:  # what was held at its start was told before
             found = replace(found, before=None)
+        rows = len(next(iter(found.columns.values()), ()))
+        self._told(entry, rows, span=(max(since, start), end), detail=name)
         return found
 
     def average(self, twin: str, name: str, start: int, end: int, *, unit: str = "") -> Average:
         """The time-weighted average. Raises as `range` does."""
         entry, since = self._span(twin, name, start)
+        self._told(entry, span=(max(since, start), end), detail=f"average of {name}")
         return self._history.average(entry.id, name, _within(since, end), end, unit=unit)
 
     def events(self, query: EventQuery) -> EventPage:
@@ -321,6 +360,7 @@ class View:
             page = self._history.events(query)
             items += [fact for fact in page.items if self.projection.tells(fact.change)]
             if page.next is None or len(items) >= query.limit:
+                self._told_of_all("events", len(items), (query.start, query.end))
                 return EventPage(items, page.next, page.position)
             query = msgspec.structs.replace(query, cursor=page.next)
 
@@ -329,8 +369,11 @@ class View:
     ) -> int:
         """Write readings of these (twin, property) pairs; see `History.export`. Raises UnknownTwin, UnknownProperty."""
         chosen = list(selection)
-        spans = [self._span(twin, name, start)[1] for twin, name in chosen]
-        return self._history.export(chosen, _within(max(spans, default=start), end), end, target, format=form)
+        since = _within(max((self._span(twin, name, start)[1] for twin, name in chosen), default=start), end)
+        rows = self._history.export(chosen, since, end, target, format=form)
+        for twin in dict.fromkeys(twin for twin, _ in chosen):
+            self._told(self.entry(twin), rows, span=(since, end), detail="export")
+        return rows
 
     # what else may be told
 

@@ -82,6 +82,8 @@ def require_twin(call: Call, who: Principal, action: str, twin: str, *, property
     if entry is not None and platform.gate.allows(who, action, resource):
         if action in AUDITED:
             platform.gate.require(who, action, resource, detail=detail)
+        if action not in VIEWED:
+            _used(call, who, action, resource)
         return
     if entry is not None and action in VIEWED and platform.view(who, action).shows(entry, twin):
         return
@@ -100,3 +102,12 @@ def require_twin(call: Call, who: Principal, action: str, twin: str, *, property
             ResourceKind.TWIN, entry.id, entry.properties[view.property(entry, property)].property.shared_as
         )
     platform.gate.require(who, action, resource, missing=None if shown else missing, detail=detail)
+    _used(call, who, action, resource)
+
+
+def _used(call: Call, who: Principal, action: str, resource: Resource) -> None:
+    """What is read is counted where it is told, in its view; this counts the rest."""
+    gate = call.services.platform.gate
+    gate.usage.count(who, action, resource.id, gate.decide(who, action, resource).policy)
+    if who.party and action not in AUDITED:
+        gate.audit.record(who, action, resource, decision=gate.decide(who, action, resource))

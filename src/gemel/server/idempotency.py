@@ -22,7 +22,9 @@ __all__ = ["Remembered"]
 KEPT_S = 24 * 3600
 LONGEST_KEY = 200
 LARGEST_ANSWER = 1024 * 1024
-SECRETS = (f"{API}/tokens", f"{API}/session", f"{API}/setup", f"{API}/devices")
+SECRETS = tuple(
+    f"{API}/{path}" for path in ("tokens", "session", "setup", "devices", "links", "me/second-factor", "sign-in")
+)
 """Their answers hold secrets, which are stored nowhere."""
 _KEPT_HEADERS = {b"content-type", b"etag", b"location"}
 

@@ -24,8 +24,10 @@ from gemel.server.routes import (
     now,
     odata,
     orders,
+    parties,
     plant,
     query,
+    sign_in,
     site,
     stream,
     twins,
@@ -36,7 +38,9 @@ __all__ = ["ROUTES"]
 
 ROUTES: list[Any] = [
     *site.ROUTES,
+    *sign_in.ROUTES,
     *access.ROUTES,
+    *parties.ROUTES,
     *backups.ROUTES,
     *enrolment.ROUTES,
     *devices.ROUTES,

@@ -38,8 +38,20 @@ class HistoryVerificationView(msgspec.Struct):
     """Path → what is wrong with it."""
 
 
+class AuditVerificationView(msgspec.Struct):
+    """What was found when every hash of the audit log was computed again."""
+
+    ok: bool
+    entries: int
+    damaged: int | None
+    """The first entry that is not as it was, or is missing."""
+    reason: str
+    unchained: int
+    """Entries from before there was a chain."""
+
+
 class VerificationView(msgspec.Struct):
-    """What was found when every hash was computed again; `ok`: of journal and history."""
+    """What was found when every hash was computed again; `ok`: of journal, history and audit log."""
 
     ok: bool
     blocks: int
@@ -50,6 +62,7 @@ class VerificationView(msgspec.Struct):
     witnessed: int
     """Up to here another party's word holds it."""
     history: HistoryVerificationView
+    audit: AuditVerificationView
 
 
 @get(f"{API}/journal/head", opt=needs("read", "Journal"), tags=["journal"], summary="Hash and position of the end")
@@ -72,8 +85,10 @@ async def verify(request: Req) -> VerificationView:
     found = await services.slow.run(services.platform.journal.verify)
     past = await services.slow.run(services.platform.history.verify)
     files = HistoryVerificationView(past.ok, past.files, past.size, past.unhashed, past.damaged)
-    ok = found.ok and past.ok
-    return VerificationView(ok, found.blocks, found.position, found.damaged, found.reason, found.witnessed, files)
+    log = await services.slow.run(services.platform.verify_audit)
+    told = AuditVerificationView(log.ok, log.entries, log.damaged, log.reason, log.unchained)
+    ok = found.ok and past.ok and log.ok
+    return VerificationView(ok, found.blocks, found.position, found.damaged, found.reason, found.witnessed, files, told)
 
 
 ROUTES = [head, verify]

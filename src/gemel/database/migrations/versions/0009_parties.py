@@ -1,4 +1,4 @@
-"""Parties and what is granted to them, one-time links, second factors, identities from elsewhere, chained audit, use."""
+"""Parties, grants, one-time links, second factors, identities from elsewhere, chained audit, use."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,0 +1,316 @@
+"""Signing in and out; the first administrator; one's own password and second factor; one-time links."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import delete, post, put
+
+from gemel.access import Account, Decision
+from gemel.errors import Denied, GemelError, Unauthenticated
+from gemel.server.call import Call, call_of
+from gemel.server.cookies import set_cookie
+from gemel.server.encode import rfc3339
+from gemel.server.guard import PUBLIC, SELF, needs, speaks
+from gemel.server.http import Req, decoded
+from gemel.server.options import API
+from gemel.server.routes.access import UserView, user_view
+
+__all__ = ["ROUTES", "noted", "signed_in"]
+
+
+class SignIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A name and its password."""
+
+    name: str
+    password: str
+    code: str = ""
+    """Of the second factor, where there is one; or a recovery code."""
+
+
+class SetUp(msgspec.Struct, forbid_unknown_fields=True):
+    """The first administrator, with the one-time token that the server printed."""
+
+    token: str
+    name: str
+    password: str
+
+
+class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
+    """One's own password."""
+
+    old: str
+    new: str
+
+
+class NewLink(msgspec.Struct, forbid_unknown_fields=True):
+    """For whom."""
+
+    user: str
+
+
+class LinkMade(msgspec.Struct):
+    """A one-time link; `secret` is shown this once."""
+
+    user: str
+    secret: str
+    address: str
+    """Where the person goes to; the part after # is not sent to any server."""
+    ends: str
+
+
+class Given(msgspec.Struct, forbid_unknown_fields=True):
+    """The secret of a link."""
+
+    secret: str
+
+
+class Used(msgspec.Struct, forbid_unknown_fields=True):
+    """The secret of a link, and the password that the person has chosen."""
+
+    secret: str
+    password: str
+
+
+class LinkView(msgspec.Struct):
+    """Whose a link is."""
+
+    name: str
+    kind: str
+    """invitation or reset."""
+
+
+class FactorBegun(msgspec.Struct):
+    """A second factor that counts once a code of it was shown."""
+
+    secret: str
+    uri: str
+    """For a QR code: otpauth://…"""
+
+
+class FactorCode(msgspec.Struct, forbid_unknown_fields=True):
+    """What the app shows now."""
+
+    code: str
+
+
+class Recovery(msgspec.Struct):
+    """Each is good once, in place of a code; shown this once."""
+
+    codes: list[str]
+
+
+class Proof(msgspec.Struct, forbid_unknown_fields=True):
+    """One's own password."""
+
+    password: str
+
+
+def noted(call: Call, action: str, principal: str, *, allowed: bool) -> None:
+    """Write it to the audit log."""
+    decision = Decision(allowed, "credentials")
+    call.services.platform.gate.audit.note(
+        principal, action, kind="Identity", resource=principal, decision=decision, detail=f"from {call.address}"
+    )
+
+
+async def signed_in(call: Call, account: Account, action: str = "sign_in") -> UserView:
+    """Begin a session for who has proved who they are."""
+    gate = call.services.platform.gate
+    if call.cookie:
+        await call.services.waiting.run(gate.sessions.end, call.cookie)
+    set_cookie(call, await call.services.waiting.run(gate.sessions.start, account))
+    noted(call, action, account.id, allowed=True)
+    return user_view(call, account)
+
+
+@post(
+    f"{API}/session",
+    opt=PUBLIC | speaks(SignIn),
+    status_code=200,
+    tags=["access"],
+    summary="Sign in: sets the session cookie",
+)
+async def sign_in(request: Req) -> UserView:
+    """Body: name and password; `code` where there is a second factor (401 with `second_factor: true` says so).
+
+    Slows down after five failures (429 with Retry-After).
+    """
+    call = call_of(request)
+    given = await decoded(request, SignIn)
+    try:
+        account = await call.services.waiting.run(_verified, call, given)
+    except GemelError:
+        noted(call, "sign_in", "unknown", allowed=False)
+        raise
+    return await signed_in(call, account)
+
+
+def _verified(call: Call, given: SignIn) -> Account:
+    gate = call.services.platform.gate
+    account = gate.accounts.verify(given.name, given.password, address=call.address)
+    if not gate.second_factors.has(account.id):
+        return account
+    if not given.code:
+        raise Unauthenticated("a code of the second factor is needed, or a recovery code", second_factor=True)
+    keys = [f"code:{account.id}", *([f"address:{call.address}"] if call.address else [])]
+    gate.accounts.throttle.check(*keys)
+    if not gate.second_factors.passes(account.id, given.code):
+        gate.accounts.throttle.failed(*keys)
+        raise Unauthenticated("this code is not right, or was used already; take the next one", second_factor=True)
+    gate.accounts.throttle.succeeded(*keys)
+    return account
+
+
+@delete(f"{API}/session", opt=PUBLIC, status_code=204, tags=["access"], summary="Sign out")
+async def sign_out(request: Req) -> None:
+    call = call_of(request)
+    if call.cookie:
+        await call.services.waiting.run(call.services.platform.gate.sessions.end, call.cookie)
+        set_cookie(call, "")
+
+
+@post(f"{API}/setup", opt=PUBLIC | speaks(SetUp), tags=["access"], summary="Make the first administrator")
+async def set_up(request: Req) -> UserView:
+    """Body: the one-time token that the server printed at its first start, a name, a password. Signs in, too."""
+    call = call_of(request)
+    gate, given = call.services.platform.gate, await decoded(request, SetUp)
+    account = await call.services.waiting.run(
+        gate.accounts.set_up, given.token, given.name, given.password, address=call.address
+    )
+    return await signed_in(call, account, "set_up")
+
+
+def _person(call: Call) -> str:
+    """The id of the person who is signed in. Raises Denied for programs."""
+    if call.who.kind != "User":
+        raise Denied("only a person who signed in has a password or a second factor", policy="credentials")
+    return call.who.id
+
+
+@put(
+    f"{API}/me/password",
+    opt=SELF | speaks(NewPassword),
+    status_code=204,
+    tags=["access"],
+    summary="Change one's own password",
+)
+async def change_password(request: Req) -> None:
+    """Ends all of one's sessions but starts a new one here."""
+    call = call_of(request)
+    gate, given, who = call.services.platform.gate, await decoded(request, NewPassword), _person(call)
+    name = gate.accounts.name(who)
+    await call.services.waiting.run(gate.accounts.verify, name, given.old, address=call.address)
+    account = await call.services.waiting.run(gate.accounts.change, who, password=given.new, actor=who)
+    set_cookie(call, await call.services.waiting.run(gate.sessions.start, account))
+    noted(call, "password", who, allowed=True)
+
+
+@post(
+    f"{API}/me/second-factor",
+    opt=SELF,
+    status_code=200,
+    tags=["access"],
+    summary="Begin a second factor; its secret is shown this once",
+)
+async def begin_factor(request: Req) -> FactorBegun:
+    """For an authenticator app (TOTP). It is asked for once `PUT` has shown a code of it."""
+    call = call_of(request)
+    gate, who = call.services.platform.gate, _person(call)
+    secret, uri = await call.services.waiting.run(gate.second_factors.begin, who, gate.accounts.name(who))
+    return FactorBegun(secret, uri)
+
+
+@put(
+    f"{API}/me/second-factor",
+    opt=SELF | speaks(FactorCode),
+    tags=["access"],
+    summary="Confirm it with a code; answers with the recovery codes",
+)
+async def confirm_factor(request: Req) -> Recovery:
+    call, given = call_of(request), await decoded(request, FactorCode)
+    codes = await call.services.waiting.run(
+        call.services.platform.gate.second_factors.confirm, _person(call), given.code
+    )
+    return Recovery(codes)
+
+
+@post(
+    f"{API}/me/second-factor/removal",
+    opt=SELF | speaks(Proof),
+    status_code=204,
+    tags=["access"],
+    summary="Remove one's own second factor",
+)
+async def remove_factor(request: Req) -> None:
+    """Body: one's own password."""
+    call = call_of(request)
+    gate, given, who = call.services.platform.gate, await decoded(request, Proof), _person(call)
+    await call.services.waiting.run(gate.accounts.verify, gate.accounts.name(who), given.password, address=call.address)
+    await call.services.waiting.run(gate.second_factors.remove, who, actor=who)
+
+
+@delete(
+    f"{API}/users/{{user:str}}/second-factor",
+    opt=needs("administer", "Identity", id_in="user"),
+    status_code=204,
+    tags=["access"],
+    summary="Remove somebody's second factor, who has lost it",
+)
+async def remove_factor_of(request: Req) -> None:
+    call = call_of(request)
+    gate = call.services.platform.gate
+    account = gate.accounts.get(request.path_params["user"])
+    await call.services.waiting.run(gate.second_factors.remove, account.id, actor=call.who.id)
+
+
+@post(
+    f"{API}/links",
+    opt=needs("administer", "Identity") | speaks(NewLink),
+    tags=["access"],
+    summary="A one-time link with which a person sets a password",
+)
+async def add_link(request: Req) -> LinkMade:
+    """An invitation for who has none yet, for seven days; else a new password, for one day."""
+    call, given = call_of(request), await decoded(request, NewLink)
+    gate = call.services.platform.gate
+    account = gate.accounts.get(given.user)
+    secret, ends = await call.services.waiting.run(gate.links.make, account, actor=call.who.id)
+    base = str(request.base_url).rstrip("/")
+    return LinkMade(account.id, secret, f"{base}/welcome#{secret}", rfc3339(ends))
+
+
+@post(f"{API}/links/look", opt=PUBLIC | speaks(Given), status_code=200, tags=["access"], summary="Whose a link is")
+async def look_link(request: Req) -> LinkView:
+    call, given = call_of(request), await decoded(request, Given)
+    account, kind = await call.services.waiting.run(call.services.platform.gate.links.look, given.secret)
+    return LinkView(account.name, kind)
+
+
+@post(
+    f"{API}/links/use",
+    opt=PUBLIC | speaks(Used),
+    status_code=204,
+    tags=["access"],
+    summary="Set a password with a one-time link",
+)
+async def use_link(request: Req) -> None:
+    """The link is spent, and earlier sessions end; then sign in."""
+    call, given = call_of(request), await decoded(request, Used)
+    gate = call.services.platform.gate
+    account = await call.services.waiting.run(gate.links.use, given.secret, given.password)
+    noted(call, "password", account.id, allowed=True)
+
+
+ROUTES = [
+    sign_in,
+    sign_out,
+    set_up,
+    change_password,
+    begin_factor,
+    confirm_factor,
+    remove_factor,
+    remove_factor_of,
+    add_link,
+    look_link,
+    use_link,
+]
