@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+from concurrent.futures import Future
 
+import pyarrow as pa
 import pytest
 
 from gemel.connectors import Backoff
+from gemel.connectors.port import FRAMES_AHEAD
 from gemel.connectors.supervisor import Supervisor
-from gemel.errors import Overloaded, UnknownConnector
+from gemel.errors import Overloaded, StorageFull, UnknownConnector
 from gemel.intake import Message, Reported
 from gemel.twin import ConnectorSpec, Plant, PropertyType, TwinSpec, TwinType
 from tests.connectors.house import House
@@ -181,6 +184,76 @@ def test_an_overloaded_intake_slows_the_source_and_drops_nothing(house, sources,
     assert done.wait(30)
     assert [value for _, value in house.readings("press-7", "force")] == [float(n) for n in range(10)]
     assert next(refusals, None) is None
+
+
+def frame(value: float, time: int) -> pa.RecordBatch:
+    return pa.record_batch({"twin": ["press-7"], "property": ["force"], "time": [time], "value": [value]})
+
+
+def test_frames_are_submitted_ahead_of_their_fsync_and_what_follows_keeps_its_place(house, sources, monkeypatch):
+    free, ahead, done = threading.Event(), threading.Event(), threading.Event()
+    submit, given = house.intake.submit_frame, []
+
+    def counted(source, batch, **options):
+        given.append(batch)
+        if len(given) == FRAMES_AHEAD:
+            ahead.set()
+        return submit(source, batch, **options)
+
+    monkeypatch.setattr(house.intake, "submit_frame", counted)
+
+    async def talk(_source, port):
+        port.connected()
+        start = port.clock.now()
+        frames = [port.deliver_frame(frame(float(n), start + n), identity=("e", n)) for n in range(10)]
+        receipts = await asyncio.gather(*frames, port.deliver([force(10.0, start + 10)]))
+        assert [receipt.accepted for receipt in receipts] == [1] * 11
+        done.set()
+        await asyncio.Event().wait()
+
+    sources["a"] = Scripted(talk)
+    held = house.intake.transact(lambda _: (free.wait(30), ()))
+    house.run([spec("a")])
+    assert ahead.wait(30)
+    assert not done.is_set()
+    free.set()
+    held.result(30)
+    assert done.wait(30)
+    assert [value for _, value in house.readings("press-7", "force")] == [float(n) for n in range(11)]
+
+
+def test_a_frame_that_found_the_disk_full_goes_in_again_and_none_is_lost(house, sources, monkeypatch):
+    submit, full, done = house.intake.submit_frame, [1, 1, 3], threading.Event()
+
+    def sometimes_full(source, batch, *, identity):
+        if identity[1] in full:
+            full.remove(identity[1])
+            refused = Future()
+            refused.set_exception(StorageFull("no room"))
+            return refused
+        return submit(source, batch, identity=identity)
+
+    monkeypatch.setattr(house.intake, "submit_frame", sometimes_full)
+    order = []
+
+    async def talk(_source, port):
+        port.connected()
+        start = port.clock.now()
+
+        async def one(n):
+            await port.deliver_frame(frame(float(n), start + n), identity=("e", n))
+            order.append(n)
+
+        await asyncio.gather(*(one(n) for n in range(8)))
+        done.set()
+        await asyncio.Event().wait()
+
+    sources["a"] = Scripted(talk)
+    house.run([spec("a")])
+    assert done.wait(30)
+    assert order == list(range(8))
+    assert not full
+    assert sorted(value for _, value in house.readings("press-7", "force")) == [float(n) for n in range(8)]
 
 
 def test_what_was_handed_over_is_durable_when_the_supervisor_has_closed(house, sources):
