@@ -89,7 +89,8 @@ def redo(
     """
     with target.open() as plant:
         done = plant.computation.redo(type, property, moment_of(since), moment_of(until), twins=twin or ())
-    output.done(f"{done['values']:,} values of {done['twins']} twins, by version {done['version']}", **done)
+    twins = "1 twin" if done["twins"] == 1 else f"{done['twins']:,} twins"
+    output.done(f"{done['values']:,} values of {twins}, by version {done['version']}", **done)
 
 
 def compare(

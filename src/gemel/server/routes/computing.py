@@ -199,7 +199,7 @@ def _deviation(call: Call, twin: str, names: tuple[str, str], span: tuple[int, i
         told.append(f"{seen.twin}:{seen.property}")
     if since >= span[1]:
         raise InvalidQuery("nothing of this interval may be seen")
-    return call.services.platform.computation.compare(twin, *told, since, span[1], bound=bound)
+    return call.services.platform.computation.compare(twin, told[0], told[1], since, span[1], bound=bound)
 
 
 @post(
