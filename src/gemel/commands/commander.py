@@ -51,16 +51,16 @@ class Commander:
         self._lock = threading.Lock()
         self.authority = Authority(database, clock, self._run, wholes=partial(_wholes, registry))
         self._rules = Rules(database, self._directory, state, self.authority, slots=_Slots(registry))
-        self._dispatcher = Dispatcher(intake, self._directory, state, clock, rules=self._rules, ways=self._current_ways)
-        self._dispatcher.listen(self._moved)
+        self.dispatcher = Dispatcher(intake, self._directory, state, clock, rules=self._rules, ways=self._current_ways)
+        self.dispatcher.listen(self._moved)
 
     def start(self, carrier: Carrier) -> None:
         """Begin to send, through `carrier`; before, and without it, nothing is taken."""
-        self._dispatcher.start(carrier)
+        self.dispatcher.start(carrier)
 
     def close(self) -> None:
         """Send no more; what is under way is taken up by the next run."""
-        self._dispatcher.close()
+        self.dispatcher.close()
 
     # asking
 
@@ -70,7 +70,7 @@ class Commander:
         Raises UnknownTwin, NotFound, UnknownProperty, InvalidValue, InvalidUnit, InvalidInput, Conflict (nothing
         carries it, or nothing is sent here), Overloaded; the future KeyReused, RevisionConflict.
         """
-        if not self._dispatcher.running:
+        if not self.dispatcher.running:
             raise Conflict("this plant's connectors do not run here, so nothing can be sent; start `gemel serve`")
         entry, now = self.entry(ask.twin), self._clock.now()
         drafted = msgspec.structs.replace(draft(ask, entry, self._directory, self._current_ways(), now), actor=actor)
@@ -227,14 +227,14 @@ class Commander:
             if change.kind.startswith(_ABOUT_WAYS):
                 self._ways = None
             elif change.kind == "source.lost":
-                self._dispatcher.unready(change.subject)
-        watched = self._dispatcher.watched
+                self.dispatcher.unready(change.subject)
+        watched = self.dispatcher.watched
         if watched:
             wanted = np.fromiter(watched, np.int64, len(watched))
             for frame in block.frames.values():
                 found = frame.series[np.isin(frame.series, wanted)]
                 if len(found):
-                    self._dispatcher.seen(found.tolist())
+                    self.dispatcher.seen(found.tolist())
 
     # inside
 
@@ -264,7 +264,7 @@ class Commander:
             error = first.exception()
             if error is None:
                 orders: list[Order] = first.result()[0]
-                self._dispatcher.placed(orders)
+                self.dispatcher.placed(orders)
             if not later.set_running_or_notify_cancel():
                 return
             if error is not None:

@@ -92,9 +92,13 @@ class Dispatcher:
 
     def start(self, carrier: Carrier) -> None:
         """Take up what an earlier run left, and begin."""
+        self.begin(carrier)
+        self._thread.start()
+
+    def begin(self, carrier: Carrier) -> None:
+        """Take up what an earlier run left; whoever steps time calls `turn` from now on."""
         self._carrier = carrier
         self._take_up()
-        self._thread.start()
 
     @property
     def running(self) -> bool:
@@ -149,15 +153,8 @@ class Dispatcher:
                 self._changed.wait_for(lambda: self._closing or self._placed or self._told or self._seen, PAUSE_S)
                 if self._closing:
                     return
-                placed, self._placed = self._placed, []
-                told, self._told = self._told, []
-                self._seen = False
-            for order in placed:
-                self._keep(order)
             try:
-                self._hear(told)
-                self._commit([*self._observed(), *self._overdue(self._clock.now())])
-                self._send()
+                self.turn()
             except StorageFailed:
                 return  # nothing is written any more; the platform says so
             except Exception as error:  # a full queue or disk passes; whatever else it is, orders must not stand still
@@ -165,6 +162,18 @@ class Dispatcher:
                 _log.warning("orders wait", error=detail)
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, RETRY_S)
+
+    def turn(self) -> None:
+        """Hear what there is to hear, end what is over, send what can be sent."""
+        with self._changed:
+            placed, self._placed = self._placed, []
+            told, self._told = self._told, []
+            self._seen = False
+        for order in placed:
+            self._keep(order)
+        self._hear(told)
+        self._commit([*self._observed(), *self._overdue(self._clock.now())])
+        self._send()
 
     def _hear(self, told: list[tuple[str, Outcome]]) -> None:
         """Write what connectors told; while that cannot be written it is kept, and nothing else is done."""
