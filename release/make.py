@@ -58,6 +58,18 @@ def bill_of_materials(out: Path) -> None:
             if reference["type"] == "distribution":
                 reference["url"] = part["purl"]
     target.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+    check_bill(target)
+
+
+def check_bill(bill: Path) -> None:
+    """Raises SystemExit where it is not as CycloneDX's own schema wants it."""
+    from cyclonedx.schema import SchemaVersion  # of locks/release.txt
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    text = bill.read_text()
+    validator = JsonStrictValidator(SchemaVersion.from_version(json.loads(text)["specVersion"]))
+    if (fault := validator.validate_str(text)) is not None:
+        raise SystemExit(f"{bill.name} is no valid bill of materials: {fault}")
 
 
 def sums(out: Path) -> None:

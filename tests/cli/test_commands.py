@@ -122,6 +122,15 @@ def test_a_damaged_byte_is_found_by_the_command(gemel, tmp_path):
 def test_a_plant_is_for_its_user_alone(gemel, tmp_path):
     gemel("apply", "plant.yaml")
     assert (tmp_path / "plant").stat().st_mode & 0o077 == 0
+    (tmp_path / "plant").chmod(0o755)  # as somebody made it by hand
+    held = Folder.take(tmp_path / "plant")
+    try:
+        held.announce(url="http://127.0.0.1:1", token="of this user")
+        assert (tmp_path / "plant").stat().st_mode & 0o077 == 0
+        (note,) = [path for path in (tmp_path / "plant").glob("*.*") if b"of this user" in path.read_bytes()]
+        assert note.stat().st_mode & 0o077 == 0
+    finally:
+        held.release()
 
 
 def test_global_options_may_come_last():

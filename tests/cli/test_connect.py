@@ -34,6 +34,11 @@ def test_a_machine_is_connected_in_one_command_and_again_without_change(gemel, p
         assert [one.property for one in spec.bindings] == ["oil_temperature", "parts"]
     again = json.loads(gemel("--json", *command, "--choose", "oil_* 2"))
     assert again["plan"].startswith("Nothing to do")
+    assert f"gemel connect remove {spec.id}" in " ".join(done.split())
+    assert "history stay" in gemel("connect", "remove", spec.id)
+    with open_plant(tmp_path / "plant", run_connectors=False) as plant:
+        assert plant.registry.connectors() == []
+        assert plant.registry.twin("press-9").id == "press-9"
 
 
 @pytest.mark.parametrize(
@@ -56,9 +61,14 @@ def test_a_choice_that_fits_nothing_is_refused(gemel, press):
         gemel("connect", "machine", "--kind", "opcua", "--endpoint", press.url, "--choose", "gas_*", "--yes")
 
 
-def test_a_person_is_asked_step_by_step(press, tmp_path):
+ANSWERS = ["opcua", "{url}", "oil_*", "press-3", "", "y"]
+SLIPS = ["carrier-pigeon", "opcua", "opc.tcp://127.0.0.1:1", "{url}", "gas_*", "oil_*", "press 3!", "press-3", "", "y"]
+
+
+@pytest.mark.parametrize("answers", [ANSWERS, SLIPS], ids=["at once", "with slips"])
+def test_a_person_is_asked_step_by_step_and_again_after_a_slip(press, tmp_path, answers):
     ours, theirs = pty.openpty()
-    answers = ["opcua", press.url, "oil_*", "press-3", "", "y"]
+    answers = [answer.format(url=press.url) for answer in answers]
     os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
     command = [
         sys.executable,
@@ -77,5 +87,6 @@ def test_a_person_is_asked_step_by_step(press, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "How does it speak" in done.stdout
     assert "press-3 is connected" in done.stdout
+    assert ("none of what was found" in done.stderr) == ("gas_*" in answers)
     with open_plant(tmp_path / "plant", run_connectors=False) as plant:
         assert plant.registry.twin("press-3").types == ("press",)

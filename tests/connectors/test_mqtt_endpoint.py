@@ -242,9 +242,17 @@ def test_whatever_is_refused_of_a_device_is_listed_under_the_device(site: Site):
         assert device.publish("gemel/press-8/!overheated", '{"id": "x", "fields": {"limit": "hot"}}')[0].is_failure
     held = site.platform.quarantined(source="device:box-8").items
     assert {one.code for one in held} == {"range", "malformed", "not-granted", "kind"}
-    assert any("my/own/topic" in str(one.payload) for one in held)
+    assert any("my/own/topic" in one.detail for one in held)
     assert site.platform.intake.held(["device:box-8"]) == {"device:box-8": 5}
     assert not site.platform.quarantined(source=site.id).items
+
+
+def test_a_device_that_stays_for_one_message_was_seen(site: Site):
+    secret = site.device("box-6", "press-8")
+    site.listen()
+    with Device(site.port, user="box-6", password=secret) as device:
+        device.publish("gemel/press-8/pressure", "1")
+    assert site.platform.gate.devices.last_seen("box-6")
 
 
 def test_ids_and_events_of_devices_are_their_own(site: Site):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from gemel.platform import Platform
 from gemel.server import Server, configure_logs
 from gemel.server.logs import recent_logs
 
@@ -68,7 +69,7 @@ def test_a_token_in_an_address_lets_nobody_in_and_stands_in_no_log(
     assert not [line for line in lines if tokens["administrator"] in line]
 
 
-def test_headers_of_a_proxy_are_not_believed(server: Server) -> None:
+def test_headers_of_a_proxy_are_not_believed(server: Server, platform: Platform) -> None:
     """Nobody becomes local, or encrypted, or somebody, by saying so."""
     headers = {
         "X-Forwarded-For": "127.0.0.1",
@@ -78,8 +79,23 @@ def test_headers_of_a_proxy_are_not_believed(server: Server) -> None:
         "Forwarded": "for=127.0.0.1;proto=https",
     }
     assert httpx.get(server.url + "/api/v1/twins", headers=headers).status_code == 401
-    signed = httpx.post(server.url + "/api/v1/session", json={"name": "x", "password": "y"}, headers=headers)
-    assert "set-cookie" not in signed.headers
+    ada = {"name": "Ada", "password": "a long enough sentence"}
+    platform.gate.accounts.add(**ada, role="viewer")
+    cookie = httpx.post(server.url + "/api/v1/session", json=ada, headers=headers).headers["set-cookie"]
+    assert cookie.startswith("gemel_session=")  # over TLS it has another name, and the flag
+    assert "secure" not in cookie.lower()
+
+
+def test_whoever_guesses_is_slowed_down_whatever_address_and_name_it_says(server: Server) -> None:
+    told = []
+    for n in range(40):
+        guess = {"name": f"nobody {n}", "password": "a wrong sentence"}
+        headers = {"X-Forwarded-For": f"203.0.113.{n}"}
+        told.append(httpx.post(server.url + "/api/v1/session", json=guess, headers=headers).status_code)
+        if told[-1] == 429:
+            break
+    assert set(told[:-1]) == {401}
+    assert told[-1] == 429
 
 
 def test_the_interfaces_own_pages_load_nothing_from_elsewhere(server: Server) -> None:

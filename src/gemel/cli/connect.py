@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.live import Live
@@ -15,13 +15,15 @@ from rich.table import Table
 
 from gemel.cli.show import output
 from gemel.cli.target import target
-from gemel.errors import InvalidInput
+from gemel.errors import GemelError, InvalidInput
+from gemel.twin import check_id
 
 if TYPE_CHECKING:
     from gemel.client import Client
 
 __all__ = ["add_to"]
 
+T = TypeVar("T")
 connecting = typer.Typer(no_args_is_help=True, help="Connect a machine step by step.")
 KINDS = {
     "opcua": ("OPC UA server", "opc.tcp://127.0.0.1:4840"),
@@ -33,6 +35,7 @@ BY_HAND = {
     "modbus": "a Modbus device cannot say what it has; take its register map and follow docs/how-to/connect-modbus.md",
     "itself": "it sends by itself: let it in with `gemel devices add DEVICE TWIN`, see docs/how-to/onboard-devices.md",
 }
+WAYS = [*KINDS, *BY_HAND]
 MOST_SHOWN = 60
 SECURITY = {
     "policy": "Basic256Sha256",
@@ -77,14 +80,8 @@ def machine(
     Example: gemel connect machine --kind opcua --endpoint opc.tcp://10.0.0.7:4840 --as press-7 --apply --yes
     """
     asks = not yes and not output.json and sys.stdin.isatty()
-    kind = kind or _asked(asks, "How does it speak", "--kind", "opcua", [*KINDS, *BY_HAND])
-    if kind in BY_HAND:
-        raise InvalidInput(BY_HAND[kind])
-    if kind not in KINDS:
-        raise InvalidInput(f"--kind {kind:.40} is not one of {', '.join([*KINDS, *BY_HAND])}")
-    settings: dict[str, Any] = {
-        "url": endpoint or _asked(asks, f"Where is the {KINDS[kind][0]}", "--endpoint", KINDS[kind][1])
-    }
+    kind = _insist(asks and not kind, lambda: _kind(kind or _asked(asks, "How does it speak", "--kind", "opcua", WAYS)))
+    settings: dict[str, Any] = {}
     if user:
         settings["user"] = user
     if password_env or password_file:
@@ -93,7 +90,7 @@ def machine(
         settings["security"] = SECURITY
     search = {"where": where, "seconds": seconds}
     with target.open(create=True) as plant:
-        found = _look(plant, kind, settings, search)
+        found = _insist(asks and not endpoint, lambda: _look(plant, kind, endpoint, settings, search, asks=asks))
         points = found["points"]
         if not output.json:
             _show(points, found)
@@ -101,12 +98,16 @@ def machine(
             raise InvalidInput(
                 "nothing was found that can be bound; " + ("; ".join(found["notes"]) or "look elsewhere")
             )
-        if asks and not choose:
-            choose = typer.prompt("Which? Names or numbers like `oil_* 3-7`, or all", default="all")
-        points = _chosen(points, choose)
+        which = "Which? Names or numbers like `oil_* 3-7`, or all"
+        picks = asks and not choose
+        points = _insist(picks, lambda: _chosen(points, typer.prompt(which, default="all") if picks else choose))
         if watch:
             _watch(plant, found, search, points, watch)
-        name = name or _asked(asks, "What is the machine called (its id)", "--as", _slug(found["name"]) or "machine-1")
+        called = _slug(found["name"]) or "machine-1"
+        names = asks and not name
+        name = _insist(
+            names, lambda: check_id(name or _asked(asks, "What is the machine called (its id)", "--as", called))
+        )
         if asks and not type:
             type = typer.prompt(
                 "Which type of machine is it (empty: its own, or a new one)", default="", show_default=False
@@ -127,7 +128,41 @@ def machine(
     _tell(name, plan, url, {"file": str(out) if out else None, "document": document["document"], "applied": now})
 
 
-def _look(plant: Client, kind: str, settings: dict[str, Any], search: dict[str, Any]) -> dict[str, Any]:
+@connecting.command("remove")
+def remove(connector: Annotated[str, typer.Argument(help="Its id, as `gemel connectors` lists it.")]) -> None:
+    """Take a connection away again: its connector goes; the twin, its type and its history stay.
+
+    Example: gemel connect remove press-7-opcua
+    """
+    with target.open() as plant:
+        plant.remove_connector(connector)
+    output.done(f"{connector} is gone; its twins and their history stay", connector=connector)
+
+
+def _insist(asks: bool, ask: Callable[[], T]) -> T:
+    """What a person answers; asked again until it can be used."""
+    while True:
+        try:
+            return ask()
+        except GemelError as error:
+            if not asks:
+                raise
+            output.note(error.detail)
+
+
+def _kind(kind: str) -> str:
+    if kind in BY_HAND:
+        raise InvalidInput(BY_HAND[kind])
+    if kind not in KINDS:
+        raise InvalidInput(f"--kind {kind:.40} is not one of {', '.join(WAYS)}")
+    return kind
+
+
+def _look(
+    plant: Client, kind: str, endpoint: str, settings: dict[str, Any], search: dict[str, Any], *, asks: bool
+) -> dict[str, Any]:
+    where, usual = KINDS[kind]
+    settings["url"] = endpoint or _asked(asks, f"Where is the {where}", "--endpoint", usual)
     what = f"Looking into {settings['url']}"
     if output.json or not output.errors.is_terminal:
         return plant.discoveries.look(kind, settings, **search)
@@ -222,4 +257,8 @@ def _tell(name: str, plan: Any, url: str, facts: dict[str, Any]) -> None:
         output.done(f"Nothing was changed yet; next: {way}", twin=name, plan=plan.text, **facts)
         return
     look = f"{url}/twins/{name}" if target.is_url else f"`gemel --at {target.at} serve`, then /twins/{name} there"
-    output.done(f"{name} is connected; look at it: {look}, or `gemel twin {name}`", twin=name, plan=plan.text, **facts)
+    made = [one["id"] for one in facts["document"].get("connectors", [])]
+    undo = "".join(f"; undo: `gemel connect remove {id}`" for id in made)
+    output.done(
+        f"{name} is connected; look at it: {look}, or `gemel twin {name}`{undo}", twin=name, plan=plan.text, **facts
+    )

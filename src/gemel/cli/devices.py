@@ -190,12 +190,12 @@ def devices_endpoint(
     names: Annotated[list[str], typer.Argument(help="Names or addresses by which devices reach this machine.")],
     days: Annotated[int, typer.Option(min=1, max=825)] = 397,
 ) -> None:
-    """Make a certificate for our own MQTT endpoint, which devices trust that have claimed with a certificate.
+    """Make a certificate for a server that devices are to trust and that is not ours: a broker, another endpoint.
 
-    Writes secrets/endpoint.pem and secrets/endpoint-key.pem of the plant's folder: the endpoint's tls.certificate and
-    tls.key; its tls.client_ca is authority/certificate.pem.
+    An endpoint of Gemel gets its own by itself. Writes secrets/endpoint.pem and secrets/endpoint-key.pem of the plant's
+    folder; who signed the devices' certificates, print with `gemel devices authority`.
 
-    Example: gemel devices endpoint gemel.plant.example 10.0.0.5
+    Example: gemel devices endpoint broker.plant.example 10.0.0.5
     """
     from gemel.access import Authority, write_private
     from gemel.clock import WallClock

@@ -126,7 +126,7 @@ class Desk:
         if place is None:
             entry.code, entry.reason = Reason.TOPIC_NAME_INVALID, "no twin, binding or relay has this topic"
             if entry.sender.guest.device:
-                self._reject(entry, "published where nothing is")
+                self._reject(entry, f"nothing has the topic {topic:.100}")
             else:
                 self._port.unbound(topic)
         elif not self._may(entry.sender.guest, place):

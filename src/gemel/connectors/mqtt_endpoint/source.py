@@ -138,6 +138,7 @@ class _Running:
         if len(self._known) > self.settings.sessions + self.settings.connections:
             del self._known[next(iter(self._known))]
         self._by_client[key] = connection
+        self._port.guests.seen(connection.guest, self._port.clock.now())
         self._join(connection)
 
     def closed(self, connection: Connection) -> None:
