@@ -104,9 +104,9 @@ class House:
         try:
             storage.step(self._saved.position if floor is None else min(self._saved.position, floor))
             storage.error = ""
-        except GemelError as error:  # a full disk, a closing writer: it looks again in ten seconds
-            storage.error = error.detail
-            _log.warning("the room on the disk was not looked after", error=error.detail)
+        except (GemelError, OSError) as error:  # a full disk, a closing writer: it looks again in ten seconds
+            storage.error = str(error)
+            _log.warning("the room on the disk was not looked after", error=str(error))
 
     def _tell_health(self) -> None:
         """The platform is a twin, too: how it is has a history."""

@@ -84,3 +84,12 @@ def test_retention_that_holds_the_size_ends_the_forecast(tmp_path: Path) -> None
     told = told_through(tmp_path / "storage.json", used, int(used[-1]) * 2)
     assert all(one.days is None for _, one in told[100:])
     assert all(days(one) < 200 for _, one in told[:60])
+
+
+def test_a_full_disk_stops_neither_the_forecast_nor_who_makes_room(tmp_path: Path) -> None:
+    """The file cannot be written: its folder is a file."""
+    (tmp_path / "full").write_text("")
+    growth = Growth(tmp_path / "full" / "storage.json")
+    for hour in range(3):
+        growth.add(T0 + hour * HOUR_S * SECOND, hour)
+    assert [sample.used for sample in growth.samples] == [0, 1, 2]

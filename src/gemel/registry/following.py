@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, select, text
 
+from gemel.errors import Corrupt
 from gemel.registry import tables
 from gemel.registry.directory import Directory, PropertyRef, Shape, _Contents
 from gemel.twin import Change, PropertyType, TwinType
@@ -68,7 +69,16 @@ def shape_properties(
 
 
 def load(tx: Connection) -> _Contents:
-    """Everything from the database."""
+    """Everything from the database. Raises Corrupt when its rows do not fit each other: a damaged page can still be
+    read by SQLite, and hold the rows of another table."""
+    try:
+        return _contents(tx)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, msgspec.MsgspecError) as error:
+        told = f"{type(error).__name__}: {error!s:.80}"
+        raise Corrupt(f"the registry is damaged ({told}); restore the plant from a backup") from error
+
+
+def _contents(tx: Connection) -> _Contents:
     newest = (
         "SELECT t.id, t.document FROM registry_type t "
         "WHERE t.version = (SELECT max(o.version) FROM registry_type o WHERE o.id = t.id)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -79,9 +80,11 @@ class Growth:
         return not self.samples or not self.samples[-1].time <= now < self.samples[-1].time + EVERY_US
 
     def add(self, now: int, used: int) -> None:
-        """Keep a sample; those from after `now` (a clock that was set back) are forgotten."""
+        """Keep a sample; those from after `now` (a clock that was set back) are forgotten. On a full disk it is kept in
+        memory alone: making room must not wait for a forecast."""
         kept = [sample for sample in self.samples if now - KEEP_US <= sample.time < now]
         self.samples = [*kept, Sample(now, used)]
         fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(self.samples))
-        fresh.replace(self._path)
+        with suppress(OSError):
+            fresh.write_bytes(msgspec.json.encode(self.samples))
+            fresh.replace(self._path)
