@@ -106,6 +106,17 @@ def test_numbers_that_also_count_what_is_not_for_us_miss_nothing(world: World) -
     assert world.changes("source.came_late") == []
 
 
+def test_a_device_that_counts_anew_without_a_new_epoch_is_seen(world: World) -> None:
+    told = [message(number, sequence=number, epoch="boot-1") for number in range(600)]
+    world.tell(*told)
+    assert world.tell(*told[:499]).repeated == 499
+    assert world.changes("source.told_again") == []
+    assert world.tell(*told[499:]).repeated == 101
+    (change,) = world.changes("source.told_again")
+    assert (change.subject, change.body["epoch"], change.body["reached"]) == ("plc", "boot-1", 599)
+    assert world.tell(message(1, sequence=0, epoch="boot-2")).accepted == 1
+
+
 def test_the_gap_is_an_event_that_everybody_can_ask_for(tmp_path: Path) -> None:
     with Platform.open(tmp_path) as platform, Server(platform, port=0, demo=True) as server:
         platform.apply(PLANT)

@@ -105,12 +105,14 @@ class Identities:
 class Watermark:
     """Up to where the numbers of one epoch have come, and the gaps below, which late messages may still fill."""
 
-    __slots__ = ("gaps", "sequence", "stored")
+    __slots__ = ("again", "gaps", "sequence", "stored")
 
     def __init__(self, sequence: int = -1, gaps: list[tuple[int, int]] | None = None, *, stored: bool = False) -> None:
         self.sequence = sequence
         self.gaps = gaps or []  # closed intervals, ascending
         self.stored = stored
+        self.again = 0
+        """Numbers that came before, one after the other, since the last new one."""
 
     def skipped(self, number: int) -> tuple[int, int] | None:
         """The numbers (first, last) that are found missing when `number` comes now."""
@@ -118,6 +120,11 @@ class Watermark:
 
     def take(self, number: int) -> bool:
         """Whether `number` is new; it is not the next time."""
+        new = self._take(number)
+        self.again = 0 if new else self.again + 1
+        return new
+
+    def _take(self, number: int) -> bool:
         if number > self.sequence:
             if number > self.sequence + 1:
                 self.gaps.append((self.sequence + 1, number - 1))
@@ -163,6 +170,11 @@ class Watermarks:
     def is_late(self, source: str, epoch: str, number: int) -> bool:
         """Whether higher numbers of this epoch came before."""
         return number < self._mark(source, epoch).sequence
+
+    def again(self, source: str, epoch: str) -> tuple[int, int]:
+        """How many numbers of this epoch came again one after the other, and up to where it has come."""
+        mark = self._mark(source, epoch)
+        return mark.again, mark.sequence
 
     def _mark(self, source: str, epoch: str) -> Watermark:
         key = (source, _short(epoch))

@@ -23,6 +23,8 @@ from gemel.twin import Change, Form, Kind, Quality
 __all__ = ["Taker"]
 
 GOOD, UNAVAILABLE = Quality.GOOD, Quality.UNAVAILABLE
+TOLD_AGAIN = 500
+"""So many numbers of an epoch one after the other that came before: it may be that the source counts from 0 again."""
 
 
 class Taker:
@@ -146,6 +148,12 @@ class Taker:
         marks, source = self.watermarks, self._source
         skipped, late = marks.skipped(source, epoch, number), marks.is_late(source, epoch, number)
         if not marks.take(source, epoch, number):
+            again, reached = marks.again(source, epoch)
+            if again == TOLD_AGAIN:
+                body = {"epoch": epoch, "number": number, "reached": reached, "repeated": again}
+                self.builder.change(
+                    Change(kind="source.told_again", subject=source, time=self.now, source=source, body=body)
+                )
             return False
         if not sparse and (skipped is not None or late):
             first, last = skipped or (number, number)
