@@ -16,7 +16,7 @@ from gemel.intake import Intake, Message, Reported
 from gemel.journal import SqlJournal
 from gemel.registry import Registry
 from gemel.state import State
-from gemel.twin import Block, Change, parse_plant
+from gemel.twin import Block, Change, Quality, parse_plant
 
 PLANT = """
 gemel: 1
@@ -139,8 +139,9 @@ class World:
         ask = Ask(twin=twin, name=name, kind=OrderKind.PROPERTY, input=value, **how)
         return self.commander.ask(ask, actor=actor).result()
 
-    def report(self, name: str, value: Any, *, twin: str = "pump-1") -> None:
-        self.intake.submit("wire", [Message(readings=[Reported(twin=twin, property=name, value=value)])]).result()
+    def report(self, name: str, value: Any, *, twin: str = "pump-1", quality: str = "GOOD") -> None:
+        reading = Reported(twin=twin, property=name, value=value, quality=Quality[quality])
+        self.intake.submit("wire", [Message(readings=[reading])]).result()
 
     def step(self, seconds: float) -> None:
         assert isinstance(self.clock, SteppedClock)

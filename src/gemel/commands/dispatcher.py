@@ -15,21 +15,22 @@ from functools import partial
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from gemel.clock import Clock
 from gemel.commands.agreement import agrees
-from gemel.commands.asking import controls_of
+from gemel.commands.asking import controls_of, draft, placed
 from gemel.commands.book import find, moved, open_orders
 from gemel.commands.carrying import Carrier, Errand, Outcome, Result
-from gemel.commands.order import UNDER_WAY, Order, OrderKind, OrderState
+from gemel.commands.order import PLATFORM, UNDER_WAY, Ask, Order, OrderKind, OrderState
 from gemel.commands.rules import Rules, Verdict
 from gemel.commands.ways import Ways, command_of, errand_of
 from gemel.errors import GemelError, StorageFailed
 from gemel.intake import Intake, fitted
 from gemel.registry import Directory
 from gemel.state import State
-from gemel.twin import Change, Quality, series_of
+from gemel.twin import Change, FailSafe, Quality, series_of
 
 __all__ = ["Dispatcher"]
 
@@ -86,6 +87,11 @@ class Dispatcher:
         self._seen = False
         self._listeners: list[Callable[[Order], None]] = []
         self._ready: dict[str, bool] = {}
+        self._lost: set[str] = set()
+        """Connectors whose link was lost since it was looked at."""
+        self._safe_of = -1
+        self._safe_ways: Ways | None = None
+        self._safes: dict[str, dict[str, FailSafe]] = {}
         self._thread = threading.Thread(target=self._run, name="gemel-commands", daemon=True)
 
     # from other threads
@@ -134,8 +140,9 @@ class Dispatcher:
         return self._watched
 
     def unready(self, connector: str) -> None:
-        """Its link was lost."""
-        self._ready[connector] = False
+        """Its link was lost, however short; called on the writer's thread."""
+        with self._changed:
+            self._lost.add(connector)
 
     def close(self) -> None:
         """Stop; what is under way stays as it is on stable storage."""
@@ -168,11 +175,14 @@ class Dispatcher:
         with self._changed:
             placed, self._placed = self._placed, []
             told, self._told = self._told, []
+            lost, self._lost = self._lost, set()
             self._seen = False
+        self._ready |= dict.fromkeys(lost, False)
         for order in placed:
             self._keep(order)
         self._hear(told)
         self._commit([*self._observed(), *self._overdue(self._clock.now())])
+        self._look_at_links()
         self._send()
 
     def _hear(self, told: list[tuple[str, Outcome]]) -> None:
@@ -301,6 +311,67 @@ class Dispatcher:
         now = None if entry is None else self._state.property(entry, order.name)
         told = "nothing" if now is None else f"{now.value!r:.80}{'' if now.fresh else ' (stale)'}"
         return f"by the deadline {order.twin}.{order.name} reported {told}, not {order.input!r:.80}"
+
+    # links that are lost and found
+
+    def _look_at_links(self) -> None:
+        """Where a twin has a fail-safe: what waits expires while its link is lost, and the fail-safe is sent first when
+        the link is there, at the first time too."""
+        assert self._carrier is not None
+        safe = self._safe()
+        moves, found = [], []
+        for connector, twins in safe.items():
+            why, was = self._carrier.ready(connector), self._ready.get(connector)
+            self._ready[connector] = not why
+            if why or not was:
+                detail = f"the link was lost, and {{}} has a fail-safe{f' ({why})' if why else ''}"
+                moves += [
+                    Move(one.id, _WAITING, S.EXPIRED, {"reason": "link", "detail": detail.format(one.twin)})
+                    for one in self._open.values()
+                    if one.state is S.REQUESTED and one.twin in twins and one.actor != PLATFORM
+                ]
+            if not why and not was:
+                found.append(connector)
+        self._commit(moves)
+        for connector in found:
+            for twin, fail_safe in safe[connector].items():
+                self._ask_for(twin, fail_safe)
+
+    def _safe(self) -> dict[str, dict[str, FailSafe]]:
+        """Connector → the twins it carries orders to that have a fail-safe."""
+        if self._safe_of == self._directory.revision and self._safe_ways is self._ways():
+            return self._safes
+        found: dict[str, dict[str, FailSafe]] = {}
+        ways = self._ways()
+        for twin in ways.twins():
+            entry = self._directory.twin(twin)
+            for control in controls_of(self._directory, entry) if entry is not None else ():
+                fail_safe = control.fail_safe
+                way = None if fail_safe is None else ways.of(twin, fail_safe.command or fail_safe.property)
+                if fail_safe is not None and way is not None:
+                    found.setdefault(way.connector, {})[twin] = fail_safe
+        self._safe_of, self._safe_ways, self._safes = self._directory.revision, ways, found
+        return found
+
+    def _ask_for(self, twin: str, safe: FailSafe) -> None:
+        entry, now = self._directory.twin(twin), self._clock.now()
+        if entry is None:
+            return
+        kind = OrderKind.COMMAND if safe.command else OrderKind.PROPERTY
+        given = safe.input if safe.command else safe.value
+        try:
+            ask = Ask(twin=twin, name=safe.command or safe.property, kind=kind, input=given)
+            drafted = replace(draft(ask, entry, self._directory, self._ways(), now), actor=PLATFORM, approval="")
+            work = partial(placed, drafted=drafted, if_revision=None, now=now)
+            orders, _ = self._intake.transact(work, actor=PLATFORM).result()
+        except StorageFailed:
+            raise
+        except GemelError as error:
+            _log.warning("a fail-safe could not be asked for", twin=twin, error=error.detail)
+            return
+        for order in orders:
+            self._keep(order)
+        self._announce(orders)
 
     # sending
 

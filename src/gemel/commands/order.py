@@ -9,7 +9,11 @@ import msgspec
 
 from gemel.twin import Position
 
-__all__ = ["ENDED", "UNDER_WAY", "Ask", "Desired", "Order", "OrderKind", "OrderState", "Step"]
+__all__ = ["ENDED", "PLATFORM", "UNDER_WAY", "Ask", "Desired", "Order", "OrderKind", "OrderState", "Step"]
+
+
+PLATFORM = "gemel"
+"""The actor of orders that the platform gives by itself: fail-safes. No rule holds them up."""
 
 
 class OrderKind(StrEnum):

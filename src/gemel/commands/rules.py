@@ -16,7 +16,7 @@ from sqlalchemy import select
 from gemel.clock import SECOND
 from gemel.commands.asking import controls_of
 from gemel.commands.authority import Authority
-from gemel.commands.order import Order, OrderKind, OrderState, Step
+from gemel.commands.order import PLATFORM, Order, OrderKind, OrderState, Step
 from gemel.commands.tables import order_table
 from gemel.commands.ways import command_of
 from gemel.database import Database
@@ -88,6 +88,8 @@ class Rules:
             return Verdict("rule", f"a rule could not be judged: {type(error).__name__}")
 
     def _verdict(self, order: Order, entry: Entry, now: int) -> Verdict | None:
+        if order.actor == PLATFORM:
+            return None
         controls = controls_of(self._directory, entry)
         if why := self._authority.objection(entry.id, order.actor, now, required=any(c.required for c in controls)):
             return Verdict("control", why)

@@ -46,6 +46,10 @@ class Ways:
                     if known is None or known.binding.direction is Direction.IN:
                         self._plain[named] = way
 
+    def twins(self) -> set[str]:
+        """Ids of the twins that orders can go to, but for those of bindings with variables."""
+        return {twin for (twin, _), way in self._plain.items() if way.binding.direction is not Direction.IN}
+
     def of(self, twin: str, name: str) -> Way | None:
         """The way of an order; None if nothing carries it."""
         way = self._plain.get((twin, name))
