@@ -119,6 +119,17 @@ async def test_rows_that_cannot_be_read_are_told_by_number_and_the_rest_is_taken
     assert [line.partition(":")[0] for line in told] == ["row 3", "row 4", "row 5"]
 
 
+async def test_a_file_with_decimal_commas_and_umlauts_is_read_as_its_country_writes(tmp_path: Path):
+    drop = Drop(tmp_path)
+    drop.port = RecordingPort(reach=Reach.of(tmp_path), kinds={("prässe", "load"): Kind.NUMBER})
+    rows = ["12,5", "1.234,5", "-7", "1.234.567", "2,5e3", "12.5", "1.23,4", "n/a"]
+    lines = "time;machine;load\n" + "".join(f"2024-01-01T00:00:0{n};pr\u00e4sse;{row}\n" for n, row in enumerate(rows))
+    drop.put("de.csv", lines.encode("cp1252"))
+    async with drop.taken("de.csv", delimiter=";", decimal=",", encoding="cp1252"):
+        assert [one.value for one in drop.port.readings] == [12.5, 1234.5, -7, 1_234_567, 2500, "12.5", "1.23,4", "n/a"]
+    assert {one.twin for one in drop.port.readings} == {"pr\u00e4sse"}
+
+
 async def test_the_same_content_is_taken_once_and_another_one_of_that_name_again(drop: Drop):
     content = HEAD + "2024-01-01,a,1\n"
     for name, text in (

@@ -48,21 +48,21 @@ def rows_of(file: BinaryIO, form: str, settings: FolderSettings, columns: Column
         else:
             packed = form.endswith(".gz")
             with gzip.open(file) if packed else io.BufferedReader(file) as raw:  # type: ignore[type-var]  # both read bytes
-                lines = _lines(raw, settings.maximum_bytes)  # type: ignore[arg-type]  # the same
+                lines = _lines(raw, settings)  # type: ignore[arg-type]  # the same
                 yield from _csv(lines, settings, columns) if form.startswith(".csv") else _json(lines)
     except (pa.ArrowException, csv.Error, zlib.error, OSError, EOFError, MemoryError) as error:
         raise InvalidInput(f"the file is damaged: {type(error).__name__}: {error!s:.300}") from None
 
 
-def _lines(raw: IO[bytes], most: int) -> Iterator[str]:
-    size = 0
+def _lines(raw: IO[bytes], settings: FolderSettings) -> Iterator[str]:
+    size, most = 0, settings.maximum_bytes
     while line := raw.readline(_MOST_LINE + 1):
         size += len(line)
         if len(line) > _MOST_LINE:
             raise InvalidInput(f"a line is longer than {_MOST_LINE} bytes")
         if size > most:
             raise InvalidInput(f"the file has more than {most} bytes, unpacked; see maximum_bytes")
-        yield line.decode(errors="replace")
+        yield line.decode(settings.encoding, errors="replace")
 
 
 def _csv(lines: Iterator[str], settings: FolderSettings, columns: Columns) -> Iterator[tuple[int, Row | str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, BinaryIO, ClassVar
@@ -26,6 +27,8 @@ _ROWS = 1_000
 _WHOLE = 2**62
 """The number after the last row: all of the file was taken in."""
 _MOST_PROBLEMS = 1_000
+_NUMBERS = (Kind.NUMBER, Kind.INTEGER)
+_WITH_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eE][+-]?\d+)?")
 _TRUTH = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "on": True, "off": False}
 
 
@@ -41,7 +44,8 @@ class FolderSource:
         if not bindings:
             raise InvalidInput("no bindings: say which column is which property")
         how = (settings.time, settings.time_format, settings.time_zone, settings.delimiter, tuple(bindings))
-        self._how = msgspec.json.encode(how)
+        said = tuple(word for word in (settings.decimal, settings.encoding) if word not in (".", "utf-8"))
+        self._how = msgspec.json.encode(how + said)
 
     async def run(self, port: Port) -> None:
         settings, clock = self._settings, port.clock
@@ -55,7 +59,7 @@ class FolderSource:
             await asyncio.sleep(settings.every_s)
 
     async def _take(self, port: Port, inbox: Inbox, dropped: Dropped) -> None:
-        taking = _Taking(port, self._columns)
+        taking = _Taking(port, self._columns, self._settings.decimal)
         try:
             with await asyncio.to_thread(inbox.open, dropped) as file:
                 await self._read(taking, file, form_of(dropped.path.name))
@@ -91,8 +95,8 @@ class FolderSource:
 class _Taking:
     """One file on its way in."""
 
-    def __init__(self, port: Port, columns: Columns) -> None:
-        self._port, self._columns = port, columns
+    def __init__(self, port: Port, columns: Columns, decimal: str) -> None:
+        self._port, self._columns, self._decimal = port, columns, decimal
         self.rows = self.readings = 0
         self.problems: list[str] = []
 
@@ -136,6 +140,10 @@ class _Taking:
         if not isinstance(cell, str):
             return cell
         kind, text = self._port.kind(twin, name), cell.strip()
+        if self._decimal == "," and kind in _NUMBERS:
+            if not _WITH_COMMA.fullmatch(text):
+                return cell
+            text = text.replace(".", "").replace(",", ".")
         try:
             match kind:
                 case Kind.NUMBER:
