@@ -129,7 +129,8 @@ def _count(whole: NDArray[np.int64], n: int, values: Sequence[Any]) -> Any:
 def _extreme(choose: Any, start: float) -> _Group:
     def group(whole: NDArray[np.int64], n: int, values: Sequence[Any]) -> Any:
         found = np.full(n, start)
-        choose.at(found, whole, _floats(values[0]))  # NaN stays
+        with np.errstate(invalid="ignore"):  # NaN stays
+            choose.at(found, whole, _floats(values[0]))
         return _told(found)
 
     return group

@@ -260,7 +260,7 @@ class _Reader:
 
     def function(self, tree: _Tree, at: int) -> Node:
         name = tree["function_name"].lower()
-        if tree.get("schema") not in ("", "main", None) or tree.get("catalog"):
+        if tree.get("schema") not in ("", "main", None) or tree.get("catalog"):  # trim is main.trim
             raise self.refused("a function of a schema", at)
         if tree.get("distinct") or tree["order_bys"]["orders"]:
             raise self.refused("DISTINCT or ORDER BY within a function", at)
