@@ -261,6 +261,7 @@ class _Victoria:
         return [self._system.process]
 
     def sizes(self) -> dict[str, int]:
+        self._system.stop()
         size = _bytes(self._system.folder / "data")
         return {
             "bytes on disk per value, history and a week of journal": size,

@@ -62,9 +62,13 @@ class _Process:
     def process(self) -> psutil.Process:
         return psutil.Process(self._process.pid)
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """End it in order: what it holds in memory is on disk then."""
         self._process.terminate()
         self._process.wait(30)
+
+    def close(self) -> None:
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -13,6 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 __all__ = ["screens"]
 
+START_S = 60.0
+"""In which the first value must come."""
+
 
 async def _screen(shown: dict[str, Any], twins: list[str], ready: asyncio.Barrier, seconds: float) -> list[int]:
     """Microseconds from the moment each value was sent by its device until it is here."""
@@ -30,12 +33,13 @@ async def _screen(shown: dict[str, Any], twins: list[str], ready: asyncio.Barrie
         await _next(socket, 120.0)
         if await ready.wait() == 0:
             print("subscribed", flush=True)
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            message = await _next(socket, 2.0)
+        until: float | None = None
+        while until is None or time.monotonic() < until:
+            message = await _next(socket, START_S if until is None else 2.0)
             now = time.time_ns() // 1000
             if message is not None and message["t"] == "delta":
                 ages.extend(now - value[2] for value in message["values"])
+            until = until or time.monotonic() + seconds
     return ages
 
 
@@ -58,7 +62,7 @@ def screens(
 ) -> dict[str, float]:
     """`sockets` screens of `twins` twins each; every change is sent at once, or `rate_hz` times a second.
 
-    Prints `subscribed` when all have their first answer, and looks on for `seconds` from then.
+    Prints `subscribed` when all have their first answer, and looks on for `seconds` from when the first value comes.
     """
     shown = {"url": url, "token": token, "rate_hz": rate_hz}
 
