@@ -1,8 +1,8 @@
 """Install what the tests need beyond Python packages, where that is allowed: `python -m tests.prepare`.
 
 Debian's `chromium` drives the web app's tests, `mosquitto` is one of the brokers that MQTT is tested against,
-`nginx` a proxy that the server is tested behind. Without root, or where the packages cannot be had, the tests that need
-them skip by name.
+`nginx` and `caddy` are proxies that the server is tested behind. Without root, or where the packages cannot be had,
+the tests that need them skip by name.
 """
 
 import ctypes
@@ -15,6 +15,7 @@ NEEDED = {
     "chromium": ["chromium"],
     "mosquitto": ["mosquitto"],
     "nginx": ["nginx-light"],
+    "caddy": ["caddy"],
     "libatomic.so.1": ["libatomic1"],
     "cc": ["gcc", "libc6-dev"],
 }

@@ -61,6 +61,10 @@ def serve(
             help="Also accept browsers that come by this address: a proxy's, https://gemel.example (may repeat)."
         ),
     ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Believe X-Forwarded-For of a proxy at this address or network: 127.0.0.1 (may repeat)."),
+    ] = None,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Write the log as JSON lines.")] = False,
 ) -> None:
     """Serve a plant: HTTP API, WebSocket and web app; its connectors run.
@@ -80,6 +84,7 @@ def serve(
             tls_cert=tls_cert,
             tls_key=tls_key,
             origins=tuple(origin or ()),
+            proxies=tuple(proxy or ()),
             json_logs=json_logs,
         )
         server = Server(plant, options)

@@ -14,6 +14,7 @@ from gemel.access import SECRET_PREFIX, Gate, Principal, Role
 from gemel.errors import Denied, GemelError, Unauthenticated, WrongMediaType
 from gemel.server.call import Call
 from gemel.server.cookies import cookie_name, read_cookie, set_cookie
+from gemel.server.forwarded import caller, networks
 from gemel.server.hot import hot
 from gemel.server.idempotency import Remembered
 from gemel.server.options import API
@@ -52,6 +53,7 @@ class Edge:
         self._services = services
         self._clock = services.platform.clock
         self._remembered = Remembered(services)
+        self._proxies = networks(services.options.proxies)
         self._demo = Principal(
             id="demo", kind="Demo", role=Role.ADMINISTRATOR, loopback=services.options.is_loopback, ambient=True
         )
@@ -147,7 +149,11 @@ class Edge:
 
     def _call(self, scope: Any) -> Call:
         client = scope.get("client")
-        return Call(self._services, address=client[0] if client else "", secure=scope.get("scheme") in {"https", "wss"})
+        address = client[0] if client else ""
+        if self._proxies:
+            told = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+            address = caller(address, told, self._proxies)
+        return Call(self._services, address=address, secure=scope.get("scheme") in {"https", "wss"})
 
     def _identify(self, call: Call, scope: Any, headers: dict[bytes, bytes]) -> None:
         """Find out who asks. Bad tokens raise Unauthenticated; a cookie that ended counts as none."""

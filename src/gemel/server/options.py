@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gemel.errors import InvalidInput
+from gemel.server.forwarded import networks
 
 __all__ = ["API", "Options"]
 
@@ -28,6 +29,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Sign in whoever sits at this machine. Refused on any other address than the loopback."""
     origins: tuple[str, ...] = ()
     """Further origins (`https://gemel.example`) that browsers may write from: a proxy's public address."""
+    proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies: what they tell in X-Forwarded-For of who asks is believed."""
     web: Path | None = None
     """Folder of the built web app; None: the one inside the package."""
     json_logs: bool = False
@@ -44,6 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         for path in (self.tls_cert, self.tls_key):
             if path is not None and not path.is_file():
                 raise InvalidInput(f"there is no file {path}; TLS needs a certificate and a key in PEM form")
+        networks(self.proxies)
         if self.demo and not self.is_loopback:
             raise InvalidInput(
                 f"the demo signs everybody in, so it runs on 127.0.0.1 only, not on {self.host}; "
