@@ -15,6 +15,8 @@ from tests.web.conftest import Open
 from tests.web.test_web_devices import accessible
 
 pytestmark = pytest.mark.browser
+LONG_MS = 60_000
+"""A restore, on a busy machine."""
 PLANT = {
     "gemel": 1,
     "types": [{"id": "pump", "properties": [{"name": "pressure", "unit": "bar"}]}],
@@ -35,26 +37,26 @@ def plant(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         yield server
 
 
-def test_a_backup_is_made_drilled_and_its_answers_are_seen(open_page: Open, plant: Server, tmp_path: Path) -> None:
+def test_a_backup_is_made_drilled_and_its_answers_are_seen(open_page: Open, plant: Server) -> None:
     page = open_page("/backups", url=plant.url)
     expect(page.get_by_role("button", name="Drill")).to_have_count(1)
     expect(page.get_by_text("Never", exact=True)).to_be_visible()
     expect(page.get_by_text("On demand only")).to_be_visible()
     page.get_by_role("button", name="Back up now").click()
-    expect(page.get_by_text("Backed up")).to_be_visible()
+    expect(page.get_by_text("Backed up")).to_be_visible(timeout=LONG_MS)
     expect(page.get_by_role("button", name="Drill")).to_have_count(2)
     page.get_by_role("button", name="Drill").first.click()
-    expect(page.get_by_text("Every answer is equal")).to_be_visible()
+    expect(page.get_by_text("No answer differs")).to_be_visible(timeout=LONG_MS)
     row = page.get_by_role("row").filter(has_text="Ranges and averages")
     asked, equal, _, different = (int(one.replace(",", "")) for one in row.locator("td.number").all_text_contents())
     assert asked == equal > 0
     assert different == 0
     assert accessible(page) == []
     page.get_by_role("button", name="Close").click()
-    expect(page.get_by_text("All answers were equal")).to_be_visible()
+    expect(page.get_by_text("No answer differed")).to_be_visible()
     page.reload()
     page.get_by_role("button", name="Details").click()
-    expect(page.get_by_text("Every answer is equal")).to_be_visible()
+    expect(page.get_by_text("No answer differs")).to_be_visible()
 
 
 def test_the_command_that_restores_follows_what_is_chosen(open_page: Open, plant: Server) -> None:
@@ -78,7 +80,7 @@ def test_a_drill_that_fails_says_why(open_page: Open, plant: Server) -> None:
     try:
         page = open_page("/backups", url=plant.url)
         page.get_by_role("button", name="Drill").first.click()
-        expect(page.get_by_text("It could not be restored")).to_be_visible()
+        expect(page.get_by_text("It could not be restored")).to_be_visible(timeout=LONG_MS)
         expect(page.get_by_text("Answers differed")).to_be_visible()
         assert accessible(page) == []
     finally:

@@ -15,6 +15,7 @@ import Health from "./pages/Health.svelte";
 import Quarantine from "./pages/Quarantine.svelte";
 import Twins from "./pages/Twins.svelte";
 import Types from "./pages/Types.svelte";
+import Trends from "./trends/Trends.svelte";
 import TwinPage from "./twin/TwinPage.svelte";
 
 export interface Place {
@@ -34,6 +35,7 @@ export interface Place {
 export const PLACES: readonly Place[] = [
   { path: "/", title: "nav.overview", page: Overview, menu: "daily", key: "o" },
   { path: "/twins", title: "nav.twins", page: Twins, one: TwinPage, menu: "daily", key: "t" },
+  { path: "/trends", title: "trends.title", page: Trends, menu: "daily", key: "r" },
   { path: "/events", title: "nav.events", page: Events, menu: "daily", key: "e" },
   { path: "/connect", title: "nav.connect", page: Connect, menu: "sources", role: "engineer" },
   { path: "/connectors", title: "nav.connectors", page: Connectors, menu: "sources" },

@@ -108,6 +108,7 @@ export interface HappenedEvent {
 export interface Connector {
   id: string;
   kind: string;
+  title: string;
   enabled: boolean;
   settings: Record<string, unknown>;
   bindings: { address: string; twin: string; property: string }[];

@@ -22,7 +22,7 @@ export interface Happening {
 }
 
 /** Kinds of change of the plant itself: their title says enough. */
-const KEEPING = /^(twin|link|type|connector|device|plant|site|access|history)\./;
+const KEEPING = /^(twin|link|type|connector|device|plant|site|access|history|backup\.(made|drilled|restored))(\.|$)/;
 const HIDDEN = new Set(["property", "event", "level", "severity", "code", "text", "since", "title", "fields", "twin"]);
 
 export function happening(event: HappenedEvent): Happening {
@@ -44,7 +44,8 @@ export function happening(event: HappenedEvent): Happening {
 type Line = Pick<Happening, "level" | "text"> & { source?: string };
 
 function ofEvent(kind: string, body: Record<string, unknown>): Line {
-  const level = String(body.level ?? body.severity ?? "").toLowerCase();
+  const failed = kind === "backup.failed" || (kind === "backup.drilled" && body.ok === false);
+  const level = failed ? "fault" : String(body.level ?? body.severity ?? "").toLowerCase();
   const fields = (body.fields ?? {}) as Record<string, unknown>;
   const rest = Object.entries({ ...body, ...fields }).filter(([key, value]) => !HIDDEN.has(key) && plain(value));
   const told = [...[body.code, body.text].filter(Boolean), ...rest.map(([key, value]) => `${humanise(key)}: ${String(value)}`)];
@@ -72,11 +73,18 @@ function ofCondition(body: Record<string, unknown>): Line {
   return { level: null, text: t(body.known === false ? "condition.lost" : "condition.cleared", { what: cleared.map(conditionTold).join(", ") }) };
 }
 
+/** The page of what is no twin. */
+const PAGES: Record<string, string> = {
+  ...{ connector: "/connectors", source: "/connectors", delivery: "/connectors", quarantine: "/quarantine", backup: "/backups" },
+  ...{ retention: "/diagnosis", storage: "/diagnosis", plant: "", site: "", access: "", history: "" },
+};
+
 function hrefOf({ kind, twin }: HappenedEvent): string {
-  if (/^(connector|source)\./.test(kind)) return "/connectors";
+  const page = PAGES[kind.split(".")[0]!];
+  if (page !== undefined) return page;
   if (kind.startsWith("type.")) return typeHref(twin);
   if (kind.startsWith("device.")) return kind === "device.removed" ? "" : deviceHref(twin);
-  return /^(plant|site|access|history)\./.test(kind) ? "" : twinHref(twin);
+  return twinHref(twin);
 }
 
 /** Both lists, each event once, newest first. */

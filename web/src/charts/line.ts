@@ -3,6 +3,7 @@
 import uPlot from "uplot";
 
 import { font, token } from "./paint";
+import type { SharedScale } from "./scale";
 import { aligned, type Columns } from "./series";
 import { ticks } from "./ticks";
 
@@ -15,6 +16,8 @@ export interface LineOptions {
   stepped: boolean;
   zone: () => string;
   label: (value: number) => string;
+  /** Shared with other charts of the same quantity. */
+  scale?: SharedScale | undefined;
 }
 
 export class LineChart {
@@ -66,6 +69,7 @@ export class LineChart {
   }
 
   close(): void {
+    this.options.scale?.leave(this);
     this.plot.destroy();
   }
 
@@ -96,7 +100,9 @@ export class LineChart {
     const { normal } = this.options;
     let least = Math.min(low ?? Infinity, normal?.[0] ?? Infinity);
     let most = Math.max(high ?? -Infinity, normal?.[1] ?? -Infinity);
-    if (!Number.isFinite(least) || !Number.isFinite(most)) [least, most] = [0, 1];
+    const known = Number.isFinite(least) && Number.isFinite(most);
+    if (known && this.options.scale) [least, most] = this.options.scale.fit(this, least, most);
+    else if (!known) [least, most] = [0, 1];
     if (least === most) [least, most] = [least - Math.max(1, Math.abs(least) * 0.1), most + Math.max(1, Math.abs(most) * 0.1)];
     const margin = (most - least) * 0.06;
     return [least - margin, most + margin];

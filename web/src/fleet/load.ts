@@ -8,6 +8,8 @@ import { isPlace, machineOf, type Machine } from "./machine";
 export interface Fleet {
   machines: Machine[];
   places: Twin[];
+  /** What each machine consists of, by its id. */
+  trees: ReadonlyMap<string, Part>;
 }
 
 interface Root extends Twin {
@@ -21,10 +23,11 @@ export async function loadFleet(propertiesOf: (types: readonly string[]) => Prop
   const places = roots.filter((twin) => isPlace(twin, propertiesOf(twin.types), targets));
   const standing = new Set(places);
   const alone = roots.filter((twin) => !standing.has(twin)).map((twin) => ({ twin, tree: { ...twin, slot: "" } }));
-  const machines = [...alone, ...places.flatMap(membersOf)].map(({ twin, tree }) => machineOf(twin, tree, propertiesOf));
+  const members = [...alone, ...places.flatMap(membersOf)];
+  const machines = members.map(({ twin, tree }) => machineOf(twin, tree, propertiesOf));
   const order = new Intl.Collator(undefined, { numeric: true });
   machines.sort((a, b) => order.compare(a.twin.name || a.twin.id, b.twin.name || b.twin.id));
-  return { machines, places };
+  return { machines, places, trees: new Map(members.map(({ twin, tree }) => [twin.id, tree])) };
 }
 
 /** Machines that are *part of* a place (a line) instead of located in it. */

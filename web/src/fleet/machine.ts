@@ -1,6 +1,7 @@
 /** What an overview shows of a machine: where in its parts the state, the headline values and the conditions are. Pure. */
 
 import type { Part, PropertyType, Twin } from "../api/model";
+import { nameOf } from "../format/words";
 
 /** One property of the machine or of one of its parts. */
 export interface Ref {
@@ -33,7 +34,7 @@ export function flatten(part: Part): Part[] {
 export function machineOf(twin: Twin, tree: Part, propertiesOf: (types: readonly string[]) => PropertyType[]): Machine {
   const parts = flatten(tree);
   const refs = parts.flatMap((part) =>
-    propertiesOf(part.types).map((property) => ({ twin: part.id, part: part.id === twin.id ? "" : part.name || part.id, property })),
+    propertiesOf(part.types).map((property) => ({ twin: part.id, part: part.id === twin.id ? "" : nameOf(part), property })),
   );
   const shown = refs.filter((ref) => ref.property.headline && !ref.property.deprecated);
   const words = shown.filter(({ property }) => property.kind === "enumeration" || property.kind === "text");

@@ -16,3 +16,7 @@ export const titleOf = (property: { name: string; title: string }): string =>
 /** A twin as people call it: `path_basic` → "Path basic"; short names and those that were written for people stay as they are. */
 export const nameOf = ({ id, name }: { id: string; name: string }): string =>
   /^[a-z_]+$/.test(name) && name.length > 3 ? humanise(name) : name || id;
+
+/** What it is, in a few words: maker and model where they are known. */
+export const aboutOf = ({ attributes, description }: { attributes: Record<string, unknown>; description: string }): string =>
+  [attributes.maker, attributes.model].filter(Boolean).join(" ") || description;

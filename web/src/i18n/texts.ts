@@ -12,6 +12,7 @@ import health from "./texts/health";
 import type { Language } from "./texts/languages";
 import quarantine from "./texts/quarantine";
 import sign from "./texts/sign";
+import trends from "./texts/trends";
 import twin from "./texts/twin";
 import types from "./texts/types";
 import value from "./texts/value";
@@ -30,6 +31,7 @@ export const TEXTS = {
   ...health,
   ...quarantine,
   ...sign,
+  ...trends,
   ...twin,
   ...types,
   ...value,

@@ -29,7 +29,7 @@ export default {
   "backups.demand": { en: "On demand only", de: "Nur auf Wunsch" },
   "backups.to": { en: "to {to}", de: "nach {to}" },
   "backups.drilled": { en: "Last drill", de: "Letzte Probe" },
-  "backups.drilled.ok": { en: "All answers were equal", de: "Alle Antworten waren gleich" },
+  "backups.drilled.ok": { en: "No answer differed", de: "Keine Antwort wich ab" },
   "backups.drilled.bad": { en: "Answers differed", de: "Antworten wichen ab" },
   "backups.drilled.never": {
     en: "A backup that was never restored is a hope",
@@ -61,8 +61,8 @@ export default {
   "backups.holds.log": { en: "log after it", de: "Protokoll danach" },
   "drill.title": { en: "Drill of backup {id}", de: "Probe der Sicherung {id}" },
   "drill.ok": {
-    en: "Restored in {seconds} s. Every answer is equal to that of the running plant.",
-    de: "In {seconds} s wiederhergestellt. Jede Antwort gleicht der der laufenden Anlage.",
+    en: "Restored in {seconds} s. No answer differs from that of the running plant.",
+    de: "In {seconds} s wiederhergestellt. Keine Antwort weicht von der der laufenden Anlage ab.",
   },
   "drill.bad": { en: "The restored plant answers differently.", de: "Die wiederhergestellte Anlage antwortet anders." },
   "drill.failed": { en: "It could not be restored: {reason}", de: "Sie ließ sich nicht wiederherstellen: {reason}" },

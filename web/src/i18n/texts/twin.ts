@@ -36,5 +36,8 @@ export default {
   "twins.none": { en: "No twin matches.", de: "Kein Zwilling passt." },
   "twins.anytype": { en: "All types", de: "Alle Typen" },
   "twins.anystage": { en: "All stages", de: "Alle Phasen" },
-  "twins.roots": { en: "Machines only", de: "Nur Maschinen" },
+  "twins.what": { en: "What", de: "Was" },
+  "twins.what.machines": { en: "Machines and places", de: "Maschinen und Orte" },
+  "twins.what.all": { en: "With their parts", de: "Mit ihren Teilen" },
+  "twins.what.own": { en: "Gemel's own", de: "Gemels eigene" },
 } satisfies Texts;
