@@ -1,4 +1,6 @@
-"""A process that gives one order and kills itself at the nth place where it could: python -m tests.commands.killed FOLDER N
+"""A process that gives one order and kills itself at the nth place where it could.
+
+python -m tests.commands.killed FOLDER N [deduplicates]
 
 The device is a file: what it carried out is appended and fsynced before it answers. Prints the order's id, then
 `survived` when there was no nth place.
