@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck
 
 from tests.guarantees.faults.results import seed, tell
 
-__all__ = ["Ledger", "Verdict", "seed", "tell"]
+__all__ = ["Ledger", "Verdict", "drawn", "seed", "tell"]
+
+
+def drawn(body: Callable[..., None], examples: int, **strategies: Any) -> None:
+    """Run `body` with so many examples that Hypothesis draws from the seed of this run, and makes small if it fails."""
+    settings = hypothesis.settings(
+        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
+    )
+    settings(hypothesis.seed(seed())(hypothesis.given(**strategies)(body)))()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ twins: [{id: line-1, types: [line]}]
 """
 
 
+PATIENCE_S = 120
+
+
 def ask(server: Server, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
     """Status and JSON of one answer, over a connection of its own."""
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
@@ -57,8 +60,7 @@ def counted(platform: Platform) -> list[Any]:
 
 def wait_for(platform: Platform, holds: Callable[[], bool]) -> None:
     """Look again after each block; a connector's health makes one at least every five seconds."""
-    for _ in range(120):
-        if holds():
-            return
+    end = platform.clock.monotonic() + PATIENCE_S
+    while not holds():
+        assert platform.clock.monotonic() < end, f"did not come to be within {PATIENCE_S} s: {hall(platform)}"
         platform.journal.wait(platform.position + 1, 0.5)
-    raise AssertionError("did not come to be within a minute")

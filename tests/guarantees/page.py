@@ -1,4 +1,4 @@
-"""Fills the table of docs/reliability.md from the tests and their last results: `python -m tests.guarantees.page`.
+"""Fills the tables of docs/reliability.md from the tests and their last results: `python -m tests.guarantees.page`.
 
 The promise of a row is the first sentence of its test module's docstring; results come from reliability-results.json,
 which a run with GEMEL_RESULTS=1 writes.
@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.guarantees.faults.results import RESULTS
 
@@ -19,42 +20,76 @@ __all__ = ["PAGE", "filled"]
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- filled by tests/guarantees/page.py -->", "<!-- until here -->"
+BEGIN, END = "<!-- {}: filled by tests/guarantees/page.py -->", "<!-- {}: until here -->"
+RUNS = ("short", "full")
+COUNTS = ("ok", "lost", "unknown")
 ELSEWHERE = {
     "G14": "at most one command is executed per id, and its outcome is known or said to be unknown: commands are not "
     "built yet",
     "G15": "a lost update is impossible: a change says the revision it was made for (`If-Match`), and is refused with "
     "412 when that is not the last one; tried by the tests of registry and server, not yet by many writers at once",
 }
+Told = dict[str, dict[str, dict[str, dict[str, Any]]]]
+"""Guarantee → what was tried → run → figures."""
 
 
-def row(number: int) -> str:
-    """One line of the table."""
+def read() -> Told:
+    told: Told = json.loads(RESULTS.read_text())
+    return told
+
+
+def promise(number: int, told: Told) -> str:
+    """One line of the first table: the promise, its tests, and what the last short and full runs came to."""
     guarantee = f"G{number}"
     found = sorted(HERE.glob(f"test_g{number:02d}_*.py"))
     if not found:
-        return f"| {guarantee} | {ELSEWHERE.get(guarantee, 'no test of this name yet')} | | |"
+        return f"| {guarantee} | {ELSEWHERE.get(guarantee, 'no test of this name yet')} | | | |"
     text = ast.get_docstring(ast.parse(found[0].read_text())) or ""
-    promise = re.split(r"\.(?:\s|$)", " ".join(text.split()).removeprefix(f"{guarantee}: "), maxsplit=1)[0]
+    said = re.split(r"\.(?:\s|$)", " ".join(text.split()).removeprefix(f"{guarantee}: "), maxsplit=1)[0]
     tests = ", ".join(f"`{path.relative_to(ROOT).as_posix()}`" for path in found)
-    return f"| {guarantee} | {promise} | {tests} | {results(guarantee)} |"
+    sums = " | ".join(summed([runs[run] for runs in told.get(guarantee, {}).values() if run in runs]) for run in RUNS)
+    return f"| {guarantee} | {said} | {tests} | {sums} |"
 
 
-def results(guarantee: str) -> str:
-    told = json.loads(RESULTS.read_text()).get(guarantee, {}) if RESULTS.exists() else {}
-    return "; ".join(
-        f"{what}: " + ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in sorted(figures.items()))
-        for what, figures in sorted(told.items())
-    )
+def summed(results: list[dict[str, Any]]) -> str:
+    """`1,234 / 0 / 5`: ok, lost, unknown."""
+    return " / ".join(f"{sum(one[name] for one in results):,}" for name in COUNTS) if results else "not run"
+
+
+def details(told: Told) -> list[str]:
+    """The lines of the second table: each thing that was tried, in each run."""
+    return [
+        f"| {guarantee} | {what} | {run} | {one['date']} | {one['seed']} | "
+        + " | ".join(f"{one[name]:,}" for name in COUNTS)
+        + " | "
+        + ", ".join(
+            f"{name.replace('_', ' ')} {value:,}"
+            for name, value in sorted(one.items())
+            if name not in {"date", "seed", *COUNTS}
+        )
+        + " |"
+        for guarantee in sorted(told, key=lambda name: int(name[1:]))
+        for what, runs in sorted(told[guarantee].items())
+        for run in RUNS
+        if (one := runs.get(run)) is not None
+    ]
+
+
+def put(text: str, name: str, lines: list[str]) -> str:
+    before, begin, rest = text.partition(BEGIN.format(name))
+    _, end, after = rest.partition(END.format(name))
+    assert begin, f"the page has no place for {name}"
+    assert end, f"the page has no end of {name}"
+    return before + begin + "\n" + "\n".join(lines) + "\n" + end + after
 
 
 def filled(text: str) -> str:
-    """The page with its table as the tests and results are now."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    head = "| | promise | tests | last results |\n| --- | --- | --- | --- |\n"
-    table = head + "\n".join(row(number) for number in range(1, 19))
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+    """The page with its tables as the tests and results are now."""
+    told = read()
+    head = ["| | promise | tests | short run | full run |", "| --- | --- | --- | --- | --- |"]
+    text = put(text, "promises", [*head, *(promise(number, told) for number in range(1, 19))])
+    head = ["| | what | run | date | seed | ok | lost | unknown | and |", "| --- " * 5 + "| ---: " * 3 + "| --- |"]
+    return put(text, "results", [*head, *details(told)])
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from gemel.journal import SqlJournal
 from gemel.platform import Platform
 from gemel.state import Keyframe
 from gemel.testing.journal import mixed
-from gemel.testing.journal import told as told_of
+from gemel.testing.journal import told as said_of
 from gemel.twin import Change
 from tests.disorder.house import PLANT
 from tests.guarantees.faults.results import seed, tell
@@ -51,6 +51,11 @@ def some_bits(data: bytes, count: int, chance: random.Random) -> list[Flip]:
     return [(chance.choice(filled), chance.randrange(8)) for _ in range(count)]
 
 
+def tell_kinds(what: str, kinds: dict[str, int]) -> None:
+    """Each damage was refused, or the answer was what had been written; anything else fails the test."""
+    tell("G3", what, ok=sum(kinds.values()), **kinds)
+
+
 # the journal
 
 
@@ -61,7 +66,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     with opened_journal(folder) as (database, written, _):
         for sequence in range(12):
             written.append(mixed(written), expected_sequence=sequence)
-        told = [told_of(block) for block in written.blocks()]
+        told = [said_of(block) for block in written.blocks()]
         with database.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     return folder, told
@@ -71,7 +76,7 @@ def judged(folder: Path, expected: list[Any]) -> str:
     """`refused` or `whole`; fails when the journal says anything else than what was written."""
     try:
         with opened_journal(folder) as (_, found, _registry):
-            blocks = [told_of(block) for block in found.blocks()]
+            blocks = [said_of(block) for block in found.blocks()]
     except Corrupt:
         return "refused"
     assert blocks == expected, "the journal answers what was not written"
@@ -101,7 +106,7 @@ def journal_damage(journal: tuple[Path, list[Any]], tmp_path: Path, count: int) 
             raise
         shutil.rmtree(here)
     assert kinds["refused"] > count // 8, kinds
-    tell("G3", "journal", seed=number, damaged=count, **kinds, wrong=0)
+    tell_kinds("journal", kinds)
 
 
 def test_a_damaged_journal_is_refused_or_says_what_was_written(journal: tuple[Path, list[Any]], tmp_path: Path) -> None:
@@ -113,6 +118,57 @@ def test_a_journal_damaged_in_five_thousand_places_never_says_what_was_not_writt
     journal: tuple[Path, list[Any]], tmp_path: Path
 ) -> None:
     journal_damage(journal, tmp_path, 5_000)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    """A journal of which much lies in SQLite's write-ahead log, and what its blocks say."""
+    live, folder = tmp_path_factory.mktemp("live"), tmp_path_factory.mktemp("log")
+    with opened_journal(live) as (_, written, _registry):
+        for sequence in range(6):
+            written.append(mixed(written), expected_sequence=sequence)
+        for path in live.glob("gemel.sqlite*"):
+            shutil.copyfile(path, folder / path.name)
+        (folder / "gemel.sqlite-shm").unlink()
+        told = [said_of(block) for block in written.blocks()]
+    return folder, told
+
+
+@pytest.mark.parametrize("cuts", [24, pytest.param(2_000, marks=pytest.mark.soak)])
+def test_a_log_that_is_cut_anywhere_is_refused_or_has_everything(
+    log: tuple[Path, list[Any]], tmp_path: Path, cuts: int
+) -> None:
+    """To SQLite it looks like one whose end was never synced; the journal knows which block was acknowledged last."""
+    sound, expected = log
+    data = (sound / "gemel.sqlite-wal").read_bytes()
+    kinds, place = {"refused": 0, "whole": 0}, tmp_path / "copy"
+    for length in sorted({*range(min(cuts, 64)), *range(0, len(data), len(data) // cuts + 1)}):
+        shutil.copytree(sound, place)
+        (place / "gemel.sqlite-wal").write_bytes(data[:length])
+        try:
+            kinds[judged(place, expected)] += 1
+        except BaseException as error:
+            error.add_note(f"cut after {length} of {len(data)} bytes")
+            raise
+        shutil.rmtree(place)
+    assert kinds["refused"] > cuts // 2, kinds
+    tell_kinds("journal: its log cut", kinds)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "INSERT INTO registry_property (number, type, place, generation, name) VALUES (9, 'of nobody', 0, 1, 'x')",
+        "INSERT INTO registry_type (id, version, document, created) VALUES ('press', 1, 'no JSON', 0)",
+        "INSERT INTO registry_shape (number, types) VALUES (1, 'no JSON')",
+    ],
+)
+def test_a_registry_whose_rows_do_not_fit_each_other_is_refused(tmp_path: Path, row: str) -> None:
+    """As when a damaged page leads SQLite to the rows of another table."""
+    with opened_journal(tmp_path) as (database, _, _registry), database.write() as connection:
+        connection.exec_driver_sql(row)
+    with pytest.raises(Corrupt, match="the registry is damaged"), opened_journal(tmp_path):
+        raise AssertionError("not reached")
 
 
 # the history
@@ -160,7 +216,7 @@ def test_flipped_bits_and_cuts_all_over_a_file_of_the_history_are_seen(past: Pat
     name.write_bytes(data)
     assert sums.check(relative), "a restored file is as good as ever"
     assert not sums.damaged
-    tell("G3", "Parquet", seed=0, damaged=len(damages), refused=len(damages), whole=0, wrong=0)
+    tell_kinds("a Parquet file all over", {"refused": len(damages), "whole": 0})
 
 
 def test_a_query_that_needs_a_damaged_file_is_refused_and_others_are_answered(past: Path, tmp_path: Path) -> None:
@@ -237,31 +293,34 @@ def history_damage(past: Path, tmp_path: Path, kind: str, count: int, number: in
             error.add_note(f"GEMEL_SEED={number}, turn {turn}, {victim}")
             raise
         shutil.rmtree(folder)
-    tell("G3", kind, seed=number, damaged=count, **kinds, wrong=0)
+    tell_kinds(f"history: {kind}", kinds)
 
 
 # the keyframe of the state
 
 
-def test_a_keyframe_of_the_state_with_any_byte_flipped_or_cut_is_not_believed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.soak)])
+def test_a_keyframe_of_the_state_with_any_byte_flipped_or_cut_is_not_believed(tmp_path: Path, step: int) -> None:
     with Platform.open(tmp_path / "plant") as platform:
         platform.apply(PLANT)
         platform.ingest([message(one) for one in range(1, 4)], source="plc")
     keyframes = tmp_path / "plant" / "state"
     (keyframe,) = keyframes.iterdir()
-    whole = Keyframe.load(keyframes)
+    whole, refused = Keyframe.load(keyframes), 0
     assert whole is not None
     for file in sorted(keyframe.iterdir()):
         data = file.read_bytes()
-        for at in range(0, len(data), 1 if len(data) < 400 else 7):
+        for at in range(0, len(data), 1 if len(data) < 400 else step):
             for damage in (flipped(data, (at, at % 8)), data[:at]):
                 file.write_bytes(damage)
                 with pytest.raises(Corrupt, match="remove it to start from the journal"):
                     Keyframe.load(keyframes)
+                refused += 1
         file.write_bytes(data)
     again = Keyframe.load(keyframes)
     assert again is not None
     assert again.tables == whole.tables
+    tell_kinds("keyframe of the state", {"refused": refused, "whole": 0})
 
 
 def test_a_block_whose_header_was_changed_is_refused(journal: tuple[Path, list[Any]], tmp_path: Path) -> None:

@@ -32,4 +32,4 @@ def test_what_cannot_be_read_is_told_as_the_disks_failure(tmp_path: Path) -> Non
 
 @pytest.mark.soak
 def test_a_history_whose_disk_fails_at_many_moments(tmp_path: Path) -> None:
-    scenario("failed_history", tmp_path, rounds=20)
+    scenario("failed_history", tmp_path, rounds=8)

@@ -20,7 +20,6 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -30,6 +29,8 @@ from gemel.platform import Platform
 from gemel.server import Server
 from tests.connectors.brokers import Broker
 from tests.disorder.house import ARROW, frame_of, journaled
+from tests.guarantees.ledger import drawn
+from tests.guarantees.ledger import tell as keep
 from tests.guarantees.line import PLANT, ask, connector, counted, hall, is_connected, wait_for
 from tests.intake.plant import START, World, message, reading
 from tests.intake.test_intake_frames import batch
@@ -68,10 +69,19 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=steps)
-def test_any_interleaving_with_restarts_has_each_effect_once(files: Iterator[Path], steps: list[Any]) -> None:
-    path = next(files)
+@pytest.mark.parametrize("examples", [15, pytest.param(300, marks=pytest.mark.soak)])
+def test_any_interleaving_with_restarts_has_each_effect_once(files: Iterator[Path], examples: int) -> None:
+    sums: Counter[str] = Counter()
+
+    def body(steps: list[Any]) -> None:
+        sums.update(told_in_this_order(next(files), steps))
+
+    drawn(body, examples, steps=steps)
+    keep("G6", "any interleaving", ok=sums.pop("effects"), **sums)
+
+
+def told_in_this_order(path: Path, steps: list[Any]) -> dict[str, int]:
+    """What was told, repeated and in conflict; each effect is there once."""
     world = World(path)
     first: dict[tuple[str, int], bool] = {}
     conflicts = 0
@@ -95,6 +105,13 @@ def test_any_interleaving_with_restarts_has_each_effect_once(files: Iterator[Pat
     assert events == {f"e-{which}": 1 for kind, which in first if kind == "event"}
     assert len(world.held(code="conflict", limit=1000)) == conflicts
     world.close()
+    return {
+        "effects": len(first),
+        "repeated": sum(step != "restart" for step in steps) - len(first) - conflicts,
+        "conflicts": conflicts,
+        "restarts": steps.count("restart"),
+        "interleavings": 1,
+    }
 
 
 def test_it_holds_after_the_telemetry_was_dropped_from_the_journal(world: World, tmp_path: Path) -> None:

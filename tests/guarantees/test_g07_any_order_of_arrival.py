@@ -16,18 +16,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gemel.clock import SECOND, SteppedClock
 from gemel.intake import Message, Reported
 from gemel.platform import Platform
+from gemel.twin import TwinSpec
 from tests.disorder.house import stored
-from tests.guarantees.ledger import seed, tell
+from tests.guarantees.ledger import drawn, seed, tell
 
 START = 1_600_000_000 * SECOND
 HOUR = 3_600 * SECOND
-EXAMPLES = 25
 TYPE = {
     "id": "mill",
     "properties": [
@@ -46,13 +45,13 @@ class Mills:
     def __init__(self, folder: Path) -> None:
         self.clock = SteppedClock(START)
         self.platform = Platform.open(folder, clock=self.clock)
-        twins = [{"id": f"mill-{number}", "types": ["mill"]} for number in range(EXAMPLES * 20)]
-        self.platform.apply({"gemel": 1, "types": [TYPE], "twins": twins})
+        self.platform.apply({"gemel": 1, "types": [TYPE]})
         self.names = (f"mill-{number}" for number in itertools.count())
 
     def play(self, messages: Sequence[list[Told]], order: Sequence[int], flushes: frozenset[int]) -> str:
         """Tell the messages to a twin of their own in this order; those that come again have their id again."""
         twin = next(self.names)
+        self.platform.put_twin(TwinSpec(id=twin, types=("mill",)))
         for step, place in enumerate(order):
             readings = [Reported(twin=twin, property=name, time=time, value=v) for name, time, v in messages[place]]
             receipt = self.platform.ingest([Message(readings=readings, id=f"{twin}-{place}")], source=f"s-{place % 3}")
@@ -101,24 +100,37 @@ def arrivals(draw: st.DrawFn) -> tuple[list[list[Told]], list[list[int]], frozen
     return messages, orders, frozenset(draw(st.sets(st.integers(0, 6), max_size=2)))
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(drawn=arrivals())
-def test_any_order_gives_the_same_state_and_history(mills: Mills, drawn: Any) -> None:
-    messages, orders, flushes = drawn
-    twins = [mills.play(messages, order, flushes) for order in orders]
-    assert len({mills.state(twin) for twin in twins}) == 1
-    assert len({mills.history(twin) for twin in twins}) == 1
+@pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.soak)])
+def test_any_order_gives_the_same_state_and_history(mills: Mills, examples: int) -> None:
+    told = repeats = 0
+
+    def body(arrived: tuple[list[list[Told]], list[list[int]], frozenset[int]]) -> None:
+        nonlocal told, repeats
+        messages, orders, flushes = arrived
+        twins = [mills.play(messages, order, flushes) for order in orders]
+        assert len({mills.state(twin) for twin in twins}) == 1
+        assert len({mills.history(twin) for twin in twins}) == 1
+        told += 2 * sum(map(len, messages))
+        repeats += sum(map(len, orders)) - 2 * len(messages)
+
+    drawn(body, examples, arrived=arrivals())
+    tell("G7", "any order", ok=told, repeats=repeats, orders=2 * examples)
 
 
-def test_days_that_come_late_tell_the_same_as_days_that_come_in_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.soak)])
+def test_days_that_come_late_tell_the_same_as_days_that_come_in_time(tmp_path: Path, rounds: int) -> None:
+    told = [days_come_late(tmp_path / str(number), number) for number in range(seed(), seed() + rounds)]
+    tell("G7", "days in any order", ok=sum(told), rounds=rounds)
+
+
+def days_come_late(folder: Path, number: int) -> int:
     """Three days, in order to one twin; then shuffled and with repeats to another, after roll-ups were made."""
-    number = seed()
     chance = random.Random(number)
     rows = [("force", START - 80 * HOUR + i * 137 * SECOND, float(chance.randrange(100))) for i in range(2_000)]
     messages = [rows[at : at + 50] for at in range(0, len(rows), 50)]
     places = list(range(len(messages)))
     shuffled = chance.sample(places * 2, 2 * len(places))
-    mills = Mills(tmp_path)
+    mills = Mills(folder)
     try:
         plain = mills.play(messages, places, frozenset())
         mills.platform.history.flush()
@@ -142,6 +154,6 @@ def test_days_that_come_late_tell_the_same_as_days_that_come_in_time(tmp_path: P
         ]
         for name, column in ranges[0].items():
             assert list(column) == pytest.approx(list(ranges[1][name]), nan_ok=True), (where, name)
-        tell("G7", "days in any order", readings=len(rows), repeats=len(places))
+        return 2 * len(rows)
     finally:
         mills.platform.close()

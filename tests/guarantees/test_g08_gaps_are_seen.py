@@ -51,8 +51,21 @@ def values_of(sent: list[Number]) -> dict[Number, float]:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_what_a_bad_line_lost_is_listed_number_by_number(world: World, tmp_path: Path, restart: bool) -> None:
-    number = seed()
+@pytest.mark.parametrize("rounds", [1, pytest.param(15, marks=pytest.mark.soak)])
+def test_what_a_bad_line_lost_is_listed_number_by_number(tmp_path: Path, restart: bool, rounds: int) -> None:
+    taken = dropped = 0
+    for number in range(seed(), seed() + rounds):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        good, gone = told_over_a_bad_line(folder, number, restart=restart)
+        taken, dropped = taken + good, dropped + gone
+    what = "drop, repeat, reorder" + (", and a restart" if restart else "")
+    tell("G8", what, ok=taken, listed_as_missing=dropped, rounds=rounds)
+
+
+def told_over_a_bad_line(folder: Path, number: int, *, restart: bool) -> tuple[int, int]:
+    """How many numbers were taken, and how many the line dropped and the platform lists."""
+    world = World(folder / "gemel.sqlite")
     where = f"GEMEL_SEED={number}"
     chance = random.Random(number)
     sent = [(f"boot-{boot}", i) for boot in range(3) for i in range(120)]  # it counts from 0 again after each start
@@ -63,7 +76,7 @@ def test_what_a_bad_line_lost_is_listed_number_by_number(world: World, tmp_path:
     for place, one in enumerate(arrived):
         if restart and place == len(arrived) // 2:
             world.close()
-            world = World(tmp_path / "gemel.sqlite")
+            world = World(folder / "gemel.sqlite")
         receipt = world.tell(numbered(one, values[one]))
         assert receipt.accepted == int(one not in books.acknowledged), where
         books.sent.add(values[one])
@@ -84,8 +97,8 @@ def test_what_a_bad_line_lost_is_listed_number_by_number(world: World, tmp_path:
         assert world.tell(numbered(one, values[one])).accepted == 1, where
     assert world.intake.missed() == [], where
     assert len(world.values()) == len(sent), where
-    tell("G8", "drop, repeat, reorder", ok=verdict.ok, lost=0, unknown=verdict.unknown, dropped=len(line.dropped))
     world.close()
+    return verdict.ok, len(line.dropped)
 
 
 def test_a_refused_submission_leaves_no_gap_behind(world: World) -> None:

@@ -7,10 +7,10 @@ Simulated clocks: an hour and ten years off in both directions, daylight saving,
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gemel.clock import SECOND, SteppedClock, parse_time
@@ -18,6 +18,7 @@ from gemel.connectors.times import time_reader
 from gemel.intake import Message, ReplayRule
 from gemel.platform import Platform
 from gemel.server import Server
+from tests.guarantees.ledger import drawn, tell
 from tests.guarantees.line import PLANT, ask
 from tests.intake.plant import START, World, message, reading
 
@@ -25,9 +26,16 @@ HOUR = 3_600 * SECOND
 YEAR = 365 * 86_400 * SECOND
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(offset=st.integers(-12 * YEAR, 12 * YEAR) | st.sampled_from([-10 * YEAR, HOUR, HOUR + 1, 0]))
-def test_a_time_is_kept_as_it_was_told_or_refused_and_never_altered(world: World, offset: int) -> None:
+@pytest.mark.parametrize("examples", [80, pytest.param(2_000, marks=pytest.mark.soak)])
+def test_a_time_is_kept_as_it_was_told_or_refused_and_never_altered(world: World, examples: int) -> None:
+    sums: Counter[str] = Counter()
+    units = st.sampled_from([SECOND, 60 * SECOND, HOUR, 24 * HOUR, YEAR])
+    offsets = st.builds(lambda unit, count, rest: unit * count + rest, units, st.integers(-12, 12), st.integers(-2, 2))
+    drawn(lambda offset: sums.update([told_so_far_off(world, offset)]), examples, offset=offsets)
+    tell("G9", "times that are off", ok=sums.total(), **sums)
+
+
+def told_so_far_off(world: World, offset: int) -> str:
     before, now = len(world.readings()), world.clock.now()
     receipt = world.one("force", 1.0, time=now + offset)
     believed = -10 * YEAR <= offset <= HOUR
@@ -36,6 +44,7 @@ def test_a_time_is_kept_as_it_was_told_or_refused_and_never_altered(world: World
     if not believed:
         (held,) = world.held(limit=1)
         assert (held.code, held.payload.time, held.received) == ("clock", now + offset, now)
+    return "kept" if believed else "held"
 
 
 @pytest.mark.parametrize("told", [0, 86_400 * SECOND, START + 10 * YEAR, START - 11 * YEAR, START + 2 * HOUR])
@@ -147,6 +156,7 @@ def test_our_own_clock_steps_back_and_order_stays(tmp_path: Path, back_s: float)
             stepped = [change for change in events if change.kind == "clock.stepped_back"]
             assert bool(stepped) == (back_s > 60)
     assert positions == sorted(positions)
+    tell("G9", f"our clock steps back by {back_s:,} s", ok=len(positions))
     if back_s <= 60:
         assert recorded == sorted(recorded)  # it stood still until the time was right again
     else:

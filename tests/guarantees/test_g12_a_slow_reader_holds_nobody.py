@@ -59,10 +59,13 @@ def readers(platform: Platform) -> list[Subscription]:
     return platform.state._core.broadcast.everyone()
 
 
-def an_hour(plant: tuple[Platform, SteppedClock], first: int = 0) -> int:
-    """Load for an hour; looks after each step at what waits for readers. Returns how many readings."""
+hours = pytest.mark.parametrize("hours", [1, pytest.param(3, marks=pytest.mark.soak)])
+
+
+def an_hour(plant: tuple[Platform, SteppedClock], first: int = 0, *, hours: int = 1) -> int:
+    """Load for an hour or more; looks after each step at what waits for readers. Returns how many readings."""
     platform, clock = plant
-    for step in range(STEPS):
+    for step in range(STEPS * hours):
         clock.step(100)
         number = first + step * ROWS
         frame = pa.record_batch(
@@ -78,17 +81,18 @@ def an_hour(plant: tuple[Platform, SteppedClock], first: int = 0) -> int:
             count, size = reader.waiting
             assert count <= MAX_PENDING
             assert size <= MAX_BYTES
-    return STEPS * ROWS
+    return STEPS * ROWS * hours
 
 
-def test_the_librarys_reader_gets_a_gap_and_then_everything(plant: tuple[Platform, SteppedClock]) -> None:
+@hours
+def test_the_librarys_reader_gets_a_gap_and_then_everything(plant: tuple[Platform, SteppedClock], hours: int) -> None:
     platform, _ = plant
     with platform.subscribe(Selection(twins=("line-1",))) as reader:
         first = reader.get(10)
         assert first is not None
         assert first.snapshot
         before = resident()
-        total = an_hour(plant)
+        total = an_hour(plant, hours=hours)
         grown = resident() - before
         assert grown < ALLOWED_BYTES
         delta = reader.get(10)
@@ -103,7 +107,7 @@ def test_the_librarys_reader_gets_a_gap_and_then_everything(plant: tuple[Platfor
             assert missed.gap is None
             seen += [update.now.value for update in missed.values]
     assert seen == list(range(total))
-    tell("G12", "library", readings=total, grown_kib=grown >> 10)
+    tell("G12", "library: all that was missed", ok=len(seen), hours=hours, grown_kib=grown >> 10)
 
 
 def test_texts_that_wait_are_bounded_by_their_bytes(plant: tuple[Platform, SteppedClock]) -> None:
@@ -122,8 +126,11 @@ def test_texts_that_wait_are_bounded_by_their_bytes(plant: tuple[Platform, Stepp
         assert delta.gap is not None
 
 
+@hours
 @pytest.mark.slow
-def test_a_live_socket_that_is_not_read_gets_a_gap_and_then_everything(plant: tuple[Platform, SteppedClock]) -> None:
+def test_a_live_socket_that_is_not_read_gets_a_gap_and_then_everything(
+    plant: tuple[Platform, SteppedClock], hours: int
+) -> None:
     platform, _ = plant
 
     def follow(server: Server, **more: Any) -> Any:
@@ -142,7 +149,7 @@ def test_a_live_socket_that_is_not_read_gets_a_gap_and_then_everything(plant: tu
         live = follow(server)
         until(live, "snap")
         before = resident()
-        total = an_hour(plant) + an_hour(plant, STEPS * ROWS)  # the network's own buffers hold the beginning
+        total = an_hour(plant, hours=1 + hours)  # the network's own buffers hold the beginning
         grown = resident() - before
         assert grown < 2 * ALLOWED_BYTES
         gap = until(live, "gap")
@@ -150,17 +157,18 @@ def test_a_live_socket_that_is_not_read_gets_a_gap_and_then_everything(plant: tu
         assert until(live, "snap")["values"][-1][1] == total - 1
         live.close()
         again = follow(server, after=gap["from"])
-        expected, seen = None, 0
+        expected, seen, count = None, 0, 0
         while seen != total - 1:
             for row in until(again, "delta", "snap")["values"]:
                 assert expected is None or row[1] == expected
-                seen, expected = row[1], row[1] + 1
+                seen, expected, count = row[1], row[1] + 1, count + 1
         again.close()
-    tell("G12", "live socket", readings=total, grown_kib=grown >> 10)
+    tell("G12", "live socket: all since the gap", ok=count, hours=1 + hours, grown_kib=grown >> 10)
 
 
+@hours
 @pytest.mark.slow
-def test_an_event_stream_that_is_not_read_holds_nobody(plant: tuple[Platform, SteppedClock]) -> None:
+def test_an_event_stream_that_is_not_read_holds_nobody(plant: tuple[Platform, SteppedClock], hours: int) -> None:
     platform, _ = plant
     with Server(platform, port=0, demo=True) as server:
         host, port = server.url.removeprefix("http://").split(":")
@@ -170,7 +178,7 @@ def test_an_event_stream_that_is_not_read_holds_nobody(plant: tuple[Platform, St
             stream = raw.makefile("rb")
             assert any(line.startswith(b"event: snapshot") for line in stream)
             before = resident()
-            total = an_hour(plant)
+            total = an_hour(plant, hours=hours)
             grown = resident() - before
             assert grown < 2 * ALLOWED_BYTES
             last = -1
@@ -180,13 +188,16 @@ def test_an_event_stream_that_is_not_read_holds_nobody(plant: tuple[Platform, St
                 if last == total - 1:
                     break
             assert last == total - 1, "what the buffers could not hold is told as a gap, and then the present"
-        tell("G12", "event stream", readings=total, grown_kib=grown >> 10)
+        tell("G12", "event stream: taken in meanwhile", ok=total, hours=hours, grown_kib=grown >> 10)
 
 
+@hours
 @pytest.mark.slow
-def test_a_download_that_is_not_read_holds_nobody_and_is_whole_in_the_end(plant: tuple[Platform, SteppedClock]) -> None:
+def test_a_download_that_is_not_read_holds_nobody_and_is_whole_in_the_end(
+    plant: tuple[Platform, SteppedClock], hours: int
+) -> None:
     platform, _ = plant
-    total = an_hour(plant)
+    total = an_hour(plant, hours=hours)
     assert platform.history.wait(platform.position, 60)
     with Server(platform, port=0, demo=True) as server:
         host, port = server.url.removeprefix("http://").split(":")
@@ -198,7 +209,9 @@ def test_a_download_that_is_not_read_holds_nobody_and_is_whole_in_the_end(plant:
             assert b" 200 " in stream.readline()
             before = resident()
             an_hour(plant, total)
-            assert resident() - before < ALLOWED_BYTES
+            grown = resident() - before
+            assert grown < ALLOWED_BYTES
             body = io.BytesIO(stream.read())
         rows = [line for line in body.read().splitlines() if b"line-1" in line]
         assert len(rows) >= total
+    tell("G12", "download: rows that came", ok=total, hours=hours, grown_kib=grown >> 10)

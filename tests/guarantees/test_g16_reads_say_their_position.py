@@ -140,7 +140,7 @@ def check_states(plant: Plant, folder: Path, where: str) -> int:
     return POSITIONS
 
 
-def check_histories(plant: Plant, folder: Path, where: str) -> None:
+def check_histories(plant: Plant, folder: Path, where: str) -> int:
     """One history that followed with interruptions, and one that read the journal from the start, hold the same."""
     made = []
     for name in ("whole", "stopped"):
@@ -153,33 +153,44 @@ def check_histories(plant: Plant, folder: Path, where: str) -> None:
         made.append(history)
     try:
         head = plant.journal.head().position
-        for until in [*plant.chance.choices(range(1, head), k=6), head]:
+        looked = [*plant.chance.choices(range(1, head), k=6), head]
+        for until in looked:
             assert all(history.wait(head, 60) for history in made)
             told = [history.fingerprints(until) for history in made]
             assert told[0] == told[1], f"{where}: history at {until}"
             assert told[0]
         made[0].flush()  # what is in files tells the same as what waits in memory
         assert made[0].fingerprints(head) == made[1].fingerprints(head), where
+        return len(looked)
     finally:
         for history in made:
             history.close()
 
 
-def test_a_keyframe_and_the_rest_are_the_whole_log(tmp_path: Path) -> None:
-    number = seed()
+def replayed(url: str, folder: Path, number: int) -> int:
+    """How many positions were looked at, in state and history of a journal that grew from this seed."""
     where = f"GEMEL_SEED={number}"
-    with grown(f"sqlite:///{tmp_path / 'gemel.sqlite'}", number) as plant:
-        tell("G16", "SQLite", positions=check_states(plant, tmp_path / "keyframes", where))
-        check_histories(plant, tmp_path / "history", where)
+    folder.mkdir(exist_ok=True)
+    with grown(url, number) as plant:
+        return check_states(plant, folder / "keyframes", where) + check_histories(plant, folder / "history", where)
 
 
+rounds = pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.soak)])
+
+
+@rounds
+def test_a_keyframe_and_the_rest_are_the_whole_log(tmp_path: Path, rounds: int) -> None:
+    folders = {number: tmp_path / str(number) for number in range(seed(), seed() + rounds)}
+    ok = sum(replayed(f"sqlite:///{folder}.sqlite", folder, number) for number, folder in folders.items())
+    tell("G16", "positions, on SQLite", ok=ok, rounds=rounds)
+
+
+@rounds
 @pytest.mark.postgres
-def test_a_keyframe_and_the_rest_are_the_whole_log_on_postgresql(postgres: Any, tmp_path: Path) -> None:
-    number = seed()
-    where = f"GEMEL_SEED={number}"
-    with grown(postgres.create(), number) as plant:
-        tell("G16", "PostgreSQL", positions=check_states(plant, tmp_path / "keyframes", where))
-        check_histories(plant, tmp_path / "history", where)
+def test_a_keyframe_and_the_rest_are_the_whole_log_on_postgresql(postgres: Any, tmp_path: Path, rounds: int) -> None:
+    folders = {number: tmp_path / str(number) for number in range(seed(), seed() + rounds)}
+    ok = sum(replayed(postgres.create(), folder, number) for number, folder in folders.items())
+    tell("G16", "positions, on PostgreSQL", ok=ok, rounds=rounds)
 
 
 PLANT = """
@@ -212,14 +223,18 @@ def test_every_read_says_a_position_that_it_has_reached(served: tuple[Platform, 
         assert wanted <= int(answer.headers["gemel-position"]) <= platform.journal.head().position
 
 
-def test_whoever_waits_for_a_position_finds_what_was_written_there(served: tuple[Platform, httpx.Client]) -> None:
+@pytest.mark.parametrize("count", [20, pytest.param(300, marks=pytest.mark.soak)])
+def test_whoever_waits_for_a_position_finds_what_was_written_there(
+    served: tuple[Platform, httpx.Client], count: int
+) -> None:
     platform, client = served
-    for value in range(20):
+    for value in range(count):
         wanted = platform.write("line-1", "count", value)
         reached = {"at_position": wanted}
         assert client.get("/api/v1/twins/line-1/now", params=reached).json()["values"]["count"]["value"] == value
         past = client.get("/api/v1/twins/line-1/at", params={"time": "2100-01-01T00:00:00Z"} | reached).json()
         assert past["values"]["count"]["value"] == value
+    tell("G16", "reads that wait for a write", ok=2 * count)
 
 
 @pytest.fixture(scope="module")

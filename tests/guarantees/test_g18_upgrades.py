@@ -9,6 +9,7 @@ import tarfile
 import msgspec
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
 import gemel
@@ -21,6 +22,7 @@ from gemel.errors import Conflict, NewerFormat, NotFound
 from gemel.platform import Platform
 from gemel.testing.postgres import postgres
 from tests.data.formats.make import HERE, answers
+from tests.guarantees.ledger import tell
 
 __all__ = ["postgres"]
 
@@ -58,6 +60,7 @@ def test_g18_every_earlier_version_opens_with_equal_answers(earlier):
         for group, recorded in told["answers"].items():
             assert recorded, group
             assert holds(recorded, found[group]), group
+        tell("G18", "answers about an earlier version's plant", ok=sum(map(len, told["answers"].values())))
         platform.write("press-7", "oil_temperature", 302.0)
 
 
@@ -146,7 +149,6 @@ def kill_everywhere(make, step):
     """`make` gives the URL of a fresh database at an earlier shape, with rows in it."""
     whole = make()
     count = statements_of(whole)
-    assert count > 10
     for number in range(1, count + 1, step):
         url = make()
         before = shape(url)
@@ -158,31 +160,47 @@ def kill_everywhere(make, step):
             assert connection.execute(text("SELECT name FROM person")).scalar() == "Ada"
         database.close()
         assert shape(url) == shape(whole)
+    return len(range(1, count + 1, step))
 
 
-def with_rows(url):
+EARLIER = [one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()][::-1][:-1]
+"""Shapes that tables had, the oldest first."""
+SINCE_PERSONS = EARLIER[EARLIER.index("0004_access") :]
+shapes = pytest.mark.parametrize("shapes", [SINCE_PERSONS[:1], pytest.param(SINCE_PERSONS, marks=pytest.mark.soak)])
+
+
+def with_rows(url, revision="0004_access"):
     database = Database(url)
-    at(database, "0004_access")
+    at(database, revision)
     with database.write() as connection:
         connection.execute(text("INSERT INTO person (id, name) VALUES ('user-1', 'Ada')"))
     database.close()
     return url
 
 
-def test_g18_a_death_at_any_statement_of_a_migration_leaves_all_or_nothing(tmp_path):
-    with_rows(f"sqlite:///{tmp_path / 'first.sqlite'}")
+@shapes
+def test_g18_a_death_at_any_statement_of_a_migration_leaves_all_or_nothing(tmp_path, shapes):
     names = iter(range(10_000))
 
-    def make():
-        path = tmp_path / f"{next(names)}.sqlite"
-        shutil.copyfile(tmp_path / "first.sqlite", path)
-        return f"sqlite:///{path}"
+    def deaths(revision):
+        first = tmp_path / f"{revision}.sqlite"
+        with_rows(f"sqlite:///{first}", revision)
 
-    kill_everywhere(make, 1)
+        def make():
+            path = tmp_path / f"{next(names)}.sqlite"
+            shutil.copyfile(first, path)
+            return f"sqlite:///{path}"
+
+        return kill_everywhere(make, 1)
+
+    tell("G18", "deaths in a migration, SQLite", ok=sum(map(deaths, shapes)), shapes=len(shapes))
 
 
-def test_g18_a_death_during_a_migration_leaves_all_or_nothing_in_postgresql_too(postgres):
-    kill_everywhere(lambda: with_rows(postgres.create()), 9)
+@pytest.mark.postgres
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.soak)])
+def test_g18_a_death_during_a_migration_leaves_all_or_nothing_in_postgresql_too(postgres, step):
+    deaths = kill_everywhere(lambda: with_rows(postgres.create()), step)
+    tell("G18", "deaths in a migration, PostgreSQL", ok=deaths)
 
 
 # the way there and back
