@@ -157,9 +157,15 @@ class _Staging:
                 f"ELSE TRY_CAST({column} AS TIMESTAMP){local} END"
             )
         else:
-            scale = _TIME_UNITS[self._mapping.time_unit]
-            found = f"make_timestamp(CAST(round({column} * {scale}) AS BIGINT))"
+            micros = self._micros(column, kind)
+            return f"CASE WHEN {micros} >= {MIN_TIME} AND {micros} < {MAX_TIME} THEN make_timestamp({micros}) END"
         return f"CASE WHEN {found} >= {moment(MIN_TIME)} AND {found} < {moment(MAX_TIME)} THEN {found} END"
+
+    def _micros(self, column: str, kind: str) -> str:
+        """An expression for a time that is a number; 1e3 is a DOUBLE, where 1000.0 would be a DECIMAL and slow."""
+        if kind == "BIGINT" and self._mapping.time_unit == "us":
+            return column
+        return f"TRY_CAST(round(CAST({column} AS DOUBLE) * {_TIME_UNITS[self._mapping.time_unit]:e}) AS BIGINT)"
 
     def _values(self, targets: list[Target], form: Form) -> str:
         """A query of (line, series, time, value, ok, column, given) over all of these targets' values."""
