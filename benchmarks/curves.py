@@ -32,8 +32,8 @@ from gemel.state import Keyframe, State
 
 STEPS = 10
 """The history grows to so many times its first length."""
-DAYS = 36.5
-"""Of one property at 1 Hz in a step; ten of them are a year."""
+DAYS = 18.25
+"""Of one property at 1 Hz in a step; ten of them are half a year."""
 
 
 def run(record: Record) -> None:

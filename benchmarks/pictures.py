@@ -30,7 +30,7 @@ STYLE = Style(
 )
 CURVES = {
     "twins": "Twins of ten numbers each: what one process takes for them, and how fast it answers.",
-    "history": "The history grows to ten times its first length, which is a year of one property at 1 Hz.",
+    "history": "The history grows to ten times its first length, which is half a year of one property at 1 Hz.",
     "screens": "Screens of ten twins each, refreshed ten times a second, while 1,000 machines send a message a second.",
 }
 
