@@ -29,7 +29,7 @@ def fitted(property_: PropertyType, values: pa.Array) -> tuple[pa.Array, int]:
 
 def _number(property_: PropertyType, values: pa.Array) -> pa.Array:
     if property_.form is Form.INTEGER:
-        values = pc.round(values)
+        values = pc.round(values, round_mode="half_towards_infinity")  # as round() has it
         values = pc.if_else(pc.less(pc.abs(values), MOST), values, pa.scalar(None, pa.float64()))
     for bound, holds in ((property_.minimum, pc.greater_equal), (property_.maximum, pc.less_equal)):
         if bound is not None:

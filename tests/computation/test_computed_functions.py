@@ -1,0 +1,116 @@
+"""Python functions in processes of their own: what they do wrong stays there."""
+
+import textwrap
+
+import pytest
+
+import gemel
+from gemel.computation import function
+from tests.computation.plants import settled
+
+PLANT = """
+gemel: 1
+types:
+  - id: pump
+    properties:
+      - {name: hours}
+      - {name: mode, kind: text}
+      - {name: doubled, computed: {expression: hours * 2}}
+      - {name: wear, computed: {function: "acme_models:wear", inputs: [hours, mode]}}
+      - {name: stuck, computed: {function: "acme_models:stuck", inputs: [hours]}}
+twins:
+  - {id: pump-1, types: [pump]}
+  - {id: pump-2, types: [pump]}
+"""
+CODE = """
+import os, time
+
+def wear(hours, mode):
+    if mode == "raise":
+        raise ValueError("no such mode")
+    if mode == "die":
+        os._exit(3)
+    if mode == "eat":
+        return len(bytearray(8 << 30))
+    print("said on stdout")
+    return None if hours is None else hours / 10
+
+def stuck(hours):
+    while True:
+        time.sleep(60)
+"""
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """An installed distribution, acme-models, that declares functions."""
+    site = tmp_path / "site"
+    info = site / "acme_models-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "acme_models.py").write_text(textwrap.dedent(CODE))
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-models\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[gemel.functions]\nwear = acme_models:wear\nstuck = acme_models:stuck\n")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("GEMEL_SECRET", "not for functions")
+    monkeypatch.setattr(function, "FIRST_CALL_S", 8.0)
+    monkeypatch.setattr(function, "FIRST_PAUSE_S", 0.2)
+
+
+@pytest.fixture
+def plant(tmp_path, models):
+    folder = tmp_path / "plant"
+    folder.mkdir()
+    (folder / "gemel.yaml").write_text("plugins: [Acme_Models]\n")
+    with gemel.open(folder) as plant:
+        plant.apply(PLANT.replace("      - {name: stuck", "      # {name: stuck"))
+        yield plant
+
+
+def health(plant, name):
+    return next(one for one in plant.computation.standing().functions if one.function == f"acme_models:{name}")
+
+
+def test_a_function_gives_values_and_one_that_raises_or_dies_is_unavailable_alone(plant):
+    plant.write("pump-1", "mode", "run")
+    plant.write("pump-1", "hours", 50.0)
+    plant.write("pump-2", "hours", 70.0)
+    settled(plant)
+    assert (plant.now("pump-1")["wear"].value, plant.now("pump-2")["wear"].value) == (5.0, 7.0)
+    plant.write("pump-1", "mode", "raise")
+    settled(plant)
+    assert plant.now("pump-1")["wear"].value is None
+    assert "no such mode" in health(plant, "wear").error
+    plant.write("pump-1", "mode", "die")
+    position = plant.write("pump-1", "hours", 60.0)
+    assert plant.computation._expressions.wait(position, 60)  # the expressions go on
+    assert plant.now("pump-1")["doubled"].value == 120.0
+    plant.write("pump-1", "mode", "run")
+    settled(plant)  # it was started again
+    assert plant.now("pump-1")["wear"].value == 6.0
+    assert health(plant, "wear").restarts >= 1
+    plant.write("pump-1", "mode", "eat")
+    plant.write("pump-1", "mode", "run")
+    settled(plant)
+    assert plant.now("pump-1")["wear"].value == 6.0
+
+
+def test_a_function_that_hangs_holds_nobody_up(plant, monkeypatch):
+    monkeypatch.setattr(function, "FIRST_CALL_S", 1.0)
+    plant.apply(PLANT)
+    position = plant.write("pump-1", "hours", 10.0)
+    assert plant.computation._expressions.wait(position, 60)
+    assert plant.now("pump-1")["doubled"].value == 20.0
+    assert not plant.computation.wait(position, 3.0)
+    assert "no answer within" in health(plant, "stuck").error
+    assert plant.computation.standing().behind > 0
+
+
+def test_a_function_of_a_distribution_that_nobody_trusts_is_not_run(tmp_path, models):
+    with gemel.open(tmp_path / "plant") as plant:
+        plant.apply(PLANT)
+        position = plant.write("pump-1", "hours", 10.0)
+        assert plant.computation._expressions.wait(position, 60)
+        assert not plant.computation.wait(position, 1.0)
+        assert "plugins: [acme-models]" in health(plant, "wear").error
+        assert health(plant, "wear").rows == 0
