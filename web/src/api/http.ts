@@ -14,6 +14,9 @@ export class ApiError extends Error {
   }
 }
 
+/** What to tell of whatever was thrown. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 type Query = Record<string, string | number | boolean | null | undefined | readonly string[]>;
 
 export function address(path: string, query: Query = {}): string {
@@ -60,6 +63,10 @@ export const post = <T>(path: string, body: unknown): Promise<T> =>
 /** A text of another form than JSON, as a file has it. */
 export const postText = <T>(path: string, body: string, type: string, query?: Query): Promise<T> =>
   call<T>(path, { method: "POST", headers: { "content-type": type }, body }, query);
+
+/** Any other verb; `body` as JSON, if there is one. */
+export const send = <T>(method: string, path: string, body?: unknown): Promise<T> =>
+  call<T>(path, body === undefined ? { method } : { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
 export const remove = <T>(path: string): Promise<T> => call<T>(path, { method: "DELETE" });
 

@@ -24,6 +24,16 @@ export interface PropertyType {
   generation: number;
 }
 
+export interface CommandType {
+  name: string;
+  title: string;
+  description: string;
+  input: PropertyType[];
+  optional?: string[];
+  output: PropertyType[];
+  deprecated?: string;
+}
+
 export interface TwinType {
   id: string;
   version: number;
@@ -32,7 +42,7 @@ export interface TwinType {
   purpose: string;
   semantic_id: string;
   properties: PropertyType[];
-  commands: { name: string; title: string; description: string; input: PropertyType[]; output: PropertyType[] }[];
+  commands: CommandType[];
   events: { name: string; title: string; description: string; fields: PropertyType[]; severity: string }[];
   slots: { name: string; type: string; title: string; minimum: number; maximum: number | null }[];
 }

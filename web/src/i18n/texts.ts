@@ -10,6 +10,7 @@ import events from "./texts/events";
 import fleet from "./texts/fleet";
 import health from "./texts/health";
 import type { Language } from "./texts/languages";
+import orders from "./texts/orders";
 import quarantine from "./texts/quarantine";
 import sign from "./texts/sign";
 import trends from "./texts/trends";
@@ -29,6 +30,7 @@ export const TEXTS = {
   ...events,
   ...fleet,
   ...health,
+  ...orders,
   ...quarantine,
   ...sign,
   ...trends,

@@ -1,0 +1,100 @@
+/** Orders to objects, what is desired of them, who has control; as docs/reference/http.md shows them. */
+
+import { get, send, twinPath } from "../api/http";
+import type { Page, PropertyType } from "../api/model";
+
+export interface Step {
+  state: string;
+  time: string;
+  detail: string;
+}
+
+export interface Order {
+  id: string;
+  twin: string;
+  kind: "command" | "property";
+  name: string;
+  input: unknown;
+  state: string;
+  ended: boolean;
+  actor: string;
+  created: string;
+  deadline: string;
+  approval: string;
+  reason: string;
+  detail: string;
+  output: unknown;
+  steps: Step[];
+}
+
+export interface Desired {
+  value: unknown;
+  revision: number;
+  order: string;
+  state: string;
+  agrees: boolean;
+}
+
+export interface Rule {
+  rule: string;
+  holds: boolean;
+  detail: string;
+  of: string[];
+}
+
+export interface Control {
+  holder: string;
+  mine: boolean;
+  of: string;
+  until: string | null;
+  required: boolean;
+  forced_because: string;
+  rules: Rule[];
+}
+
+/** The way of an order that goes well. */
+export const WAY = ["requested", "sent", "delivered", "acknowledged", "applied"] as const;
+
+/** How far it came on that way: an index of `WAY`; -1 when it did not begin. */
+export function reached(order: Pick<Order, "steps">): number {
+  return Math.max(-1, ...order.steps.map((step) => WAY.indexOf(step.state as (typeof WAY)[number])));
+}
+
+/** How it stands, in the words that colours go by. */
+export function standing(order: Pick<Order, "state" | "ended">): "open" | "well" | "void" | "bad" | "unknown" {
+  if (!order.ended) return "open";
+  if (order.state === "applied") return "well";
+  if (order.state === "superseded" || order.state === "cancelled") return "void";
+  return order.state === "unknown" ? "unknown" : "bad";
+}
+
+/** What a form's field holds as the value that its property takes; undefined when it is left empty. */
+export function valueOf(property: Pick<PropertyType, "kind">, text: string): unknown {
+  if (property.kind === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
+  if (text.trim() === "") return undefined;
+  if (property.kind === "number" || property.kind === "integer") {
+    const number = Number(text.trim().replace(",", "."));
+    return Number.isFinite(number) ? number : text;
+  }
+  if (property.kind === "array" || property.kind === "object") {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text;
+    }
+  }
+  return text;
+}
+
+export const readOrders = async (twin: string, signal?: AbortSignal): Promise<Order[]> =>
+  (await get<Page<Order>>(`${twinPath(twin)}/orders`, { limit: 8 }, signal)).items;
+export const readDesired = (twin: string, signal?: AbortSignal): Promise<Record<string, Desired>> => get(`${twinPath(twin)}/desired`, {}, signal);
+export const readControl = (twin: string, signal?: AbortSignal): Promise<Control> => get(`${twinPath(twin)}/control`, {}, signal);
+export const command = (twin: string, name: string, input: Record<string, unknown>): Promise<Order> =>
+  send("POST", `${twinPath(twin)}/commands/${encodeURIComponent(name)}`, { input });
+export const desire = (twin: string, property: string, value: unknown): Promise<Order> =>
+  send("PUT", `${twinPath(twin)}/properties/${encodeURIComponent(property)}/desired`, { value });
+export const act = (order: string, verb: "cancel" | "approve" | "resolve", body: unknown = {}): Promise<Order> =>
+  send("POST", `/orders/${encodeURIComponent(order)}/${verb}`, body);
+export const take = (twin: string, force = ""): Promise<Control> => send("PUT", `${twinPath(twin)}/control`, { force });
+export const release = (twin: string): Promise<null> => send("DELETE", `${twinPath(twin)}/control`);
