@@ -1,9 +1,8 @@
-"""A process that gives one order and kills itself at the nth place where it could.
+"""Processes that give one order each, and kill themselves at the first, second, third … place where they could.
 
-python -m tests.commands.killed FOLDER N [deduplicates]
-
-The device is a file: what it carried out is appended and fsynced before it answers. Prints the order's id, then
-`survived` when there was no nth place.
+python -m tests.commands.killed FOLDER [deduplicates]: a folder for each place, FOLDER/1, FOLDER/2 …, until one survives.
+The device is a file: what it carried out is appended and fsynced before it answers. What the caller was told is in
+`told.txt`.
 """
 
 import os
@@ -15,8 +14,10 @@ from gemel.clock import WallClock
 from gemel.commands import Outcome, Result
 from tests.commands.world import World, append_durably
 
+MOST = 30
 
-def main(folder: Path, place: int, deduplicates: bool) -> None:
+
+def give_an_order(folder: Path, place: int, *, deduplicates: bool) -> None:
     passed = 0
 
     def here() -> None:
@@ -45,14 +46,27 @@ def main(folder: Path, place: int, deduplicates: bool) -> None:
     world.intake.transact = watched
     world.device.at_once = carried_out
     order = world.command("start", {"ramp": 1}, key="the one")
-    sys.stdout.write(f"{order.id}\n")
-    sys.stdout.flush()
+    append_durably(folder / "told.txt", order.id)
     here()
     world.turn(4)
     world.intake.transact = transact
     world.close()
-    sys.stdout.write("survived\n")
+    append_durably(folder / "told.txt", "survived")
+
+
+def main(folder: Path, *, deduplicates: bool) -> None:
+    for place in range(1, MOST):
+        own = folder / str(place)
+        own.mkdir()
+        child = os.fork()  # before there is any thread: every process begins with the modules loaded
+        if child == 0:
+            give_an_order(own, place, deduplicates=deduplicates)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            sys.exit(os.waitstatus_to_exitcode(status))
+    sys.exit("it never came to its end: there are more places than this kills at")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:] == ["deduplicates"])
+    main(Path(sys.argv[1]), deduplicates=sys.argv[2:] == ["deduplicates"])

@@ -57,7 +57,7 @@ class TestInterlocks:
     def test_a_stale_value_refuses(self, world_of):
         world = world_of(INTERLOCK)
         world.report("door", "closed")
-        world.intake.lost("wire", "no answer").result()
+        world.step(3600)
         order = ended(world, world.command("start", {"ramp": 1}))
         assert order.state is S.REFUSED
         assert "door is stale (it was closed)" in order.detail

@@ -25,7 +25,7 @@ types:
     properties:
       - {name: speed, writable: true, tolerance: 0.5}
       - {name: valve, kind: enumeration, values: [open, closed], writable: true}
-      - {name: door, kind: enumeration, values: [open, closed]}
+      - {name: door, kind: enumeration, values: [open, closed], freshness: {mode: samples, within_s: 600}}
       - {name: mode, kind: enumeration, values: [local, remote]}
     commands:
       - {name: start, input: [{name: ramp, minimum: 0, maximum: 60}], output: [{name: cycle, kind: integer}]}

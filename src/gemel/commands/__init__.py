@@ -1,6 +1,7 @@
 """The way out: orders to twins' objects, their life, the rules for sending them, who has control."""
 
 from gemel.commands.authority import Authority, Held
+from gemel.commands.book import forget_twin
 from gemel.commands.carrying import Carrier, Errand, Outcome, Result, Tell
 from gemel.commands.commander import Commander
 from gemel.commands.order import ENDED, UNDER_WAY, Ask, Desired, Order, OrderKind, OrderState, Step
@@ -26,4 +27,5 @@ __all__ = [
     "Step",
     "Tell",
     "check_out",
+    "forget_twin",
 ]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gemel.commands.order import ENDED, Desired, Order, OrderKind, OrderState, Step
-from gemel.commands.tables import desired_table, order_table
+from gemel.commands.tables import control_table, desired_table, order_table
 from gemel.errors import NotFound
 from gemel.twin import Change
 
@@ -21,6 +21,7 @@ __all__ = [
     "desired_of",
     "find",
     "find_by_key",
+    "forget_twin",
     "moved",
     "note",
     "open_orders",
@@ -139,6 +140,13 @@ def put_desired(tx: Connection, desired: Desired) -> None:
             set_={name: wanted.excluded[name] for name in row.keys() - keys},
         )
     )
+
+
+def forget_twin(tx: Connection, twin: str) -> int:
+    """Drop all orders to a twin, what is desired of it, and control of it; how many orders."""
+    for table in (desired_table, control_table):
+        tx.execute(delete(table).where(table.c.twin == twin))
+    return int(tx.execute(delete(order_table).where(order_table.c.twin == twin)).rowcount)
 
 
 def open_orders(tx: Connection) -> list[Order]:

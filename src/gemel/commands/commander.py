@@ -37,6 +37,7 @@ MOST_OPEN = 10_000
 """Orders of the whole platform that have not ended."""
 MOST_OPEN_OF_ONE = 200
 LONGEST_NOTE = 500
+RESTORED = "backup.restored"
 _ABOUT_WAYS = ("connector.", "type.", "twin.", "plant.")
 
 
@@ -226,6 +227,10 @@ class Commander:
         for change in block.changes:
             if change.kind.startswith(_ABOUT_WAYS):
                 self._ways = None
+            elif change.kind == RESTORED:
+                self.dispatcher.expire_all(
+                    "the plant was brought back from a backup; give the order again if it is still meant"
+                )
             elif change.kind == "source.lost":
                 self.dispatcher.unready(change.subject)
         watched = self.dispatcher.watched

@@ -87,6 +87,8 @@ class Dispatcher:
         self._seen = False
         self._listeners: list[Callable[[Order], None]] = []
         self._ready: dict[str, bool] = {}
+        self._over = ""
+        """Why nothing that waits is to be sent."""
         self._lost: set[str] = set()
         """Connectors whose link was lost since it was looked at."""
         self._safe_of = -1
@@ -139,6 +141,12 @@ class Dispatcher:
         """Series whose values are waited for; replaced as a whole."""
         return self._watched
 
+    def expire_all(self, why: str) -> None:
+        """What waits is not to be sent any more; called on the writer's thread."""
+        with self._changed:
+            self._over = why
+            self._changed.notify()
+
     def unready(self, connector: str) -> None:
         """Its link was lost, however short; called on the writer's thread."""
         with self._changed:
@@ -176,12 +184,18 @@ class Dispatcher:
             placed, self._placed = self._placed, []
             told, self._told = self._told, []
             lost, self._lost = self._lost, set()
+            over, self._over = self._over, ""
             self._seen = False
         self._ready |= dict.fromkeys(lost, False)
         for order in placed:
             self._keep(order)
         self._hear(told)
         self._commit([*self._observed(), *self._overdue(self._clock.now())])
+        if over:
+            facts = {"reason": "restored", "detail": over}
+            waiting = [one for one in self._open.values() if one.state is S.REQUESTED]
+            self._commit([Move(one.id, _WAITING, S.EXPIRED, facts) for one in waiting])
+        self._rules.sweep(self._clock.now())
         self._look_at_links()
         self._send()
 

@@ -77,6 +77,10 @@ class Rules:
         self.database = database
         self._directory, self._state, self._authority, self._slots = directory, state, authority, slots
 
+    def sweep(self, now: int) -> None:
+        """Journal control that has lapsed."""
+        self._authority.sweep(now)
+
     def verdict(self, order: Order, entry: Entry, now: int) -> Verdict | None:
         """Why the order may not be sent now; None if it may."""
         try:

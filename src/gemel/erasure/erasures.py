@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from gemel.access import Gate
 from gemel.clock import Clock
+from gemel.commands import forget_twin
 from gemel.database import Database, overwrite
 from gemel.erasure.ledger import Entry, Ledger, read_ledger
 from gemel.errors import Conflict, NotFound, UnknownTwin
@@ -145,7 +146,10 @@ class Erasures:
         def finish(tx: Connection) -> Sequence[Change]:
             overwrite(tx, True)
             gone = tx.execute(sa.delete(quarantine_table).where(quarantine_table.c.twin == entry.subject)).rowcount
+            orders = forget_twin(tx, entry.subject)
             overwrite(tx, False)
+            if orders:
+                counts["orders"] = orders
             if gone:
                 counts["quarantine"] = gone
             self.ledger.put(tx, msgspec.structs.replace(entry, done=True, counts=counts))

@@ -243,6 +243,7 @@ def check_connector(spec: ConnectorSpec) -> list[Problem]:
     problems += secret_problems(spec.settings, "settings")
     for i, binding in enumerate(spec.bindings):
         where = f"bindings[{i}]"
+        problems += secret_problems(binding.out, f"{where}.out")
         _try(problems, f"{where}.twin", partial(check_id, _VARIABLE.sub("x", binding.twin), "twin id"))
         _try(problems, f"{where}.property", partial(check_name, _VARIABLE.sub("x", binding.property)))
         if binding.unit:
