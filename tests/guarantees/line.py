@@ -39,7 +39,7 @@ def connector(url: str, **payload: str) -> dict[str, Any]:
     return {
         "id": "hall",
         "kind": "mqtt",
-        "settings": {"url": url, "payload": payload or {"id": "id"}},
+        "settings": {"url": url, "payload": payload or {"id": "id"}, "backoff": {"initial_s": 0.1, "maximum_s": 1.0}},
         "bindings": [{"address": "line/count#n", "twin": "line-1", "property": "count"}],
     }
 
