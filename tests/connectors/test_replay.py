@@ -1,5 +1,6 @@
 """Logs are replayed in their own order, at any speed, and read in bulk to the same readings."""
 
+import asyncio
 import gzip
 import threading
 from collections import Counter
@@ -13,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemel.clock import SECOND, parse_time, to_rfc3339
+from gemel.clock import SECOND, SteppedClock, parse_time, to_rfc3339
 from gemel.connectors.mtconnect import import_devices
 from gemel.connectors.mtconnect.items import ItemTable, LineReader
 from gemel.connectors.reach import Reach
-from gemel.connectors.recordings import KnownLines, Pace, busiest_moment, first_moment, read_lines
+from gemel.connectors.recordings import KnownLines, Pace, busiest_moment, due, first_moment, read_lines
 from gemel.connectors.replay import readings_of_log
 from gemel.errors import InvalidInput
 from gemel.intake import SourceRule
@@ -302,3 +303,24 @@ def test_logs_are_named_by_path_or_pattern_and_may_lie_behind_a_link(tmp_path):
     (tmp_path / "logs").symlink_to(store)
     found = Reach.of(tmp_path).logs(["logs/latest.shdr", "logs/mill/*.shdr", str(tmp_path / "logs/mill/1.shdr")])
     assert [path.resolve() for path in found] == [second, first, second, first]
+
+
+@given(st.lists(st.integers(0, 100 * SECOND), max_size=40), st.sampled_from([0.5, 1.0, 20.0]), st.integers(1, 50))
+def test_rows_keep_their_order_and_none_comes_before_it_is_due(times: list[int], speed: float, most: int):
+    clock = SteppedClock()
+    pace = Pace(0, clock.now(), speed)
+    rows = [(time, place) for place, time in enumerate(times)]
+
+    async def step(seconds: float) -> None:
+        clock.step(seconds)
+
+    async def play() -> list[tuple[int, list[int]]]:
+        return [(clock.now(), batch) async for batch in due(rows, pace, clock, most=most, wait=step)]
+
+    told = asyncio.run(play())
+    assert [place for _, batch in told for place in batch] == list(range(len(times)))
+    for now, batch in told:
+        assert len(batch) <= most
+        assert all(now >= pace.due(times[place]) for place in batch)
+    if times:  # nothing waits for what has stepped back
+        assert clock.now() == pace.due(max(times))
