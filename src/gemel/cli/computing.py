@@ -33,7 +33,7 @@ def status() -> None:
         return
     output.console.print(
         f"{found['properties']} computed properties, {found['computed']:,} values since the start; "
-        f"{found['behind']:,} positions behind"
+        f"{found['behind']:,} positions ({found['behind_s']:.1f} s) behind"
     )
     for name, reason in found["broken"].items():
         output.console.print(f"[yellow]![/yellow] {name}: {reason}")

@@ -41,6 +41,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Everything up to it is computed."""
     behind: int
     """Positions of the journal that are not looked at yet."""
+    behind_s: float
+    """For how long the oldest of them has waited."""
     waiting: int
     """Changed values that are not looked at yet."""
     properties: int
@@ -118,6 +120,7 @@ class Computation:
         return Standing(
             position=position,
             behind=max(0, self._state.position - position),
+            behind_s=max(lane.behind_s for lane in lanes),
             waiting=sum(lane.waiting for lane in lanes),
             properties=len(built.programs) + len(built.broken),
             computed=sum(lane.counts.computed for lane in lanes),

@@ -61,6 +61,8 @@ class _Pending:
     rewired: bool = True
     """At the start, too: what was missed is found by looking at everything."""
     position: Position = 0
+    since_s: float | None = None
+    """When the first of it came."""
 
 
 class Lane:
@@ -84,6 +86,7 @@ class Lane:
         self._changed = threading.Condition()
         self._closing = False
         self._again_s = 0.0
+        self._since_s: float | None = None
         self.position: Position = 0
         """Everything up to it is computed and on stable storage."""
         self._thread = threading.Thread(target=self._run, name=f"gemel-computed-{name}"[:60], daemon=True)
@@ -109,6 +112,8 @@ class Lane:
         series = [frame.series for frame in block.frames.values()]
         with self._changed:
             pending = self._pending
+            if pending.since_s is None:
+                pending.since_s = self._clock.monotonic()
             pending.position = block.last
             pending.rewired |= rewired
             pending.everything |= everything
@@ -120,6 +125,12 @@ class Lane:
             if pending.everything:
                 pending.series, pending.count = [], 0
             self._changed.notify_all()
+
+    @property
+    def behind_s(self) -> float:
+        """For how long the oldest change has waited, or is being looked at."""
+        since = [one for one in (self._since_s, self._pending.since_s) if one is not None]
+        return max(0.0, self._clock.monotonic() - min(since)) if since and self.alive else 0.0
 
     @property
     def waiting(self) -> int:
@@ -148,7 +159,7 @@ class Lane:
                 _log.exception("computing failed", lane=self.name)
             with self._changed:
                 if done and not self._again_s:
-                    self.position = pending.position
+                    self.position, self._since_s = pending.position, None
                 else:
                     self._pending.everything = True
                     self._pending.rewired |= pending.rewired
@@ -165,6 +176,7 @@ class Lane:
                 return None
             pending, self._pending = self._pending, _Pending(rewired=False, position=self._pending.position)
             pending.position = max(pending.position, self.position)
+            self._since_s = pending.since_s if self._since_s is None else self._since_s
             return pending
 
     def _round(self, pending: _Pending) -> bool:

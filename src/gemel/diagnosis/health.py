@@ -32,6 +32,7 @@ class Health:
         self._looks: dict[str, Look] = {  # in the order of what a person asks first
             "journal": partial(parts.journal, plant),
             "history": partial(parts.history, plant),
+            "computation": partial(parts.computation, plant),
             "disk": partial(parts.disk, plant),
             "connectors": partial(edges.connectors, plant),
             "deliveries": partial(edges.deliveries, plant),

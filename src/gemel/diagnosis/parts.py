@@ -14,10 +14,11 @@ from gemel.diagnosis.check import Check, bad, ok, warn
 from gemel.diagnosis.plant import Plant
 from gemel.twin import parse_duration
 
-__all__ = ["backup", "clock", "disk", "history", "journal", "memory"]
+__all__ = ["backup", "clock", "computation", "disk", "history", "journal", "memory"]
 
 SLOW_FSYNC_S, QUEUE, QUEUE_BYTES = 0.25, 10_000, 256_000_000
 LATE_HISTORY_S = 60.0
+LATE_COMPUTED_S = 10.0
 LEAST_FREE_BYTES = 100_000_000
 LEAST_MEMORY = 0.05
 JUMP_S = 2.0
@@ -45,6 +46,26 @@ def journal(plant: Plant) -> Iterator[Check]:
         yield warn("journal", bound, "the disk is slow at fsync: give the plant an SSD of its own, no network share")
     else:
         yield ok("journal", told)
+
+
+def computation(plant: Plant) -> Iterator[Check]:
+    """Whether computed properties keep up, and what cannot be computed."""
+    standing = plant.computation.standing()
+    down = [one for one in standing.functions if one.state == "down"]
+    told = f"{standing.properties:,} computed properties; {standing.behind_s:.1f} s behind"
+    if standing.broken:
+        name, why = next(iter(standing.broken.items()))
+        yield bad("computation", f"{len(standing.broken)} cannot be computed, {name}: {why:.300}", "mend their type")
+    elif down:
+        way_out = "its values are unavailable; it is started again by itself, `gemel compute status` tells more"
+        yield warn("computation", f"the function {down[0].function} does not run: {down[0].error:.300}", way_out)
+    elif standing.error:
+        yield warn("computation", f"{told}: {standing.error:.300}", "it tries again by itself")
+    elif standing.behind_s > LATE_COMPUTED_S:
+        bound = f"{told}; more than {LATE_COMPUTED_S:.0f} s is late"
+        yield warn("computation", bound, "fewer or simpler expressions, or a machine with more cores")
+    else:
+        yield ok("computation", told if standing.properties else "nothing is computed")
 
 
 def history(plant: Plant) -> Iterator[Check]:

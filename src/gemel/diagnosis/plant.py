@@ -8,6 +8,7 @@ from typing import Protocol
 from gemel.access import Gate
 from gemel.backup import Keeper
 from gemel.clock import SECOND, Clock
+from gemel.computation import Computation
 from gemel.connectors.supervisor import Supervisor
 from gemel.folder import Folder
 from gemel.history import History
@@ -31,6 +32,7 @@ class Plant(Protocol):
     state: State
     history: History
     intake: Intake
+    computation: Computation
     gate: Gate
     supervisor: Supervisor
     storage: Keeping

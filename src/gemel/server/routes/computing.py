@@ -104,6 +104,7 @@ class StandingView(msgspec.Struct):
 
     position: int
     behind: int
+    behind_s: float
     waiting: int
     properties: int
     computed: int

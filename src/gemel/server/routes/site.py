@@ -121,6 +121,7 @@ async def metrics(request: Req) -> Response[bytes]:
     services = call_of(request).services
     platform, gauges = services.platform, services.metrics
     gauges.position.labels("state").set(platform.state.position)
+    gauges.position.labels("computation").set(platform.computation.standing().position)
     gauges.position.labels("history").set(platform.history.position)
     gauges.position.labels("journal").set(platform.journal.head().position)
     gauges.twins.set(len(platform.registry.directory))
