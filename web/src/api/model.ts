@@ -18,10 +18,41 @@ export interface PropertyType {
   semantic_id: string;
   freshness: { mode: "samples" | "changes"; within_s: number } | null;
   writable: boolean;
+  computed?: Computed | null;
   headline: boolean;
   aliases: string[];
   deprecated: string;
   generation: number;
+}
+
+/** How a property is computed: an expression, or a function and what it is given. */
+export interface Computed {
+  expression?: string;
+  function?: string;
+  inputs?: string[];
+}
+
+/** One input of a computed value, as it was then. */
+export interface Origin {
+  twin: string;
+  property: string;
+  value: unknown;
+  unit: string;
+  time: string | null;
+  quality: QualityName;
+  corrected: boolean;
+  computed: boolean;
+}
+
+export interface Lineage {
+  expression: string;
+  function: string;
+  reads: string[];
+  version: number;
+  computed_at: string;
+  redone: boolean;
+  inputs: Origin[];
+  hidden: number;
 }
 
 export interface CommandType {
