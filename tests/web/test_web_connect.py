@@ -63,9 +63,10 @@ def test_a_machine_is_connected_step_by_step_and_its_first_value_is_seen(
     page.get_by_label("Id", exact=True).fill("press-web")
     page.get_by_role("button", name="Next").click()
     expect(page.locator(".plan")).to_contain_text("press-web")
+    expect(page.locator(".plan")).to_contain_text("1 value comes in through it")
     assert plant.services.platform.registry.directory.twin("press-web") is None
     page.get_by_text("The plant document").click()
-    expect(page.locator("details pre")).to_contain_text("oil_temp")
+    expect(page.get_by_label("The plant document (YAML)")).to_contain_text("oil_temp")
     assert accessible(page) == []
     page.get_by_role("button", name="Connect", exact=True).click()
     page.wait_for_url("**/twins/press-web")

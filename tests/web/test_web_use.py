@@ -189,7 +189,7 @@ def test_an_empty_plant_says_what_to_do(open_page: Open, tmp_path: Path) -> None
     with Platform.open(tmp_path / "empty") as platform, Server(platform, port=0, demo=True) as server:
         page = open_page("/", url=server.url)
         expect(page.get_by_text("gemel apply plant.yaml")).to_be_visible()
-        for path in ("/connectors", "/types"):
+        for path in ("/connectors", "/types", "/twins", "/trends"):
             page.goto(server.url + path)
             expect(page.get_by_text("gemel apply plant.yaml")).to_be_visible()
         page.close()

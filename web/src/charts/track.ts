@@ -1,5 +1,6 @@
 /** Keeps one property's columns for a view: reads them from the platform when the view has moved far enough, appends live values. */
 
+import { reasonOf } from "../api/http";
 import type { Series } from "../api/model";
 import type { Now } from "../live/values";
 import { append, EMPTY, fromSeries, type Columns } from "./series";
@@ -71,7 +72,7 @@ export class Track {
     } catch (error) {
       if (wanted.signal.aborted) return;
       this.state = "failed";
-      this.problem = error instanceof Error ? error.message : String(error);
+      this.problem = reasonOf(error);
       this.read_ = [start, end, span];
     } finally {
       this.wanted = null;

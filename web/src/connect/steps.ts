@@ -38,9 +38,31 @@ export interface Found {
   notes?: string[];
 }
 
+export interface Step {
+  action: "create" | "change" | "remove";
+  what: "site" | "type" | "twin" | "link" | "connector";
+  id: string;
+  fields: { field: string; before: unknown; after: unknown }[];
+}
+
 export interface Plan {
   empty: boolean;
+  steps: Step[];
   text: string;
+}
+
+/** What a step says to people: the names of a type's properties, how many values a connector gets or loses, other fields by name. */
+export function detailsOf({ fields }: Step): { properties: string[]; values: number; lost: number; fields: string[] } {
+  const bound = fields.filter(({ field }) => field.startsWith("bindings."));
+  /** Of a new connector they are counted. */
+  const counted = Number(fields.find(({ field }) => field === "bindings")?.after ?? 0);
+  const properties = fields.find(({ field, after }) => field === "properties" && Array.isArray(after))?.after as string[] | undefined;
+  return {
+    properties: properties ?? [],
+    values: counted + bound.filter(({ after }) => after !== null).length,
+    lost: bound.filter(({ after }) => after === null).length,
+    fields: fields.map(({ field }) => field).filter((field) => field !== "properties" && !/^bindings(\.|$)/.test(field)),
+  };
 }
 
 /** A point as it is shown and edited. */

@@ -27,4 +27,11 @@ export default {
   "quarantine.discard.all": { en: "Discard all", de: "Alles verwerfen" },
   "quarantine.sure": { en: "Their content cannot be brought back.", de: "Ihr Inhalt lässt sich nicht zurückholen." },
   "quarantine.discarded": { en: "{count} discarded", de: "{count} verworfen" },
+  "quarantine.code.clock": { en: "Wrong clock", de: "Falsche Uhr" },
+  "quarantine.code.enumeration": { en: "Unknown state", de: "Unbekannter Zustand" },
+  "quarantine.code.kind": { en: "Wrong kind of value", de: "Falsche Art von Wert" },
+  "quarantine.code.not-finite": { en: "Not a number", de: "Keine Zahl" },
+  "quarantine.code.not-granted": { en: "Not allowed to tell this", de: "Darf das nicht melden" },
+  "quarantine.code.range": { en: "Out of range", de: "Außerhalb des Bereichs" },
+  "quarantine.code.unit": { en: "Wrong unit", de: "Falsche Einheit" },
 } satisfies Texts;
