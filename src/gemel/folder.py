@@ -11,6 +11,8 @@ from typing import Annotated, Literal, Self
 import filelock
 import msgspec
 
+from gemel.access import Role
+from gemel.connectors import SecretRef
 from gemel.disk import make_folder, refusals, write_whole
 from gemel.errors import FolderInUse, InvalidDocument, InvalidInput, Problem
 from gemel.twin import FOREVER, Retention, parse_duration
@@ -26,6 +28,7 @@ __all__ = [
     "Owner",
     "RetentionSettings",
     "Settings",
+    "SignInSettings",
     "parse_size",
 ]
 
@@ -77,6 +80,46 @@ class BackupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Whether the folder `secrets/` (keys of its own certificate authority) goes into backups."""
 
 
+class SignInSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another system by which people sign in (OpenID Connect), and what of its claims makes which role and party."""
+
+    issuer: str = ""
+    """Its address, https://…; empty: people sign in here alone."""
+    client_id: str = ""
+    client_secret: SecretRef | None = None
+    """A reference; none for a client without one (PKCE is used in any case)."""
+    name: str = "another system"
+    """What the button to sign in says."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    name_claim: str = "name"
+    role_claim: str = "groups"
+    roles: dict[str, Literal["viewer", "operator", "engineer", "administrator"]] = {}
+    """Value of the role claim → role here; of several the highest."""
+    default_role: Literal["", "viewer", "operator", "engineer", "administrator"] = ""
+    """Of who has none of these; empty: nothing but what is granted."""
+    party_claim: str = ""
+    """The claim that says somebody's organisation; empty: everybody is of the operating one."""
+    parties: dict[str, str] = {}
+    """Value of the party claim → party here."""
+    own_values: tuple[str, ...] = ()
+    """Values of the party claim that mean the operating organisation; who has neither is not let in."""
+
+    def __post_init__(self) -> None:
+        local = self.issuer.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+        if self.issuer and not (self.issuer.startswith("https://") or local):
+            raise ValueError(f"the issuer {self.issuer:.100} is not reached by https")
+        if self.issuer and not self.client_id:
+            raise ValueError("sign_in needs a client_id, which the provider gives")
+
+    @property
+    def role(self) -> Role | None:
+        return Role(self.default_role) if self.default_role else None
+
+    @property
+    def own(self) -> set[str]:
+        return set(self.own_values)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`gemel.yaml` in the folder: what the operator of a platform may choose. All of it has a default."""
 
@@ -98,6 +141,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How much room the platform may take."""
     backup: BackupSettings = BackupSettings()
     """Where backups go to, and how often."""
+    sign_in: SignInSettings = SignInSettings()
+    """Another system by which people sign in."""
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -297,14 +297,17 @@ class View:
             cursor = page.next
         return found
 
-    def query(self, sql: str, *, limit: int = 100_000, unwanted: threading.Event | None = None) -> pa.Table:
+    def query(
+        self, sql: str, *, limit: int = 100_000, timeout_s: float = 30.0, unwanted: threading.Event | None = None
+    ) -> pa.Table:
         """A SELECT over what is seen. Raises InvalidQuery."""
+        bounds: dict[str, Any] = {"limit": limit, "timeout_s": timeout_s, "unwanted": unwanted}
         known = {**self._rooms.tables(), **self._history.relations()}
         seen = self.projection
         if seen is None:
-            return self._state.sql(sql, known, limit=limit, unwanted=unwanted)
+            return self._state.sql(sql, known, **bounds)
         project = seen.columns
-        found = self._state.sql(sql, projected(known, seen), project=project, limit=limit, unwanted=unwanted)
+        found = self._state.sql(sql, projected(known, seen), project=project, **bounds)
         self._told_of_all(sql, len(found))
         return found
 

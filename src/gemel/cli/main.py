@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 import gemel
-from gemel.cli import backup, computing, connect, devices, doctor, erase, operate, orders, registry, storage, values
+from gemel.cli import (
+    backup,
+    computing,
+    connect,
+    devices,
+    doctor,
+    erase,
+    operate,
+    orders,
+    registry,
+    storage,
+    values,
+)
 from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.errors import GemelError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +16,6 @@ from gemel.errors import InvalidInput
 __all__ = ["add_to"]
 
 quarantine = typer.Typer(no_args_is_help=True, help="What was not accepted, and why; take it in after a fix.")
-users = typer.Typer(no_args_is_help=True, help="People who may sign in.")
-tokens = typer.Typer(no_args_is_help=True, help="API tokens for programs.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,8 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel="Run")(serve)
     app.command(rich_help_panel="Operate")(connectors)
     app.command(rich_help_panel="Operate")(verify)
-    for group, name in ((quarantine, "quarantine"), (users, "users"), (tokens, "tokens")):
-        app.add_typer(group, name=name, rich_help_panel="Operate")
+    app.add_typer(quarantine, name="quarantine", rich_help_panel="Operate")
 
 
 def demo(
@@ -197,65 +193,3 @@ def quarantine_discard(
     with target.open() as plant:
         count = plant.discard(**_chosen(ids, every, source=source, code=code, twin=twin))
     output.done(f"{count} discarded", discarded=count)
-
-
-@users.command("list")
-def users_list() -> None:
-    """Everybody who may sign in."""
-    with target.open() as plant:
-        rows = plant.access.users().items
-    columns = ["id", "name", "role", "disabled"]
-    output.rows("", rows, columns, empty="No users yet; `gemel users add NAME --role administrator`.")
-
-
-@users.command("add")
-def users_add(
-    name: str,
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
-    role: Annotated[str, typer.Option(help="viewer, operator, engineer or administrator.")] = "viewer",
-) -> None:
-    """Let a person sign in; asks for the password."""
-    with target.open() as plant:
-        user = plant.access.add_user(name, password, role)
-    output.done(f"{name} may sign in as {role}", id=user["id"])
-
-
-@users.command("erase")
-def users_erase(id: str) -> None:
-    """Erase a person: the name goes, what was done stays under a random id."""
-    with target.open() as plant:
-        plant.access.erase_user(id)
-    output.done(f"{id} is erased")
-
-
-@tokens.command("list")
-def tokens_list() -> None:
-    """Every API token, without its secret."""
-    with target.open() as plant:
-        rows = plant.access.tokens().items
-    output.rows("", rows, ["id", "name", "role", "expires", "last_used"], empty="No tokens; `gemel tokens add NAME`.")
-
-
-@tokens.command("add")
-def tokens_add(
-    name: str,
-    role: Annotated[str, typer.Option(help="viewer, operator, engineer or administrator.")] = "viewer",
-    days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good for.")] = 365,
-) -> None:
-    """Make an API token; it is shown once."""
-    expires = datetime.now(UTC) + timedelta(days=days)
-    with target.open() as plant:
-        made = plant.access.add_token(name, role, expires=expires)
-    if output.json:
-        output.value(made)
-    else:
-        output.console.print(made["secret"], markup=False)
-        output.note("Shown only now; give it as GEMEL_TOKEN or `Authorization: Bearer`.")
-
-
-@tokens.command("withdraw")
-def tokens_withdraw(id: str) -> None:
-    """End a token at once."""
-    with target.open() as plant:
-        plant.access.withdraw_token(id)
-    output.done(f"token {id} is withdrawn")

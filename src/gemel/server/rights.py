@@ -31,6 +31,11 @@ class Rights:
         self._ended = platform.gate.on_touch(self._touched)
         self._task = asyncio.create_task(self._follow())
 
+    @property
+    def watched(self) -> int:
+        """How many callers have something open that rests on their rights."""
+        return len(self._open)
+
     @contextlib.contextmanager
     def hold(self, call: Call, tell: Callable[[], None]) -> Iterator[None]:
         """Call `tell`, on the loop, whenever what the caller may do may be something else than before."""

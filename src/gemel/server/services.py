@@ -14,6 +14,7 @@ from gemel.server.bridge import Bridge, Threads
 from gemel.server.budget import Budget
 from gemel.server.call import Call
 from gemel.server.metrics import Metrics
+from gemel.server.oidc import Oidc
 from gemel.server.options import Options
 from gemel.server.pages import Pages
 from gemel.server.rights import Rights
@@ -58,6 +59,9 @@ class Services:
         self._looked: tuple[float, bool] | None = None
         self.bridge: Bridge
         self.stopping: asyncio.Event
+        settings = platform.folder.settings().sign_in
+        self.oidc = Oidc(settings, platform.supervisor.reach, platform.gate, platform.clock)
+        """Another system by which people sign in, if one is set."""
         self.watch: RegistryWatch
         self.rights: Rights
         self.port = options.port

@@ -70,6 +70,15 @@ class Watch:
 
     def bind(self, spec: ConnectorSpec) -> None:
         """Take or replace the bindings of a connector. Those of twins that are not known yet wait for them."""
+        before = self._specs.get(spec.id)
+        known = len(before.bindings) if before is not None else 0
+        if before is not None and spec.bindings[:known] == before.bindings:  # a gateway tells of ever more twins
+            self._specs[spec.id] = spec
+            self._bind(spec.id, spec.bindings[known:])
+            return
+        self._bind_all(spec)
+
+    def _bind_all(self, spec: ConnectorSpec) -> None:
         self.unbind(spec.id)
         self._specs[spec.id] = spec
         self.rules.source(spec.id)
@@ -84,7 +93,7 @@ class Watch:
     def bind_again(self) -> None:
         """Types changed: properties may be others now."""
         for spec in list(self._specs.values()):
-            self.bind(spec)
+            self._bind_all(spec)
 
     def _bind(self, source: str, bindings: Iterable[Binding]) -> None:
         bound = self._bound.setdefault(source, [])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
+from typing import Annotated
+
 import msgspec
-from litestar import delete, post, put
+from litestar import delete, get, post, put
+from litestar.params import QueryParameter
+from litestar.response import Response
 
 from gemel.access import Account, Decision
 from gemel.errors import Denied, GemelError, Unauthenticated
 from gemel.server.call import Call, call_of
-from gemel.server.cookies import set_cookie
+from gemel.server.cookies import read_cookie, set_cookie
 from gemel.server.encode import rfc3339
 from gemel.server.guard import PUBLIC, SELF, needs, speaks
 from gemel.server.http import Req, decoded
@@ -16,6 +21,9 @@ from gemel.server.options import API
 from gemel.server.routes.access import UserView, user_view
 
 __all__ = ["ROUTES", "noted", "signed_in"]
+
+CALLBACK = f"{API}/sign-in/callback"
+STATE = "gemel_sign_in"
 
 
 class SignIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -275,8 +283,7 @@ async def add_link(request: Req) -> LinkMade:
     gate = call.services.platform.gate
     account = gate.accounts.get(given.user)
     secret, ends = await call.services.waiting.run(gate.links.make, account, actor=call.who.id)
-    base = str(request.base_url).rstrip("/")
-    return LinkMade(account.id, secret, f"{base}/welcome#{secret}", rfc3339(ends))
+    return LinkMade(account.id, secret, f"{_root(request)}/welcome#{secret}", rfc3339(ends))
 
 
 @post(f"{API}/links/look", opt=PUBLIC | speaks(Given), status_code=200, tags=["access"], summary="Whose a link is")
@@ -301,7 +308,61 @@ async def use_link(request: Req) -> None:
     noted(call, "password", account.id, allowed=True)
 
 
+class Ways(msgspec.Struct):
+    """How people sign in."""
+
+    password: bool
+    other: str
+    """The name of another system by which they do; empty: there is none."""
+
+
+@get(f"{API}/sign-in", opt=PUBLIC, tags=["access"], summary="How people sign in here")
+async def ways(request: Req) -> Ways:
+    return Ways(True, call_of(request).services.oidc.name)
+
+
+@get(f"{API}/sign-in/other", opt=PUBLIC, tags=["access"], summary="Go to the other system to sign in (OpenID Connect)")
+async def begin_other(request: Req) -> Response[bytes]:
+    call = call_of(request)
+    address, state = await call.services.waiting.run(call.services.oidc.begin, _root(request) + CALLBACK)
+    secure = "; Secure" if call.secure else ""
+    call.cookies.append(f"{STATE}={state}; Path={CALLBACK}; HttpOnly; SameSite=Lax; Max-Age=600{secure}".encode())
+    return Response(b"", status_code=302, headers={"Location": address, "Cache-Control": "no-store"})
+
+
+@get(CALLBACK, opt=PUBLIC, tags=["access"], summary="Come back from the other system")
+async def come_back(
+    request: Req,
+    begun_as: Annotated[str, QueryParameter(name="state", max_length=200)] = "",
+    code: Annotated[str, QueryParameter(max_length=4000)] = "",
+    error: Annotated[str, QueryParameter(max_length=200)] = "",
+) -> Response[bytes]:
+    """Only the browser that began can end it. The session begins, and the browser goes to the start page."""
+    call = call_of(request)
+    begun = read_cookie(request.headers.get("cookie", ""), STATE)
+    try:
+        if error or not code or not begun or not secrets.compare_digest(begun.encode(), begun_as.encode()):
+            raise Unauthenticated(f"the other system let nobody in{f' ({error:.80})' if error else ''}; begin again")
+        account = await call.services.waiting.run(call.services.oidc.finish, begun_as, code)
+    except GemelError:
+        noted(call, "sign_in", "unknown", allowed=False)
+        raise
+    await signed_in(call, account)
+    return Response(b"", status_code=302, headers={"Location": "/", "Cache-Control": "no-store"})
+
+
+def _root(request: Req) -> str:
+    """The address that the browser knows; behind a proxy it is one of the origins that the operator named."""
+    known = str(request.base_url).rstrip("/")
+    host = known.partition("//")[2]
+    public = (one for one in call_of(request).services.options.origins if one.partition("//")[2] == host)
+    return next(public, known)
+
+
 ROUTES = [
+    ways,
+    begin_other,
+    come_back,
     sign_in,
     sign_out,
     set_up,

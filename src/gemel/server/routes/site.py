@@ -32,6 +32,8 @@ class Me(msgspec.Struct):
     """user, token, device or demo."""
     role: str
     """Empty of a device: it has no role, only its twins."""
+    party: str
+    """The organisation that one belongs to; empty: the operating one."""
     roles: list[str]
     """The role and all below it: viewer, operator, engineer, administrator."""
     demo: bool
@@ -64,6 +66,7 @@ async def me(request: Req) -> Me:
         name=name,
         kind=who.kind.lower(),
         role=roles[-1] if roles else "",
+        party=who.party,
         roles=roles,
         demo=who.kind == "Demo",
         expires=None if who.expires is None else rfc3339(who.expires),

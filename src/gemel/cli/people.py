@@ -1,0 +1,241 @@
+"""People, programs and other organisations: who may do what, why, and what they did."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from gemel.cli.show import output
+from gemel.cli.target import target
+
+__all__ = ["add_to"]
+
+users = typer.Typer(no_args_is_help=True, help="People who may sign in.")
+tokens = typer.Typer(no_args_is_help=True, help="API tokens for programs.")
+parties = typer.Typer(no_args_is_help=True, help="Other organisations that see some of the plant.")
+grants = typer.Typer(no_args_is_help=True, help="Who may do what to which twins, until when.")
+
+Twins = Annotated[list[str] | None, typer.Option("--twin", help="Id, with all that is part of it (may repeat).")]
+Actions = Annotated[list[str] | None, typer.Option("--action", help="read, write, command … (may repeat).")]
+Role = Annotated[str | None, typer.Option(help="viewer, operator, engineer or administrator.")]
+Party = Annotated[str, typer.Option(help="The organisation, if not your own.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    for group, name in ((users, "users"), (tokens, "tokens"), (parties, "parties"), (grants, "grants")):
+        app.add_typer(group, name=name, rich_help_panel="Operate")
+    app.command(rich_help_panel="Operate")(why)
+    app.command(rich_help_panel="Operate")(usage)
+    app.command(rich_help_panel="Operate")(audit)
+
+
+@users.command("list")
+def users_list() -> None:
+    """Everybody who may sign in."""
+    with target.open() as plant:
+        rows = plant.access.users().items
+    columns = ["id", "name", "role", "party", "kind", "disabled"]
+    output.rows("", rows, columns, empty="No users yet; `gemel users add NAME --role administrator`.")
+
+
+@users.command("add")
+def users_add(
+    name: str,
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+    role: Role = None,
+    party: Party = "",
+) -> None:
+    """Let a person sign in; asks for the password."""
+    with target.open() as plant:
+        user = plant.access.add_user(name, password, role, party=party)
+    output.done(f"{name} may sign in as {user['role'] or f'somebody of {party}'}", id=user["id"])
+
+
+@users.command("invite")
+def users_invite(name: str, role: Role = None, party: Party = "") -> None:
+    """Print a one-time link with which a person sets a password: a new one, or one who has forgotten it."""
+    with target.open() as plant:
+        known = next((one for one in plant.access.all_users() if name in {one["id"], one["name"]}), None)
+        user = known or plant.access.add_user(name, None, role, party=party)
+        made = plant.access.add_link(user["id"])
+    if output.json:
+        output.value(made)
+    else:
+        output.console.print(made["address"], markup=False, soft_wrap=True)
+        output.note(f"Shown only now; good once, until {made['ends']}.")
+
+
+@users.command("erase")
+def users_erase(id: str) -> None:
+    """Erase a person: the name goes, what was done stays under a random id."""
+    with target.open() as plant:
+        plant.access.erase_user(id)
+    output.done(f"{id} is erased")
+
+
+@tokens.command("list")
+def tokens_list() -> None:
+    """Every API token, without its secret."""
+    with target.open() as plant:
+        rows = plant.access.tokens().items
+    output.rows("", rows, ["id", "name", "role", "expires", "last_used"], empty="No tokens; `gemel tokens add NAME`.")
+
+
+@tokens.command("add")
+def tokens_add(
+    name: str,
+    role: Role = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good for.")] = 365,
+    owner: Annotated[str, typer.Option(help="The user or service that it acts for; oneself if left out.")] = "",
+    twin: Twins = None,
+    action: Actions = None,
+) -> None:
+    """Make an API token, perhaps for some twins and actions only; it is shown once."""
+    expires = datetime.now(UTC) + timedelta(days=days)
+    only = {"twins": twin} if twin else None
+    with target.open() as plant:
+        made = plant.access.add_token(name, role, expires=expires, owner=owner, actions=action or [], selector=only)
+    if output.json:
+        output.value(made)
+    else:
+        output.console.print(made["secret"], markup=False)
+        output.note("Shown only now; give it as GEMEL_TOKEN or `Authorization: Bearer`.")
+
+
+@tokens.command("withdraw")
+def tokens_withdraw(id: str) -> None:
+    """End a token at once."""
+    with target.open() as plant:
+        plant.access.withdraw_token(id)
+    output.done(f"token {id} is withdrawn")
+
+
+@parties.command("list")
+def parties_list() -> None:
+    """Every organisation, with how many people and grants it has."""
+    with target.open() as plant:
+        rows = plant.access.parties().items
+    output.rows("", rows, ["id", "name", "users", "grants", "disabled"], empty="None; `gemel parties add ID NAME`.")
+
+
+@parties.command("add")
+def parties_add(id: str, name: str) -> None:
+    """Add an organisation; it sees nothing until something is granted to it."""
+    with target.open() as plant:
+        plant.access.add_party(id, name)
+    output.done(f"{name} is a party; grant something to party:{id}", id=id)
+
+
+@parties.command("disable")
+def parties_disable(
+    id: str, again: Annotated[bool, typer.Option("--enable", help="Let them in again.")] = False
+) -> None:
+    """Let nobody of it in, at once."""
+    with target.open() as plant:
+        plant.access.change_party(id, disabled=not again)
+    output.done(f"{id} is {'let in again' if again else 'shut out'}", id=id, disabled=not again)
+
+
+@grants.command("list")
+def grants_list(
+    to: Annotated[str, typer.Option(help="Only to party:<id>, user:<id> or role:<role>.")] = "",
+    twin: Annotated[str, typer.Option(help="Only what is for this twin now.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Also what has ended or was revoked.")] = False,
+) -> None:
+    """What was granted, the newest first."""
+    with target.open() as plant:
+        rows = plant.access.grants(to=to, twin=twin, current=not every).items
+    columns = ["id", "to", "actions", "selected", "groups", "ends", "state"]
+    output.rows("", rows, columns, empty="Nothing is granted; `gemel grants add party:ID --twin TWIN --days 7`.")
+
+
+@grants.command("add")
+def grants_add(
+    to: Annotated[str, typer.Argument(help="party:<id>, user:<id or name> or role:<role>.")],
+    twin: Twins = None,
+    type: Annotated[list[str] | None, typer.Option(help="Twins of this type (may repeat).")] = None,
+    linked: Annotated[list[str] | None, typer.Option(help="part_of*:site-a, located_in:hall-2 (may repeat).")] = None,
+    stage: Annotated[list[str] | None, typer.Option(help="Twins in this stage of life (may repeat).")] = None,
+    everything: Annotated[bool, typer.Option("--everything", help="Every twin there is and will be.")] = False,
+    action: Actions = None,
+    group: Annotated[list[str] | None, typer.Option(help="Group of properties; all if left out.")] = None,
+    days: Annotated[float | None, typer.Option(min=0, help="Until so many days from now.")] = None,
+    starts: Annotated[str | None, typer.Option(help="From this moment on, RFC 3339.")] = None,
+    ends: Annotated[str | None, typer.Option(help="Until this moment, RFC 3339.")] = None,
+    history: Annotated[str, typer.Option(help="How much of the past: 30d, 0s, or a moment; all if left out.")] = "",
+    purpose: Annotated[str, typer.Option(help="What for.")] = "",
+) -> None:
+    """Grant something; without --action to read, follow, query and export."""
+    chosen: dict[str, Any] = {"twins": twin, "types": type, "linked": linked, "stages": stage}
+    selector = {name: listed for name, listed in chosen.items() if listed} | (
+        {"everything": True} if everything else {}
+    )
+    until = ends if days is None else (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    with target.open() as plant:
+        made = plant.access.grant(
+            to,
+            action or ["read", "subscribe", "query", "export"],
+            selector,
+            groups=group or [],
+            starts=starts,
+            ends=until,
+            history=history,
+            purpose=purpose,
+        )
+    told = f"until {made['ends']}" if made["ends"] else "until it is revoked"
+    output.done(f"{made['id']}: {', '.join(made['actions'])} of {made['selected']} to {made['to']}, {told}", **made)
+
+
+@grants.command("revoke")
+def grants_revoke(id: str) -> None:
+    """End a grant at once: what is open ends within a second."""
+    with target.open() as plant:
+        plant.access.revoke(id)
+    output.done(f"{id} is revoked", id=id)
+
+
+def why(
+    who: Annotated[str, typer.Argument(help="A user, a token's id, device:<id> or party:<id>.")],
+    action: Annotated[str, typer.Argument(help="read, write, command …")],
+    what: Annotated[str, typer.Argument(help="A twin, or a property of one: press-7.recipe")],
+) -> None:
+    """Why may somebody do something, or why not: by which grant or rule, and what would be needed."""
+    with target.open() as plant:
+        told = plant.access.why(who, action, what)
+    if output.json:
+        output.value(told)
+        return
+    of = f"{told['twin']}{'.' * bool(told['property'])}{told['property']}"
+    output.console.print(f"{'yes' if told['allowed'] else 'no'}: {action} on {of}", markup=False)
+    for reason in told["reasons"]:
+        output.console.print(f"  {reason['policy']}: {reason['told']}", markup=False)
+    for way in told["needed"]:
+        output.console.print(f"  would do: {way}", markup=False)
+
+
+def usage(
+    twin: Annotated[str, typer.Option(help="Only of this twin.")] = "",
+    party: Annotated[str, typer.Option(help="Only by this party.")] = "",
+    principal: Annotated[str, typer.Option(help="Only by this user, token or device.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+) -> None:
+    """Who used what in the last 30 days, and by which right."""
+    with target.open() as plant:
+        rows = plant.access.usage(twin=twin, party=party, principal=principal, limit=limit).items
+    columns = ["principal", "party", "twin", "action", "policy", "requests", "rows", "last"]
+    output.rows("", rows, columns, empty="Nobody used anything in that time.")
+
+
+def audit(
+    party: Annotated[str, typer.Option(help="Only by this party.")] = "",
+    principal: Annotated[str, typer.Option(help="Only by this user, token or device.")] = "",
+    resource: Annotated[str, typer.Option(help="Only on this twin, user, connector …")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+) -> None:
+    """The audit log, the newest first."""
+    with target.open() as plant:
+        rows = plant.access.audit(party=party, principal=principal, resource=resource, limit=limit).items
+    columns = ["time", "principal", "party", "action", "kind", "resource", "allowed", "policy", "detail"]
+    output.rows("", rows, columns, empty="There are no such entries.")
