@@ -1,6 +1,6 @@
 """Processes that give one order each, and kill themselves at the first, second, third … place where they could.
 
-python -m tests.commands.killed FOLDER [deduplicates]: a folder for each place, FOLDER/1, FOLDER/2 …, until one survives.
+python -m tests.commands.killed FOLDER [deduplicates]: a folder for each place, FOLDER/1, FOLDER/2 … until one survives
 The device is a file: what it carried out is appended and fsynced before it answers. What the caller was told is in
 `told.txt`.
 """

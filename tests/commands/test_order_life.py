@@ -116,6 +116,9 @@ class TestNotSent:
         world.turn()
         world.device.answer("unsent", detail="the line was busy")
         world.turn()
+        assert world.order(order.id).attempts == 1, "not at once: the line is given time"
+        world.step(1)
+        world.turn()
         assert states(world, order) == ["requested", "sent", "requested", "sent"]
         assert world.order(order.id).attempts == 2
 

@@ -10,50 +10,36 @@ import threading
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import structlog
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from gemel.clock import Clock
-from gemel.commands.agreement import agrees
 from gemel.commands.asking import controls_of, draft, placed
 from gemel.commands.book import find, moved, open_orders
 from gemel.commands.carrying import Carrier, Errand, Outcome, Result
+from gemel.commands.fate import AWAITED, DOUBTFUL, WAITING, Fate, Move
+from gemel.commands.links import Links
 from gemel.commands.order import PLATFORM, UNDER_WAY, Ask, Order, OrderKind, OrderState
 from gemel.commands.rules import Rules, Verdict
-from gemel.commands.ways import Ways, command_of, errand_of
+from gemel.commands.ways import Ways, errand_of
 from gemel.errors import GemelError, StorageFailed
-from gemel.intake import Intake, fitted
+from gemel.intake import Intake
 from gemel.registry import Directory
 from gemel.state import State
-from gemel.twin import Change, FailSafe, Quality, series_of
+from gemel.twin import Change, FailSafe, series_of
 
 __all__ = ["Dispatcher"]
 
 PAUSE_S = 0.5
 """How often it looks by itself: at deadlines, and at connectors that were not ready."""
 RETRY_S = 0.5
+AGAIN_S, LONGEST_AGAIN_S = 0.25, 10.0
+"""How long what did not leave waits until it is tried again, doubled each time."""
 _log = structlog.get_logger("gemel.commands")
 S = OrderState
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """An order is to go from one of some states into another."""
-
-    id: str
-    since: frozenset[OrderState]
-    to: OrderState
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-_AWAITED = frozenset({S.SENT})
-_WAITING = frozenset({S.REQUESTED})
-_DOUBTFUL = UNDER_WAY | {S.UNKNOWN}
 
 
 class Dispatcher:
@@ -78,6 +64,8 @@ class Dispatcher:
         self._closing = False
         self._open: dict[str, Order] = {}
         """By id, in the order of their numbers: what has not ended, and desired values of which nothing is known."""
+        self._not_before: dict[str, float] = {}
+        """Of those that did not leave: when they are tried again, in monotonic seconds."""
         self._left: set[str] = set()
         """Of those that were sent: what comes after them may follow."""
         self._watched: dict[int, str] = {}
@@ -86,14 +74,10 @@ class Dispatcher:
         """What was told and is not on stable storage yet."""
         self._seen = False
         self._listeners: list[Callable[[Order], None]] = []
-        self._ready: dict[str, bool] = {}
         self._over = ""
         """Why nothing that waits is to be sent."""
-        self._lost: set[str] = set()
-        """Connectors whose link was lost since it was looked at."""
-        self._safe_of = -1
-        self._safe_ways: Ways | None = None
-        self._safes: dict[str, dict[str, FailSafe]] = {}
+        self._links = Links(directory, ways)
+        self._fate = Fate(directory, state)
         self._thread = threading.Thread(target=self._run, name="gemel-commands", daemon=True)
 
     # from other threads
@@ -149,8 +133,7 @@ class Dispatcher:
 
     def unready(self, connector: str) -> None:
         """Its link was lost, however short; called on the writer's thread."""
-        with self._changed:
-            self._lost.add(connector)
+        self._links.lose(connector)
 
     def close(self) -> None:
         """Stop; what is under way stays as it is on stable storage."""
@@ -183,10 +166,8 @@ class Dispatcher:
         with self._changed:
             placed, self._placed = self._placed, []
             told, self._told = self._told, []
-            lost, self._lost = self._lost, set()
             over, self._over = self._over, ""
             self._seen = False
-        self._ready |= dict.fromkeys(lost, False)
         for order in placed:
             self._keep(order)
         self._hear(told)
@@ -194,7 +175,7 @@ class Dispatcher:
         if over:
             facts = {"reason": "restored", "detail": over}
             waiting = [one for one in self._open.values() if one.state is S.REQUESTED]
-            self._commit([Move(one.id, _WAITING, S.EXPIRED, facts) for one in waiting])
+            self._commit([Move(one.id, WAITING, S.EXPIRED, facts) for one in waiting])
         self._rules.sweep(self._clock.now())
         self._look_at_links()
         self._send()
@@ -214,9 +195,9 @@ class Dispatcher:
             self._keep(order)
             if order.state is S.SENT and not self._deduplicates(order):
                 detail = "Gemel stopped after it was sent; whether it was carried out cannot be known"
-                moves.append(Move(order.id, _AWAITED, S.UNKNOWN, {"reason": "restart", "detail": detail}))
+                moves.append(Move(order.id, AWAITED, S.UNKNOWN, {"reason": "restart", "detail": detail}))
             elif order.state is S.SENT:
-                moves.append(Move(order.id, _AWAITED, S.REQUESTED, {"reason": "", "detail": "to be sent again"}))
+                moves.append(Move(order.id, AWAITED, S.REQUESTED, {"reason": "", "detail": "to be sent again"}))
         self._commit([*self._observed(), *moves])
 
     def _deduplicates(self, order: Order) -> bool:
@@ -231,65 +212,20 @@ class Dispatcher:
         self._left.add(id)
         if order is None or outcome.result is Result.LEFT:
             return []
-        facts: dict[str, Any] = {"detail": outcome.detail}
-        if outcome.output is not None:
-            facts["output"] = outcome.output
-        match outcome.result:
-            case Result.UNSENT:
-                self._left.discard(id)
-                return [Move(id, _AWAITED, S.REQUESTED, facts | {"reason": "unsent"})]
-            case Result.DELIVERED:
-                return [Move(id, _AWAITED, S.DELIVERED, facts)]
-            case Result.ACKNOWLEDGED:
-                return [Move(id, frozenset({S.SENT, S.DELIVERED}), S.ACKNOWLEDGED, facts)]
-            case Result.DONE:
-                return self._done(order, outcome, facts)
-            case Result.REFUSED:
-                return [Move(id, UNDER_WAY, S.REFUSED, facts | {"reason": "device"})]
-            case _:
-                return [Move(id, UNDER_WAY, S.UNKNOWN, facts | {"reason": "no-answer"})]
-
-    def _done(self, order: Order, outcome: Outcome, facts: dict[str, Any]) -> list[Move]:
-        """The object says it is done: of a property its reported value tells, of a command its output."""
-        since = frozenset({S.SENT, S.DELIVERED, S.ACKNOWLEDGED})
-        if order.kind is OrderKind.PROPERTY:
-            return [Move(order.id, frozenset({S.SENT, S.DELIVERED}), S.ACKNOWLEDGED, facts)]
-        try:
-            facts["output"] = self._output(order, outcome.output or {})
-        except GemelError as error:
-            facts |= {"reason": "output", "detail": error.detail}
-            return [Move(order.id, frozenset({S.SENT, S.DELIVERED}), S.ACKNOWLEDGED, facts)]
-        return [Move(order.id, since, S.APPLIED, facts)]
-
-    def _output(self, order: Order, output: dict[str, Any]) -> dict[str, Any]:
-        """The outputs that the type names, checked; others are kept as they came. Raises InvalidValue."""
-        entry = self._directory.twin(order.twin)
-        command = None if entry is None else command_of(self._directory, entry, order.name)
-        checked = dict(output)
-        for one in command.output if command is not None else ():
-            if output.get(one.name) is not None:
-                checked[one.name] = fitted(f"the output of {order.twin}.{order.name}", one, output[one.name])
-        return checked
+        if outcome.result is Result.UNSENT:
+            self._left.discard(id)
+            wait_s = min(LONGEST_AGAIN_S, AGAIN_S * 2.0 ** min(order.attempts - 1, 10))
+            self._not_before[id] = self._clock.monotonic() + wait_s
+        return [self._fate.told(order, outcome)]
 
     def _observed(self) -> list[Move]:
         """Orders whose value is reported now."""
         moves = []
         for id in list(self._watched.values()):
             order = self._open.get(id)
-            if order is not None and order.state in _DOUBTFUL and self._agrees(order):
-                moves.append(Move(id, _DOUBTFUL, S.APPLIED, {"reason": "", "detail": ""}))
+            if order is not None and order.state in DOUBTFUL and self._fate.agrees(order):
+                moves.append(Move(id, DOUBTFUL, S.APPLIED, {"reason": "", "detail": ""}))
         return moves
-
-    def _agrees(self, order: Order, *, confirmed: bool = False) -> bool:
-        """The reported value is the desired one: told after the order was sent, or before and confirmed since."""
-        entry = self._directory.twin(order.twin)
-        ref = None if entry is None else entry.properties.get(order.name)
-        now = None if entry is None or ref is None else self._state.property(entry, order.name)
-        if ref is None or now is None or now.quality is not Quality.GOOD:
-            return False
-        later = now.position > order.sent_after
-        confirmed = confirmed or order.state is S.ACKNOWLEDGED
-        return (later or (confirmed and now.fresh)) and agrees(now.value, order.input, ref.property)
 
     def _overdue(self, now: int) -> list[Move]:
         moves = []
@@ -298,16 +234,9 @@ class Dispatcher:
                 continue
             if order.state is S.REQUESTED:
                 why = order.detail or self._why_not_sent(order)
-                moves.append(Move(order.id, _WAITING, S.EXPIRED, {"reason": "deadline", "detail": f"not sent: {why}"}))
-            elif order.kind is OrderKind.PROPERTY and self._agrees(order, confirmed=True):
-                moves.append(Move(order.id, UNDER_WAY, S.APPLIED, {"detail": "it was so already, and still is"}))
-            elif order.state is S.SENT or (order.state is S.DELIVERED and order.kind is OrderKind.COMMAND):
-                detail = "nothing came back by the deadline; whether it was carried out cannot be known"
-                facts = {"reason": "no-answer", "detail": detail}
-                moves.append(Move(order.id, UNDER_WAY, S.UNKNOWN, facts))
+                moves.append(Move(order.id, WAITING, S.EXPIRED, {"reason": "deadline", "detail": f"not sent: {why}"}))
             else:
-                facts = {"reason": "deadline", "detail": self._why_not_applied(order)}
-                moves.append(Move(order.id, UNDER_WAY, S.TIMED_OUT, facts))
+                moves.append(self._fate.over(order))
         return moves
 
     def _why_not_sent(self, order: Order) -> str:
@@ -318,54 +247,21 @@ class Dispatcher:
             return "no connector carries it"
         return self._carrier.ready(way.connector) or "earlier orders to this twin were under way"
 
-    def _why_not_applied(self, order: Order) -> str:
-        if order.kind is OrderKind.COMMAND:
-            return order.detail or "the object took it, and did not answer by the deadline"
-        entry = self._directory.twin(order.twin)
-        now = None if entry is None else self._state.property(entry, order.name)
-        told = "nothing" if now is None else f"{now.value!r:.80}{'' if now.fresh else ' (stale)'}"
-        return f"by the deadline {order.twin}.{order.name} reported {told}, not {order.input!r:.80}"
-
     # links that are lost and found
 
     def _look_at_links(self) -> None:
-        """Where a twin has a fail-safe: what waits expires while its link is lost, and the fail-safe is sent first when
-        the link is there, at the first time too."""
+        """What waits for a twin with a fail-safe expires while its link is lost; the fail-safe goes out first."""
         assert self._carrier is not None
-        safe = self._safe()
-        moves, found = [], []
-        for connector, twins in safe.items():
-            why, was = self._carrier.ready(connector), self._ready.get(connector)
-            self._ready[connector] = not why
-            if why or not was:
-                detail = f"the link was lost, and {{}} has a fail-safe{f' ({why})' if why else ''}"
-                moves += [
-                    Move(one.id, _WAITING, S.EXPIRED, {"reason": "link", "detail": detail.format(one.twin)})
-                    for one in self._open.values()
-                    if one.state is S.REQUESTED and one.twin in twins and one.actor != PLATFORM
-                ]
-            if not why and not was:
-                found.append(connector)
+        lost, found = self._links.look(self._carrier)
+        waiting = [one for one in self._open.values() if one.state is S.REQUESTED and one.actor != PLATFORM]
+        moves = []
+        for one in waiting if lost else ():
+            if (why := lost.get(one.twin)) is not None:
+                detail = f"the link was lost, and {one.twin} has a fail-safe{f' ({why})' if why else ''}"
+                moves.append(Move(one.id, WAITING, S.EXPIRED, {"reason": "link", "detail": detail}))
         self._commit(moves)
-        for connector in found:
-            for twin, fail_safe in safe[connector].items():
-                self._ask_for(twin, fail_safe)
-
-    def _safe(self) -> dict[str, dict[str, FailSafe]]:
-        """Connector → the twins it carries orders to that have a fail-safe."""
-        if self._safe_of == self._directory.revision and self._safe_ways is self._ways():
-            return self._safes
-        found: dict[str, dict[str, FailSafe]] = {}
-        ways = self._ways()
-        for twin in ways.twins():
-            entry = self._directory.twin(twin)
-            for control in controls_of(self._directory, entry) if entry is not None else ():
-                fail_safe = control.fail_safe
-                way = None if fail_safe is None else ways.of(twin, fail_safe.command or fail_safe.property)
-                if fail_safe is not None and way is not None:
-                    found.setdefault(way.connector, {})[twin] = fail_safe
-        self._safe_of, self._safe_ways, self._safes = self._directory.revision, ways, found
-        return found
+        for twin, fail_safe in found:
+            self._ask_for(twin, fail_safe)
 
     def _ask_for(self, twin: str, safe: FailSafe) -> None:
         entry, now = self._directory.twin(twin), self._clock.now()
@@ -403,7 +299,7 @@ class Dispatcher:
                     self._carrier.carry(errands[order.id], self.tell)
                 else:
                     facts = {"reason": verdict.reason, "detail": f"{verdict.detail}; nothing has left"}
-                    refused.append(Move(order.id, _AWAITED, S.REFUSED, facts))
+                    refused.append(Move(order.id, AWAITED, S.REFUSED, facts))
             self._commit(refused)
 
     def _due(self, carrier: Carrier) -> list[Order]:
@@ -416,7 +312,7 @@ class Dispatcher:
                 if order.state is S.SENT and order.id not in self._left:
                     held.add(order.twin)
         due = []
-        ways, ready = self._ways(), dict[str, str]()
+        ways, ready, moment = self._ways(), dict[str, str](), self._clock.monotonic()
         for order in self._open.values():
             if order.state is not S.REQUESTED or order.approval == "waiting" or order.twin in held:
                 continue
@@ -424,6 +320,8 @@ class Dispatcher:
             if way is None:
                 continue
             held.add(order.twin)
+            if self._not_before.get(order.id, 0.0) > moment:
+                continue
             if way.connector not in ready:
                 ready[way.connector] = carrier.ready(way.connector)
             if not ready[way.connector] and counts[order.twin] < self._in_flight(order.twin):
@@ -452,9 +350,9 @@ class Dispatcher:
             else:
                 attempts = order.attempts + 1
                 facts = {"connector": way.connector, "attempts": attempts, "reason": "", "detail": ""}
-                return [Move(order.id, _WAITING, S.SENT, facts), *self._replaced(order)]
+                return [Move(order.id, WAITING, S.SENT, facts), *self._replaced(order)]
         verdict = verdict or Verdict("binding", "no connector carries it any more")
-        return [Move(order.id, _WAITING, S.REFUSED, {"reason": verdict.reason, "detail": verdict.detail})]
+        return [Move(order.id, WAITING, S.REFUSED, {"reason": verdict.reason, "detail": verdict.detail})]
 
     def _replaced(self, order: Order) -> list[Move]:
         """Earlier values of the same property that were sent, and will not be reported any more."""
@@ -502,6 +400,7 @@ class Dispatcher:
         doubtful = order.state is S.UNKNOWN and order.kind is OrderKind.PROPERTY
         if order.ended and not doubtful:
             self._open.pop(order.id, None)
+            self._not_before.pop(order.id, None)
         else:
             self._open[order.id] = order
         if order.state is not S.SENT:
@@ -517,7 +416,7 @@ class Dispatcher:
             return
         series, watched = series_of(entry.number, ref.number), dict(self._watched)
         before = self._open.get(watched.get(series, ""))
-        if order.state in _DOUBTFUL:
+        if order.state in DOUBTFUL:
             if before is None or before.number <= order.number:
                 watched[series] = order.id
         elif watched.get(series) == order.id:

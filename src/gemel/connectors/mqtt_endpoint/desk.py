@@ -71,10 +71,17 @@ class Desk:
     """Takes what clients publish. What arrives while earlier messages are made durable is handed in together."""
 
     def __init__(
-        self, topics: Topics, port: Port, *, publish: Callable[[Publication], None], tell: Callable[[Message], None]
+        self,
+        topics: Topics,
+        port: Port,
+        *,
+        publish: Callable[[Publication], None],
+        tell: Callable[[Message], None],
+        answered: Callable[[str, bytes], None],
     ) -> None:
-        """`publish` passes a message on to subscribers, `tell` what the values are now."""
-        self._topics, self._port = topics, port
+        """`publish` passes a message on to subscribers, `tell` what the values are now; `answered` hears what the
+        device of a twin says of an order, and raises ValueError when it cannot be read."""
+        self._topics, self._port, self._answered = topics, port, answered
         self._publish, self._tell = publish, tell
         self._loop = asyncio.get_running_loop()
         self._filling: list[_Entry] = []
@@ -129,17 +136,29 @@ class Desk:
                 self._reject(entry, f"nothing has the topic {topic:.100}")
             else:
                 self._port.unbound(topic)
+        elif place.orders:
+            entry.code, entry.reason = Reason.NOT_AUTHORIZED, "orders come from the platform alone"
+            self._reject(entry, "published where it may not")
         elif not self._may(entry.sender.guest, place):
             entry.code, entry.reason = Reason.NOT_AUTHORIZED, "you may not publish on this topic"
             self._reject(entry, "published where it may not", self._meant(entry, place))
+        elif place.answers:
+            self._answer(entry, place.answers)
         elif place.twins:
             self._read(entry, place)
+
+    def _answer(self, entry: _Entry, twin: str) -> None:
+        try:
+            self._answered(self._port.guests.id_of(twin), entry.packet.payload)
+        except ValueError as error:
+            entry.code, entry.reason = Reason.PAYLOAD_FORMAT_INVALID, str(error)
+            self._reject(entry, "cannot be read")
 
     def _may(self, guest: Guest, place: Place) -> bool:
         guests = self._port.guests
         if place.relayed:
             return guests.may_pass_on(guest) and (not guest.device or place.device in ("", guest.device))
-        return all(guests.may_tell(guest, twin) for twin in place.twins)
+        return all(guests.may_tell(guest, twin) for twin in place.twins or (place.answers,))
 
     def _meant(self, entry: _Entry, place: Place) -> Message | None:
         """What a device says of twins that are not its own, so that it can be replayed once they are."""
@@ -221,7 +240,7 @@ class Desk:
 
     def _pass_on(self, entry: _Entry, place: Place) -> None:
         packet = entry.packet
-        if place.raw:
+        if place.raw and not place.answers:
             expiry = packet.message_expiry_interval
             publication = Publication(
                 packet.topic,

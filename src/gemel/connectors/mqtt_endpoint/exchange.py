@@ -138,11 +138,19 @@ class Exchange:
         guest, place = self._guests.get(session), self._topics.find(topic)
         if guest is None or place is None:
             return False
+        if place.orders:
+            return self._port.guests.may_tell(guest, place.orders)
+        if place.answers:
+            return False
         if place.relayed:
             return not (guest.device and place.device) or guest.device == place.device
         return all(self._port.guests.may_hear(guest, twin) for twin in place.twins)
 
     # messages
+
+    def is_heard(self, topic: str) -> bool:
+        """Whether somebody who may hear it is connected, and has subscribed to it."""
+        return any(one.session.send is not None and self._hears(one.session, topic) for one in self._tree.match(topic))
 
     def publish(self, publication: Publication) -> None:
         """Give it to all that subscribed to it and may hear it: once each, at the best quality that they asked for."""

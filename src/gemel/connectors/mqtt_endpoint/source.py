@@ -10,19 +10,21 @@ from typing import Any, ClassVar
 
 import mqtt5
 
-from gemel.connectors.base import Port
+from gemel.commands import Errand, Outcome, Tell, check_out
+from gemel.connectors.base import Port, Unsent
 from gemel.connectors.guests import ANYBODY, Guest
 from gemel.connectors.members import Member
 from gemel.connectors.mqtt_endpoint.connection import Connection
 from gemel.connectors.mqtt_endpoint.desk import Desk
 from gemel.connectors.mqtt_endpoint.exchange import Exchange
+from gemel.connectors.mqtt_endpoint.orders import Orders
 from gemel.connectors.mqtt_endpoint.reasons import Reason
 from gemel.connectors.mqtt_endpoint.settings import EndpointSettings
 from gemel.connectors.mqtt_endpoint.topics import Topics
 from gemel.connectors.mqtt_endpoint.websocket import WebSocket
 from gemel.connectors.mqtt_endpoint.wills import Wills
 from gemel.errors import GemelError, Unauthenticated
-from gemel.twin import Binding, check_id
+from gemel.twin import Binding, Direction, check_id
 
 __all__ = ["MqttEndpoint"]
 
@@ -47,11 +49,15 @@ class MqttEndpoint:
     def __init__(self, settings: EndpointSettings, bindings: Sequence[Binding]) -> None:
         self._settings = settings
         self._topics = Topics(settings, bindings)
+        self._running: _Running | None = None
+        for binding in bindings:
+            if binding.direction is not Direction.IN:
+                check_out(binding, ())
         self.ports: list[int] = []
         """Where it listens, in the order of `listen`; while it runs."""
 
     async def run(self, port: Port) -> None:
-        running = _Running(self._settings, self._topics, port)
+        running = self._running = _Running(self._settings, self._topics, port)
         secure = await asyncio.to_thread(_context, self._settings, port)
         async with contextlib.AsyncExitStack() as opened:
             opened.callback(port.guests.on_revoked(running.revoked))
@@ -71,6 +77,14 @@ class MqttEndpoint:
                     tasks.create_task(running.sweep())
             except BaseExceptionGroup as group:
                 raise group.exceptions[0] from None
+            finally:
+                self._running = None
+
+    async def act(self, errand: Errand, tell: Tell) -> Outcome:
+        """Publish an order to the twin's device; see `Actuator`."""
+        if self._running is None:
+            raise Unsent("the endpoint does not listen")
+        return await self._running.orders.act(errand, tell)
 
 
 class _Running:
@@ -81,7 +95,10 @@ class _Running:
         self._port = port
         self._loop = asyncio.get_running_loop()
         self.exchange = Exchange(settings, topics, port)
-        self.desk = Desk(topics, port, publish=self.exchange.publish, tell=self.exchange.tell)
+        self.orders = Orders(self.exchange, settings.prefix)
+        self.desk = Desk(
+            topics, port, publish=self.exchange.publish, tell=self.exchange.tell, answered=self.orders.answered
+        )
         self.places = ""
         self._connections: set[Connection] = set()
         self._by_client: dict[tuple[str, str], Connection] = {}

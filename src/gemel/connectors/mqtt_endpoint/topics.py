@@ -12,9 +12,12 @@ from gemel.connectors.mqtt_endpoint.settings import EndpointSettings
 from gemel.connectors.payloads import Reader, Router
 from gemel.connectors.topics import Template
 from gemel.intake import Message
-from gemel.twin import Binding
+from gemel.twin import Binding, Direction
 
-__all__ = ["Place", "Topics"]
+__all__ = ["ANSWERS", "ORDERS", "Place", "Topics"]
+
+ORDERS, ANSWERS = "~orders", "~answers"
+"""Below <prefix>/<twin>: what the device is asked to do or to be, and what it says of that."""
 
 _MOST_TOPICS = 50_000
 
@@ -22,10 +25,20 @@ _MOST_TOPICS = 50_000
 class Place:
     """One topic. `twins`: whom its messages speak of; none for what is only passed on."""
 
-    __slots__ = ("_bound", "_laid", "device", "raw", "twins")
+    __slots__ = ("_bound", "_laid", "answers", "device", "orders", "raw", "twins")
 
-    def __init__(self, *, bound: Reader | None = None, laid: LayoutReader | None = None, device: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        bound: Reader | None = None,
+        laid: LayoutReader | None = None,
+        device: str = "",
+        orders: str = "",
+        answers: str = "",
+    ) -> None:
         self._bound, self._laid = bound, laid
+        self.orders, self.answers = orders, answers
+        """The twin whose orders come here, or are answered here."""
         self.twins = bound.twins if bound is not None else laid.twins if laid is not None else frozenset()
         self.device = device
         """Of what is passed on: the only device that may use it; empty: any client."""
@@ -34,7 +47,7 @@ class Place:
 
     @property
     def relayed(self) -> bool:
-        return not self.twins
+        return not (self.twins or self.orders or self.answers)
 
     def read(self, payload: bytes, told: Mapping[str, str] | None) -> Message:
         """Raises Unreadable."""
@@ -52,7 +65,8 @@ class Topics:
 
     def __init__(self, settings: EndpointSettings, bindings: Sequence[Binding]) -> None:
         """Raises InvalidInput for bindings whose address is no topic."""
-        self._router = Router(bindings, settings.payload, settings.topics)
+        inward = [binding for binding in bindings if binding.direction is not Direction.OUT]
+        self._router = Router(inward, settings.payload, settings.topics)
         self._relay = [Template.parse(text) for text in settings.relay]
         self._prefix = settings.prefix
         self._places: dict[str, Place] = {}
@@ -76,6 +90,10 @@ class Topics:
             return Place(bound=bound)
         if (laid := layout_reader(self._prefix, topic)) is not None:
             return Place(laid=laid)
+        prefix, _, rest = topic.partition("/")
+        twin, _, what = rest.partition("/")
+        if self._prefix and prefix == self._prefix and twin and what in (ORDERS, ANSWERS):
+            return Place(orders=twin) if what == ORDERS else Place(answers=twin)
         if topic.startswith("$") or topic.split("/", 1)[0] == self._prefix:
             return None
         for template in self._relay:
