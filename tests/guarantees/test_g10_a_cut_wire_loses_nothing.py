@@ -26,6 +26,7 @@ from tests.guarantees.ledger import Ledger, tell
 from tests.guarantees.line import PLANT, connector, counted, hall, is_connected, wait_for
 
 MESSAGES = 60
+NAMES = {Mosquitto: "mosquitto", Broker: "nats-server"}
 
 
 class Device:
@@ -124,7 +125,7 @@ def test_the_wire_between_device_and_broker_is_cut_at_each_step(
         device = Device(port)
         for number in range(max(MESSAGES, 8 * len(cuts))):
             device.say(number)
-        check(platform, device, f"device and {type(broker).__name__}", len(cuts))
+        check(platform, device, f"device and {NAMES[type(broker)]}", len(cuts))
         assert not cutter.left
         device.close()
     loop.run(cutter.close())
@@ -152,7 +153,7 @@ def test_the_wire_between_broker_and_gemel_is_cut_at_each_step(
             device.wait()
             wait_for(platform, lambda before=before: len(cutter.left) < before)  # type: ignore[misc]
             wait_for(platform, lambda: is_connected(platform))
-        check(platform, device, f"{type(broker).__name__} and Gemel", len(cuts))
+        check(platform, device, f"{NAMES[type(broker)]} and Gemel", len(cuts))
         if isinstance(broker, Mosquitto):  # what was not acknowledged came again; nats-server waits half a minute first
             assert hall(platform).repeated >= 1
         device.close()

@@ -93,7 +93,7 @@ def test_the_librarys_reader_gets_a_gap_and_then_everything(plant: tuple[Platfor
         assert first.snapshot
         before = resident()
         total = an_hour(plant, hours=hours)
-        grown = resident() - before
+        grown = max(0, resident() - before)
         assert grown < ALLOWED_BYTES
         delta = reader.get(10)
         assert delta is not None
@@ -150,7 +150,7 @@ def test_a_live_socket_that_is_not_read_gets_a_gap_and_then_everything(
         until(live, "snap")
         before = resident()
         total = an_hour(plant, hours=1 + hours)  # the network's own buffers hold the beginning
-        grown = resident() - before
+        grown = max(0, resident() - before)
         assert grown < 2 * ALLOWED_BYTES
         gap = until(live, "gap")
         assert gap["to"] <= platform.position
@@ -179,7 +179,7 @@ def test_an_event_stream_that_is_not_read_holds_nobody(plant: tuple[Platform, St
             assert any(line.startswith(b"event: snapshot") for line in stream)
             before = resident()
             total = an_hour(plant, hours=hours)
-            grown = resident() - before
+            grown = max(0, resident() - before)
             assert grown < 2 * ALLOWED_BYTES
             last = -1
             for line in stream:
@@ -209,7 +209,7 @@ def test_a_download_that_is_not_read_holds_nobody_and_is_whole_in_the_end(
             assert b" 200 " in stream.readline()
             before = resident()
             an_hour(plant, total)
-            grown = resident() - before
+            grown = max(0, resident() - before)
             assert grown < ALLOWED_BYTES
             body = io.BytesIO(stream.read())
         rows = [line for line in body.read().splitlines() if b"line-1" in line]
