@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from gemel import open as open_plant
+from gemel.cli.connect import _table
 from gemel.errors import InvalidInput
 from tests.cli.test_commands import gemel
 from tests.connectors.opcua_server import PressServer
@@ -59,6 +61,13 @@ def test_what_is_missing_is_named_with_the_option_that_says_it(gemel, arguments,
 def test_a_choice_that_fits_nothing_is_refused(gemel, press):
     with pytest.raises(InvalidInput, match="none of what was found"):
         gemel("connect", "machine", "--kind", "opcua", "--endpoint", press.url, "--choose", "gas_*", "--yes")
+
+
+def test_units_in_brackets_are_shown_as_they_are():
+    point = {"property": {"name": "oil", "unit": "[degF]"}, "value": 1.5, "quality": "good", "address": "a"}
+    console = Console(record=True, width=100)
+    console.print(_table([point]))
+    assert "[degF]" in console.export_text()
 
 
 ANSWERS = ["opcua", "{url}", "oil_*", "press-3", "", "y"]

@@ -79,3 +79,6 @@ def test_births_at_a_broker_are_points_with_units(broker: Mosquitto, node: Node)
         found = looking.result()
     units = {point.property.name: point.property.unit for point in found.points}
     assert units["press_7_oil_temperature"] == "Cel"
+    values = {point.property.name: (point.value, point.quality) for point in found.points}
+    born = next(one for one in node.births["press-7"] if one["name"].endswith("Temperature"))
+    assert values["press_7_oil_temperature"] == (born["value"], "good")

@@ -432,6 +432,7 @@ def certified(folder: Path, name: str) -> tuple[Path, Path]:
         ({"url": "https://user:word@host/x"}, "no user, password"),
         ({"kinds": []}, "kinds says what is sent"),
         ({"timeout_s": 0}, "timeout_s"),
+        ({"kinds": ["event.", "condition.changed"]}, "no webhook carries them"),
     ],
 )
 def test_settings_that_make_no_webhook_are_refused(settings: dict[str, Any], reason: str) -> None:
@@ -446,12 +447,17 @@ def test_bindings_have_no_place_in_a_webhook() -> None:
         WebhookSink(settings, [Binding(address="a", twin="t", property="p")])
 
 
-async def test_a_secret_that_is_none_is_told_without_telling_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GEMEL_SECRET_HOOK", "whsec_!")
+@pytest.mark.parametrize(
+    "told", ["whsec_!", "recv.py", "whsec_c2hvcnQ=", SECRET.removeprefix("whsec_"), f"{SECRET}=\u00e4"]
+)
+async def test_a_secret_that_is_none_is_told_without_telling_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv("GEMEL_SECRET_HOOK", told)
     settings = WebhookSettings(url="https://example.com/x", secret=SecretRef(env="GEMEL_SECRET_HOOK"))
     with pytest.raises(InvalidInput, match="24 to 64 bytes") as refused:
         await sent(settings, Reach())
-    assert "whsec_!" not in str(refused.value)
+    assert told not in str(refused.value)
 
 
 def test_sinks_leave_no_threads_behind(platform: Platform, receiver: Receiver) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from gemel.cli.show import output
@@ -189,7 +190,12 @@ def _table(points: Sequence[dict[str, Any]]) -> Table:
             value += f" [yellow]({point['quality']})[/yellow]"
         place = point["address"] if len(point["address"]) < 60 else "…" + point["address"][-59:]
         table.add_row(
-            str(number), told["name"], value, told.get("unit", ""), told.get("kind", "number"), output.cell(place)
+            str(number),
+            told["name"],
+            value,
+            escape(told.get("unit", "")),
+            told.get("kind", "number"),
+            output.cell(place),
         )
     return table
 

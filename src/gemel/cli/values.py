@@ -306,7 +306,7 @@ def _column(text: str) -> Column:
 def print_now(values: dict[str, Any], units: dict[str, str]) -> None:
     rows = []
     for name, value in sorted(values.items()):
-        state = "fresh" if value.fresh else "[yellow]stale[/yellow]"
+        state = "fresh" if value.fresh else "stale"
         rows.append(
             {
                 "property": name,

@@ -9,7 +9,7 @@ import msgspec
 from gemel.connectors.discovery import Found, Search, points_of
 from gemel.connectors.drafts import name_of
 from gemel.connectors.reach import Reach
-from gemel.connectors.sparkplug.proposal import born, document_of_births
+from gemel.connectors.sparkplug.proposal import born, document_of_births, values_of
 from gemel.connectors.sparkplug.settings import SparkplugSettings
 from gemel.twin import Plant
 
@@ -25,6 +25,7 @@ async def discover(settings: SparkplugSettings, search: Search, reach: Reach) ->
     births = await born(own, reach=reach, listen_s=search.seconds)
     births = {key: metrics for key, metrics in births.items() if "/".join(key).startswith(search.where)}
     plant = msgspec.convert(document_of_births(births, connector="sparkplug", settings={}), Plant)
+    points = points_of(plant, name_of, values_of(births))
     notes = [] if births else [f"no edge node was born within {search.seconds:g} s; listen longer, or start it again"]
     name = plant.twins[0].name if plant.twins else ""
-    return Found(kind="sparkplug", settings={}, points=points_of(plant, name_of), name=name, notes=notes)
+    return Found(kind="sparkplug", settings={}, points=points, name=name, notes=notes)

@@ -19,11 +19,11 @@ from gemel.connectors.sparkplug.node import decode
 from gemel.connectors.sparkplug.routing import NAMESPACE
 from gemel.connectors.sparkplug.settings import SparkplugSettings
 from gemel.connectors.sparkplug.source import rebirth_request
-from gemel.connectors.sparkplug.values import Unreadable, kind_of, properties_of
+from gemel.connectors.sparkplug.values import Unreadable, kind_of, properties_of, quality_of, value_of
 from gemel.connectors.symbols import ucum_of_symbol
 from gemel.twin import Binding, ConnectorSpec, Kind, Plant, PropertyType, TwinSpec, TwinType
 
-__all__ = ["BornMetric", "born", "document_of_births", "propose"]
+__all__ = ["BornMetric", "born", "document_of_births", "propose", "values_of"]
 
 _NOT_IN_ADDRESSES = frozenset("{}+#\0")
 _OF_THE_PROTOCOL = ("Node Control/", "Device Control/", "bdSeq")
@@ -35,6 +35,8 @@ class BornMetric(NamedTuple):
     name: str
     datatype: int
     properties: Mapping[str, Any]
+    value: Any = None
+    """As it was born; None where it is not known, or of a type that is not taken."""
 
 
 Births = dict[tuple[str, str], list[BornMetric]]
@@ -91,11 +93,29 @@ def _hear(births: Births, topic: list[str], payload: bytes) -> str:
         return "" if (node, device) in births else node
     with contextlib.suppress(Unreadable):
         births[node, device] = [
-            BornMetric(metric.name, metric.datatype, properties_of(metric))
+            BornMetric(metric.name, metric.datatype, properties_of(metric), _value(metric))
             for metric in decode(payload).metrics
             if metric.name
         ]
     return ""
+
+
+def _value(metric: Any) -> Any:
+    with contextlib.suppress(Unreadable):
+        return None if metric.is_null else value_of(metric, metric.datatype)
+    return None
+
+
+def values_of(births: Births) -> dict[str, tuple[Any, str]]:
+    """Address → value and quality, as they were born."""
+    return {
+        f"{node}/{device}#{one.name}" if device else f"{node}#{one.name}": (
+            one.value,
+            quality_of(dict(one.properties)).name.lower(),
+        )
+        for (node, device), metrics in births.items()
+        for one in metrics
+    }
 
 
 def document_of_births(births: Births, *, connector: str, settings: dict[str, Any]) -> dict[str, Any]:
