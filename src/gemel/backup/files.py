@@ -8,7 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Stored", "copy", "digest", "fsync", "fsync_tree", "stored"]
+from gemel.disk import sync
+
+__all__ = ["Stored", "copy", "digest", "fsync_tree", "stored"]
 
 _PART = 1 << 20
 
@@ -41,7 +43,7 @@ def copy(source: Path, target: Path) -> tuple[int, str]:
         writing.flush()
         os.fsync(writing.fileno())
     aside.replace(target)
-    fsync(target.parent)
+    sync(target.parent)
     return size, seen.hexdigest()
 
 
@@ -59,16 +61,7 @@ def stored(folder: Path, path: Path) -> Stored:
     return Stored(path.relative_to(folder).as_posix(), path.stat().st_size, digest(path))
 
 
-def fsync(path: Path) -> None:
-    """Of a file or a folder."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def fsync_tree(folder: Path) -> None:
     """Every file and folder below and including this one."""
     for path in (*folder.rglob("*"), folder):
-        fsync(path)
+        sync(path)

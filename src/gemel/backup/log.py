@@ -21,10 +21,10 @@ from typing import BinaryIO
 import msgspec
 import structlog
 
-from gemel.backup.files import fsync
 from gemel.backup.manifest import Manifest
 from gemel.backup.restore import Goal
 from gemel.database import Database
+from gemel.disk import sync
 from gemel.errors import Corrupt, InvalidInput, NotFound
 
 __all__ = ["Log", "Segment", "replay", "segments"]
@@ -238,7 +238,7 @@ class Log:
             out.flush()
             os.fsync(out.fileno())
         aside.replace(path)
-        fsync(self.folder)
+        sync(self.folder)
         self._previous = sha256(head).hexdigest()
         self._index += 1
         self.position = row[1]

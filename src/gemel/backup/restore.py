@@ -14,12 +14,13 @@ import yaml
 from sqlalchemy import Connection
 
 from gemel.backup.create import CATALOGUE, EPOCH, SECRETS, epoch_of
-from gemel.backup.files import Stored, copy, fsync, fsync_tree
+from gemel.backup.files import Stored, copy, fsync_tree
 from gemel.backup.manifest import Manifest
 from gemel.backup.rows import copy_rows
 from gemel.backup.vault import Progress, Vault, check
 from gemel.clock import to_rfc3339
 from gemel.database import Database
+from gemel.disk import sync
 from gemel.erasure import LEDGER
 from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from gemel.folder import DATABASE, SETTINGS
@@ -220,5 +221,5 @@ def adopt(folder: Path, now: int, change: Callable[[Callable[[Connection], Seque
         said = Change(kind=RESTORED_KIND, subject="plant", time=now, source="backup", id=restored.epoch, body=body)
         change(lambda _: [said])
         path.replace(folder / EPOCH)
-        fsync(folder)
+        sync(folder)
     return epoch_of(folder)

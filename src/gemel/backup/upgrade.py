@@ -11,8 +11,8 @@ import msgspec
 import structlog
 
 import gemel
-from gemel.backup.files import fsync
 from gemel.database import Database
+from gemel.disk import sync
 from gemel.errors import Conflict, NewerFormat, NotFound
 from gemel.folder import DATABASE, Folder
 from gemel.journal import SqlJournal
@@ -96,7 +96,7 @@ def _write(path: Path, data: bytes) -> None:
         out.flush()
         os.fsync(out.fileno())
     aside.replace(path)
-    fsync(path.parent)
+    sync(path.parent)
 
 
 def _end(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -118,7 +118,7 @@ def _keep(folder: Path, database: Database, version: str, revision: str, now: in
     finally:
         source.close()
         target.close()
-    fsync(place / DATABASE)
+    sync(place / DATABASE)
     _write(place / "kept.json", msgspec.json.encode(Kept(version, revision, sequence, position, now)))
 
 
@@ -137,12 +137,12 @@ def rollback(folder: Path) -> Kept:
         _refuse_what_would_be_lost(folder, kept)
         aside = folder / f"{DATABASE}.rollback"
         shutil.copyfile(place / DATABASE, aside)
-        fsync(aside)
+        sync(aside)
         for name in (f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}.main.head"):
             (folder / name).unlink(missing_ok=True)
         aside.replace(folder / DATABASE)
         (folder / FORMAT).unlink(missing_ok=True)
-        fsync(folder)
+        sync(folder)
     finally:
         held.release()
     return kept

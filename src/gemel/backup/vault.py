@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from gemel.backup.files import Stored, copy, digest, fsync
+from gemel.backup.files import Stored, copy, digest
 from gemel.backup.manifest import MANIFEST, Manifest
+from gemel.disk import sync
 from gemel.erasure import LEDGER
 from gemel.errors import Corrupt, InvalidInput, NotFound
 
@@ -76,7 +77,7 @@ class Vault:
         told = plant / LEDGER
         if told.exists() and (not self.ledger.exists() or told.read_bytes() != self.ledger.read_bytes()):
             copy(told, self.ledger)
-            fsync(self.folder)
+            sync(self.folder)
 
     def place(self, id: str) -> Path:
         return self.backups / id
@@ -114,9 +115,9 @@ class Vault:
             out.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
             out.flush()
             os.fsync(out.fileno())
-        fsync(draft)
+        sync(draft)
         draft.rename(self.place(manifest.id))
-        fsync(self.backups)
+        sync(self.backups)
 
     def keep(self, count: int) -> list[str]:
         """Delete all but the newest `count` backups, and the shared files that no other needs. Returns their ids."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemel.cli.show import output
+from gemel.cli.storage import size
 from gemel.cli.target import target
 from gemel.cli.values import moment_of
 from gemel.client import Client
@@ -61,7 +62,7 @@ def create(
     place = str(to.absolute()) if to else ""
     with target.open() as plant:
         made = _watched(plant, "Backing up", lambda: plant.backups.make(place, secrets=with_secrets or None))
-    output.done(f"{made['id']}: position {made['position']:,}, {made['size']:,} bytes, {made['seconds']} s", **made)
+    output.done(f"{made['id']}: position {made['position']:,}, {size(made['size'])} in {made['seconds']:.1f} s", **made)
 
 
 @backup.command("list")
@@ -69,17 +70,22 @@ def listing(source: Annotated[Path | None, typer.Argument(help="Where they are (
     """Which backups there are; without a folder also when the last one and the last drill were."""
     from gemel.backup import Vault
 
-    empty = "No backups yet; make one with `gemel backup create FOLDER`."
     if source is not None:
-        output.rows("", [_row(one) for one in Vault(source).all()], COLUMNS, empty=empty)
+        _show([_row(one) for one in Vault(source).all()])
         return
     with target.open() as plant:
         standing = plant.backups.standing()
     if output.json:
         output.value(standing)
         return
-    output.rows("", standing.pop("items"), COLUMNS, empty=empty)
+    _show(standing.pop("items"))
     output.rows("", [standing], [name for name, value in standing.items() if value not in ("", None, 0.0)], empty="")
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    if not output.json:
+        rows = [{**row, "size": size(row["size"])} for row in rows]
+    output.rows("", rows, COLUMNS, empty="No backups yet; make one with `gemel backup create FOLDER`.")
 
 
 def _row(made: Manifest) -> dict[str, Any]:
@@ -182,6 +188,7 @@ def upgrade(folder: Annotated[Path | None, typer.Argument(help="The plant's fold
     if not Folder.exists(place):
         raise NotFound(f"there is no plant in {place}")
     output.note(f"opening {place} with Gemel {gemel.__version__} …")
+    before = _copies(place)
     with gemel.open(place, run_connectors=False) as plant, output.progress("Computing every hash") as bars:
         bar = bars.add_task("", total=None)
         found = plant.verify(progress=lambda done, blocks: bars.update(bar, completed=done, total=blocks))
@@ -189,13 +196,21 @@ def upgrade(folder: Annotated[Path | None, typer.Argument(help="The plant's fold
     if not found.ok:
         output.console.print(f"[red]✗ block {found.damaged}[/red]: {found.reason}")
         raise typer.Exit(1)
+    back = f"The way back, until something is accepted: gemel rollback {place}"
     output.done(
-        f"{place} is of this version ({revision}); {found.blocks:,} blocks are as written. The way back, until "
-        f"something is accepted: gemel rollback {place}",
+        f"{place} is of this version ({revision}); {found.blocks:,} blocks are as written. "
+        + (back if _copies(place) != before else "Its tables were so already: nothing was changed."),
         folder=str(place),
         schema=revision,
         blocks=found.blocks,
     )
+
+
+def _copies(place: Path) -> set[tuple[str, int]]:
+    """The copies from before an upgrade, and when each was made."""
+    from gemel.backup.upgrade import KEPT
+
+    return {(path.name, path.stat().st_mtime_ns) for path in (place / KEPT).glob("*")}
 
 
 def rollback(folder: Annotated[Path | None, typer.Argument(help="The plant's folder (default: --at).")] = None) -> None:

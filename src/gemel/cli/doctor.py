@@ -59,6 +59,9 @@ def doctor(
             output.console.print(f"{mark} [bold]{output.cell(one['part'])}[/bold]  {output.cell(one['told'])}")
             if one["way_out"]:
                 output.console.print(f"    → {output.cell(one['way_out'])}")
+        counts = {level: sum(one["level"] == level for one in found) for level in MARKS}
+        told = f"{counts['bad']} do not work, {counts['warn']} to look at soon, {counts['ok']} well"
+        output.console.print(told if counts["bad"] or counts["warn"] else "All is well.")
     if any(one["level"] == "bad" for one in found):
         raise typer.Exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -48,9 +49,12 @@ def installed(name: str) -> Path:
 
 def load(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
     """Load extensions into `connection`. Raises MissingExtra."""
-    with tempfile.TemporaryDirectory(prefix="gemel-duckdb-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gemel-duckdb-", ignore_cleanup_errors=True) as folder:
         for name in names:
             link = Path(folder) / f"{_ENTRY[name]}.duckdb_extension"
-            link.symlink_to(installed(name))
+            try:
+                link.symlink_to(installed(name))
+            except OSError:  # Windows allows links to administrators alone
+                shutil.copyfile(installed(name), link)
             quoted = str(link).replace("'", "''")
             connection.execute(f"LOAD '{quoted}'")

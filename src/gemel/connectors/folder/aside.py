@@ -16,6 +16,8 @@ __all__ = ["Dropped", "Inbox"]
 
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart")
 _MOST_NAME = 200
+_PLAINLY = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+"""No link, no waiting at a pipe, nothing for other programs; Windows has the last of these alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Inbox:
     def open(self, dropped: Dropped) -> BinaryIO:
         """Raises InvalidInput for what is no plain file, OSError for one that is gone."""
         try:
-            descriptor = os.open(dropped.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(dropped.path, _PLAINLY)
         except OSError as error:
             if dropped.path.is_symlink():
                 raise InvalidInput("it is a link; links are not followed") from None

@@ -116,7 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def _until_stopped(work: Coroutine[Any, Any, int]) -> None:
     task = asyncio.create_task(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with contextlib.suppress(NotImplementedError):  # Windows: it is ended without being asked
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
 

@@ -157,7 +157,8 @@ async def _serve(machine: Machine, playback: Playback, *, once: bool) -> None:
     async with machine:
         print(machine.url, flush=True)  # noqa: T201  # whoever started us waits for this line
         task = asyncio.create_task(machine.play(playback, once=once))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        with contextlib.suppress(NotImplementedError):  # Windows: it is ended without being asked
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
