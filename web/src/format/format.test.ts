@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { number } from "./number";
+import { size } from "./size";
 import { stateClass } from "./state";
 import { fromWall, moment, offset_min, span, toMs, toWall } from "./time";
 import { humanUnit, withUnit } from "./unit";
@@ -58,6 +59,16 @@ describe("a number", () => {
 
   it("follows the reader's marks", () => expect(number(1234.5, "de")).toBe("1.235"));
   it("has no negative zero", () => expect(number(-0, "en")).toMatch(/^-?0$/));
+});
+
+describe("a size", () => {
+  it.each([
+    [0, "0\u202fkB"],
+    [1, "1\u202fkB"],
+    [21_400_000, "21.4\u202fMB"],
+    [2_000_000_000, "2\u202fGB"],
+    [3.25e12, "3.3\u202fTB"],
+  ])("of %d bytes is %s", (bytes, text) => expect(size(bytes, "en")).toBe(text));
 });
 
 describe("a moment", () => {
