@@ -23,7 +23,7 @@ from gemel.connectors.mtconnect.devices import read_devices
 from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
 from gemel.errors import GemelError
-from gemel.twin import ConnectorSpec, LifeStage, Plant, Site
+from gemel.twin import Computed, ConnectorSpec, Kind, LifeStage, Plant, PropertyType, Site, TwinType
 
 __all__ = ["DATA", "MACHINES", "Machine", "Shop", "model", "plant"]
 
@@ -91,6 +91,25 @@ MACHINES = (
     Machine("Hurco02", "mqtt", "Hurco02-20170306-20170307.shdr.gz", "2017-03-06T10:06:00Z"),
     Machine("Hurco04", "opcua", "Hurco04-20170124-20170125.shdr.gz", "2017-01-24T17:33:00Z"),
 )
+
+
+WORKED_OUT = (
+    PropertyType(
+        name="working",
+        kind=Kind.BOOLEAN,
+        title="Working",
+        description="Whether any path of the machine executes a program.",
+        computed=Computed(expression="bool_or(all_parts.execution = 'ACTIVE')"),
+    ),
+    PropertyType(
+        name="peak_load",
+        unit="%",
+        title="Highest load",
+        description="Of all axes that tell theirs.",
+        computed=Computed(expression="max(all_parts.load) FILTER (WHERE all_parts.load IS NOT NULL)"),
+    ),
+)
+"""What no machine tells, and the platform works out for each."""
 
 
 class Shop:
@@ -208,12 +227,18 @@ def plant(urls: dict[str, str] | None = None) -> Plant:
     used = {type_ for twin in twins for type_ in twin.types}
     return Plant(
         site=Site(name="Machine shop (demo)", time_zone="America/New_York"),
-        types=tuple(type_ for type_ in whole.types if type_.id in used),
+        types=tuple(_with_computed(type_) for type_ in whole.types if type_.id in used),
         twins=tuple(twins),
         connectors=tuple(
             _connector(machine, specs[machine.device], urls[machine.device]) for machine in MACHINES if urls
         ),
     )
+
+
+def _with_computed(type_: TwinType) -> TwinType:
+    if type_.id != "machine_tool":
+        return type_
+    return msgspec.structs.replace(type_, properties=(*type_.properties, *WORKED_OUT))
 
 
 def _connector(machine: Machine, spec: ConnectorSpec, url: str) -> ConnectorSpec:
