@@ -10,7 +10,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 import gemel
 from gemel.commands import OrderState
 from gemel.connectors.ports import free_port
-from gemel.state import Selection
 
 S = OrderState
 PLANT = """
@@ -33,9 +32,8 @@ def plant(tmp_path_factory):
     port = free_port()
     with gemel.open(tmp_path_factory.mktemp("devices") / "plant") as opened:
         opened.apply(PLANT % port)
-        with opened.subscribe(Selection(twins=("connector.devices",))) as changes:
-            while opened.commander.dispatcher._carrier.ready("devices"):
-                assert changes.get(30) is not None
+        while opened.supervisor.ready("devices"):
+            assert opened.journal.wait(opened.position + 1, 30)  # how it is, is written every few seconds
         yield opened, port
 
 
