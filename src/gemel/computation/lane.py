@@ -140,7 +140,8 @@ class Lane:
     def wait(self, position: Position, timeout_s: float) -> bool:
         """Until everything up to a position is computed."""
         with self._changed:
-            return self._changed.wait_for(lambda: self.position >= position or self._closing, timeout_s)
+            self._changed.wait_for(lambda: self.position >= position or self._closing, timeout_s)
+            return self.position >= position
 
     # --- rounds ------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from gemel.computation.fitting import fitted
 from gemel.computation.lane import Evaluate
 from gemel.computation.program import Program
 from gemel.computation.timeline import Timeline, timeline
-from gemel.errors import InvalidInput, InvalidQuery, UnknownProperty, UnknownType
+from gemel.errors import InvalidInput, InvalidQuery, NotYet, UnknownProperty, UnknownType
 from gemel.history import History
 from gemel.intake import COMPUTED, Intake, Receipt
 from gemel.registry import Registry
@@ -30,6 +30,8 @@ AT_ONCE = 200_000
 """Values of one submission."""
 MOST = 50_000_000
 """Values of one redo."""
+
+HISTORY_WITHIN_S = 60.0
 
 _Ints = NDArray[np.int64]
 
@@ -72,13 +74,14 @@ class Redo:
         actor: str = "",
         progress: Callable[[float], None] | None = None,
     ) -> Redone:
-        """Of all twins of the type, or of these. Raises UnknownType, UnknownProperty, InvalidInput, InvalidQuery."""
+        """Of all twins of the type, or of these. Raises UnknownType, UnknownProperty, InvalidInput, InvalidQuery, NotYet."""
         if end <= start:
             raise InvalidQuery("the interval ends before it begins; give from < to")
         program = self._program(type_id, name)
         version = self._registry.type(type_id).version
         rows = self._rows(program, twins)
-        self._history.wait(self._intake_position())
+        if not self._history.wait(self._intake_position(), HISTORY_WITHIN_S):
+            raise NotYet(f"the history has not followed within {HISTORY_WITHIN_S:.0f} s; try again when it has")
         written: list[Receipt] = []
         for done, row in enumerate(rows.tolist()):
             written += self._of_twin(program, row, (start, end))
