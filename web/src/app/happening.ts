@@ -4,7 +4,7 @@ import type { Condition, HappenedEvent } from "../api/model";
 import type { Key } from "../i18n/texts";
 import { toMs } from "../format/time";
 import { humanise } from "../format/words";
-import { t } from "../i18n/index.svelte";
+import { t, tOr } from "../i18n/index.svelte";
 import { deviceHref, twinHref, typeHref } from "./hrefs";
 import { conditionTold } from "./told";
 
@@ -28,7 +28,7 @@ const HIDDEN = new Set(["property", "event", "level", "severity", "code", "text"
 export function happening(event: HappenedEvent): Happening {
   const body = event.body ?? {};
   const about = body.property ?? body.event;
-  const line = event.kind === "condition.changed" ? ofCondition(body) : event.kind in CONNECTION ? ofConnection(event.kind, body) : ofEvent(event.kind, body);
+  const line = lineOf(event.kind, body);
   return {
     ...line,
     key: `${event.position}-${event.twin}-${event.kind}-${String(about ?? "")}`,
@@ -42,6 +42,22 @@ export function happening(event: HappenedEvent): Happening {
 }
 
 type Line = Pick<Happening, "level" | "text"> & { source?: string };
+
+function lineOf(kind: string, body: Record<string, unknown>): Line {
+  if (kind === "condition.changed") return ofCondition(body);
+  if (kind in CONNECTION) return ofConnection(kind, body);
+  if (kind.startsWith("command.")) return ofOrder(kind.slice("command.".length), body);
+  return ofEvent(kind, body);
+}
+
+/** A step of an order: what it is to do or to be, how far it came, and why no farther. */
+function ofOrder(state: string, body: Record<string, unknown>): Line {
+  const wanted = body.kind === "property" && "input" in body ? ` → ${String(body.input)}` : "";
+  const told = [`${tOr("orders.state", state)}${wanted}`, body.detail].filter(Boolean).join(": ");
+  return { level: FAILED.has(state) ? "warning" : null, text: told, source: humanise(String(body.name ?? "")) };
+}
+
+const FAILED = new Set(["refused", "timed_out", "expired", "unknown"]);
 
 function ofEvent(kind: string, body: Record<string, unknown>): Line {
   const failed = kind === "backup.failed" || (kind === "backup.drilled" && body.ok === false);

@@ -33,6 +33,7 @@ export default {
     en: "No functional-safety system: what protects people is in the machine.",
     de: "Kein System der funktionalen Sicherheit: Was Menschen schützt, ist in der Maschine.",
   },
+  "orders.state.approved": { en: "approved", de: "freigegeben" },
   "orders.state.requested": { en: "requested", de: "angefragt" },
   "orders.state.sent": { en: "sent", de: "gesendet" },
   "orders.state.delivered": { en: "delivered", de: "zugestellt" },
