@@ -126,7 +126,9 @@ class RecordingPort:
         self.notes.append(detail)
         self._told.set()
 
-    def reject(self, reason: str, raw: bytes | str, *, address: str = "", source: str = "") -> None:
+    def reject(
+        self, reason: str, raw: bytes | str, *, address: str = "", source: str = "", message: Message | None = None
+    ) -> None:
         self.rejected.append((f"{reason} ({address or source})" if address or source else reason, raw))
         self._told.set()
 
