@@ -103,6 +103,18 @@ class TestAsking:
         assert says in answer.json()["detail"]
 
 
+class TestFollowing:
+    def test_every_step_is_pushed_to_whoever_follows_the_twin(self, plant, skid):
+        with plant.subscribe(["pump-1"]) as changes:
+            assert changes.get(20).snapshot
+            order = plant.command("pump-1", "stop", wait_s=20)
+            seen = []
+            while "command.applied" not in seen:
+                events = changes.get(20).events
+                seen += [event["kind"] for event in events if event["body"].get("order") == order["id"]]
+        assert seen == ["command.requested", "command.sent", "command.applied"]
+
+
 class TestOnce:
     def test_the_same_key_is_the_same_order(self, plant, skid):
         first = plant.set("pump-1", "batch", 7, key="shift-1", wait_s=20)
