@@ -74,7 +74,10 @@ class Redo:
         actor: str = "",
         progress: Callable[[float], None] | None = None,
     ) -> Redone:
-        """Of all twins of the type, or of these. Raises UnknownType, UnknownProperty, InvalidInput, InvalidQuery, NotYet."""
+        """Of all twins of the type, or of these.
+
+        Raises UnknownType, UnknownProperty, InvalidInput, InvalidQuery, NotYet.
+        """
         if end <= start:
             raise InvalidQuery("the interval ends before it begins; give from < to")
         program = self._program(type_id, name)
