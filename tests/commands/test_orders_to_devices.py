@@ -104,7 +104,7 @@ def test_a_desired_value_is_applied_when_the_device_tells_it(plant, feeders):
 def test_another_device_neither_hears_nor_answers(plant, feeders):
     opened, _ = plant
     first, second = feeders
-    assert second.subscribe("gemel/feeder-1/~orders") == [135]  # not authorized
+    assert second.subscribe("gemel/feeder-1/~orders") == [128]
     second.subscribe("gemel/+/~orders")
     first.subscribe("gemel/feeder-1/~orders")
     order = opened.command("feeder-1", "start", {"ramp": 1})
