@@ -86,9 +86,7 @@ async def _gone(request: Req, unwanted: threading.Event) -> None:
 
 
 def _answer(call: Call, given: Query, unwanted: threading.Event, *, as_arrow: bool) -> Response[bytes]:
-    table = call.view.query(
-        given.sql, limit=given.limit, timeout_s=call.services.options.query_s, unwanted=unwanted
-    )
+    table = call.view.query(given.sql, limit=given.limit, timeout_s=call.services.options.query_s, unwanted=unwanted)
     if as_arrow:
         return arrow(table)
     rows: list[Any] = list(zip(*(column.to_pylist() for column in table.columns), strict=True)) if table.columns else []
