@@ -149,10 +149,6 @@ class RecordingPort:
     def permits(self, address: str, *, encrypted: bool) -> bool:
         return self.reach.permits(address, encrypted=encrypted)
 
-    def permits(self, address: str, *, encrypted: bool) -> bool:
-        """Any address: what is sent in a test is the test's."""
-        return bool(address) or encrypted
-
     def secret(self, ref: SecretRef) -> str:
         return self.reach.secret(ref)
 
