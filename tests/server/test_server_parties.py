@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,13 +148,18 @@ def test_sql_has_the_rows_and_columns_that_are_granted(clients: dict[str, httpx.
     assert ask("b", "SELECT count(*) FROM links") == [[1]]
 
 
-def messages(server: Server, secret: str, subscribe: dict[str, Any], until: int = 1) -> list[dict[str, Any]]:
-    address = server.url.replace("http", "ws") + f"{API}/live"
+def messages(server: Server, secret: str, subscribe: dict[str, Any]) -> list[dict[str, Any]]:
+    return messages_at(server.url, secret, subscribe)
+
+
+def messages_at(address: str, secret: str, subscribe: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a socket tells until the first snapshot or refusal."""
+    address = address.replace("http", "ws") + f"{API}/live"
     with connect(address, additional_headers={"Authorization": f"Bearer {secret}"}) as socket:
         assert msgspec.msgpack.decode(socket.recv(timeout=10))["t"] == "hello"
         socket.send(msgspec.msgpack.encode({"t": "sub", "s": 1, **subscribe}))
         found: list[dict[str, Any]] = []
-        while sum(one["t"] in {"snap", "error"} for one in found) < until:
+        while not found or found[-1]["t"] not in {"snap", "error"}:
             found.append(msgspec.msgpack.decode(socket.recv(timeout=10)))
         return found
 
@@ -166,3 +172,98 @@ def test_the_live_socket_tells_of_what_is_granted(server: Server, secrets: dict[
     ]
     told = messages(server, secrets["a"], {"twins": ["press-b"]})
     assert (told[-1]["t"], told[-1]["code"]) == ("error", "unknown-twin")
+
+
+# what a party sees, against a plant that holds nothing else
+
+CHANGING = {"position", "number", "revision", "created", "changed", "recorded", "since", "Position", "Recorded"}
+CHANGING |= {"Created", "Changed", "Revision", "version", "cursor", "next"}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """(address, an administrator's token) of a plant with A's twins only."""
+    with Platform.open(tmp_path_factory.mktemp("alone")) as platform:
+        platform.apply(f"{TYPES.split('  - id: pump')[0]}\ntwins:\n{OF_A}")
+        fill(platform, ["press-a", "ram-a"])
+        with Server(platform, port=0) as server:
+            yield server.url, platform.gate.tokens.add("all", "administrator")[1]
+
+
+@pytest.fixture(scope="module")
+def shared(server: Server, platform: Platform) -> tuple[str, str]:
+    """(address, a token) of a party to which everything of A's twins is granted, in the plant that has more."""
+    platform.gate.parties.add("whole", "Whole Ltd")
+    platform.gate.grant("party:whole", READS, Selector(twins=("press-a",)))
+    return server.url, token_of(platform, "whole", "reader of whole")
+
+
+def still(told: Any) -> Any:
+    """What was told, without what counts or dates the plant as a whole."""
+    if isinstance(told, dict):
+        return {name: still(value) for name, value in told.items() if name not in CHANGING}
+    return [still(one) for one in told] if isinstance(told, list) else told
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "/twins?include=now,headline,links,parts",
+        "/twins?roots=true",
+        "/twins?limit=1",
+        "/twins?q=press",
+        "/twins?q=SN",
+        "/twins?type=pump",
+        "/twins?property=oil_temperature>50",
+        "/twins?linked=^feeds:press-b",
+        "/twins/first",
+        "/twins/press-a/now?depth=3",
+        "/twins/press-a/parts",
+        "/twins/press-a/links",
+        "/twins/press-a/at?time=2026-03-01T10:45:00Z",
+        "/twins/press-a/history/oil_temperature?start=2026-03-01T09:00:00Z&end=2026-03-01T12:00:00Z",
+        "/twins/press-a/history/recipe?start=2026-03-01T09:00:00Z&end=2026-03-01T12:00:00Z",
+        "/twins/press-a/history/hours/average?start=2026-03-01T09:00:00Z&end=2026-03-01T12:00:00Z",
+        "/twins/press-a/events?kind=twin.&kind=event.",
+        "/types",
+        "/types/press",
+        "/odata/Twins?$count=true",
+        "/odata/Twins/$count",
+        "/odata/Now?$count=true",
+        "/odata/Readings?$count=true&$filter=Twin eq 'press-a' and Property eq 'oil_temperature'"
+        " and Time ge 2026-03-01T00:00:00Z",
+        "/export?twins=press-a,ram-a&start=2026-03-01T09:00:00Z&end=2026-03-01T12:00:00Z",
+        "SELECT twin, oil_temperature, recipe, hours FROM live.press ORDER BY twin",
+        "SELECT twin, name, serial FROM twins ORDER BY twin",
+        "SELECT kind, source, target FROM links ORDER BY 1, 2",
+        "SELECT twin, property, unit FROM history.series ORDER BY 1, 2",
+        "SELECT count(*), min(value), max(value) FROM history.reading",
+        "SELECT count(*), min(value) FROM history.reading_text",
+        "SELECT twin, kind, count(*) FROM history.happened WHERE twin IN ('press-a', 'ram-a', 'press-b') "
+        "GROUP BY 1, 2 ORDER BY 1, 2",
+        "SELECT * FROM live.pump",
+        "live",
+    ],
+)
+def test_what_a_party_sees_is_what_a_plant_with_only_its_twins_would_show(
+    alone: tuple[str, str], shared: tuple[str, str], asked: str
+) -> None:
+    def answer(at: tuple[str, str]) -> Any:
+        address, secret = at
+        headers = {"Authorization": f"Bearer {secret}"}
+        if asked == "live":
+            told = messages_at(address, secret, {"twins": [], "rate_hz": None})
+            names = {tuple(key) for one in told if one["t"] == "keys" for key in one["keys"]}
+            return sorted((twin, name) for _, twin, name in names)
+        if asked.startswith("SELECT"):
+            found = httpx.post(f"{address}{API}/query", json={"sql": asked}, headers=headers, timeout=30)
+            return found.status_code, found.json().get("rows", found.json().get("detail"))
+        found = httpx.get(f"{address}{API}{asked}", headers=headers, timeout=30)
+        if "/events" in asked:
+            return [(one["twin"], one["kind"], still(one["body"].get("twin"))) for one in found.json()["items"]]
+        if asked.startswith("/export"):
+            return sorted(line.split(",")[:6] for line in found.text.splitlines())
+        body = found.json() if found.text[:1] in "{[" else found.text
+        return found.status_code, still(json.loads(json.dumps(body).replace(address, "")))
+
+    assert answer(shared) == answer(alone)

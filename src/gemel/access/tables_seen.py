@@ -17,19 +17,22 @@ __all__ = ["projected"]
 
 _MOMENT = pa.timestamp("us")
 _NAMES = ("name", "serial", "attributes")
-_PROPERTY = "json_extract_string(r.body, '$.property')"
+_PROPERTY = "json_extract_string(body, '$.property')"
 _GROUP = (
     "CASE "
     + f"WHEN {_PROPERTY} IS NOT NULL THEN 'property ' || {_PROPERTY} "
-    + " ".join(f"WHEN starts_with(r.kind, '{area}') THEN '{group}'" for area, group in GROUP_OF_AREA.items())
-    + f" WHEN starts_with(r.kind, 'twin.') THEN '{PropertyGroup.IDENTITY}' ELSE '{PropertyGroup.CONFIGURATION}' END"
+    + " ".join(f"WHEN starts_with(kind, '{area}') THEN '{group}'" for area, group in GROUP_OF_AREA.items())
+    + f" WHEN starts_with(kind, 'twin.') THEN '{PropertyGroup.IDENTITY}' ELSE '{PropertyGroup.CONFIGURATION}' END"
 )
 _ENDS = " AND ".join(
-    f"json_extract_string(r.body, '$.{end}') IN (SELECT twin FROM seen)" for end in ("source", "target")
+    f"json_extract_string(body, '$.{end}') IN (SELECT twin FROM {{seen}})" for end in ("source", "target")
 )
 _HAPPENED = (
-    f"r.twin = s.twin AND r.time >= s.since AND s.told = {_GROUP} AND (NOT starts_with(r.kind, 'link.') OR ({_ENDS}))"
+    f"SELECT r.* EXCLUDE (told) FROM (SELECT *, {_GROUP} AS told FROM {{rows}}) r "
+    "SEMI JOIN {seen} s ON r.twin = s.twin AND r.told = s.told AND r.time >= s.since "
+    f"WHERE NOT starts_with(kind, 'link.') OR ({_ENDS})"
 )
+_READINGS = "SELECT r.* FROM {rows} r SEMI JOIN {seen} s ON r.series = s.series AND r.time >= s.since"
 
 
 def projected(known: Mapping[str, Relation], seen: Projection) -> dict[str, Relation]:
@@ -86,7 +89,7 @@ def _readings(files: pa.Table | Files, seen: Projection) -> Files:
     assert isinstance(files, Files)
     series, since = seen.series()
     told = pa.table({"series": series, "since": pa.array(since).cast(_MOMENT)})
-    return msgspec.structs.replace(files, seen=told, where="r.series = s.series AND r.time >= s.since")
+    return msgspec.structs.replace(files, seen=told, through=_READINGS)
 
 
 def _happened(files: pa.Table | Files, seen: Projection) -> Files:
@@ -107,4 +110,4 @@ def _happened(files: pa.Table | Files, seen: Projection) -> Files:
             "since": pa.array(since_of, pa.int64()).cast(_MOMENT),
         }
     )
-    return msgspec.structs.replace(files, seen=told, where=_HAPPENED)
+    return msgspec.structs.replace(files, seen=told, through=_HAPPENED)

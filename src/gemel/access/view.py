@@ -132,8 +132,8 @@ class View:
         self, query: TwinQuery, fits: Callable[[Twin], bool] | None = None, *, scanned: int = 20_000
     ) -> Page[Twin]:
         """Twins that the query finds, and that also fit, in pages. After `scanned` twins a page may be short."""
-        if self.projection is not None:
-            self._refuse_hidden(query)
+        if self.projection is not None and not self._may_follow(query):
+            return Page([], None)
         asked = query if self.projection is None else msgspec.structs.replace(query, roots=False)
         found: list[Twin] = []
         cursor: str | None = query.cursor
@@ -183,12 +183,13 @@ class View:
             return True
         return not by_identity and query.q.casefold() in twin.id.casefold()
 
-    def _refuse_hidden(self, query: TwinQuery) -> None:
-        """A way along links may not tell of twins that are not seen. Raises UnknownTwin."""
+    def _may_follow(self, query: TwinQuery) -> bool:
+        """Whether all ways along links end at twins that are seen. Raises InvalidQuery for ways through others."""
         for path in query.linked:
-            self.entry(path.target)
             if len(path.steps) > 1 or any(step.any_depth and step.kind != PART_OF for step in path.steps):
                 raise InvalidQuery("a search along several links is for who sees all twins; follow one link at a time")
+        targets = [(self._directory.twin(path.target), path.target) for path in query.linked]
+        return all(entry is not None and self.shows(entry, named) for entry, named in targets)
 
     # how they are linked
 
@@ -361,7 +362,7 @@ class View:
         query = msgspec.structs.replace(query, twins=twins)
         while True:
             page = self._history.events(query)
-            items += [fact for fact in page.items if self.projection.tells(fact.change)]
+            items += [_without_numbers(fact) for fact in page.items if self.projection.tells(fact.change)]
             if page.next is None or len(items) >= query.limit:
                 self._told_of_all("events", len(items), (query.start, query.end))
                 return EventPage(items, page.next, page.position)
@@ -394,3 +395,11 @@ def _within(since: int, end: int) -> int:
     if since >= end:
         raise Denied(f"of the past, only what is after {to_rfc3339(since)} is granted; ask for a later time")
     return since
+
+
+def _without_numbers(fact: Fact) -> Fact:
+    """Numbers of twins and of their combinations of types count all there are."""
+    body = {name: value for name, value in fact.change.body.items() if name not in {"number", "shape"}}
+    if isinstance(body.get("twin"), dict):
+        body["twin"] = {name: value for name, value in body["twin"].items() if name != "number"}
+    return Fact(fact.position, fact.recorded, msgspec.structs.replace(fact.change, body=body))

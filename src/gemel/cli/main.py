@@ -17,6 +17,7 @@ from gemel.cli import (
     erase,
     operate,
     orders,
+    people,
     registry,
     storage,
     values,
@@ -68,7 +69,7 @@ def options(
     target.at, target.token, target.cacert, output.json = at, token, cacert, json
 
 
-for group in (operate, backup, registry, connect, values, computing, orders, devices, doctor, storage, erase):
+for group in (operate, backup, registry, connect, values, computing, orders, devices, people, doctor, storage, erase):
     group.add_to(app)
 
 

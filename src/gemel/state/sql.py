@@ -37,8 +37,9 @@ class Files(msgspec.Struct, frozen=True):
     tail: pa.Table | None = None
     """Rows that are not in files yet, with the same columns in the same order."""
     seen: pa.Table | None = None
-    """Only rows that this table (as `seen`, its columns as `s.`) lets through; `where` says which of the rows `r.`."""
-    where: str = ""
+    """What a reader may see of them, in any form; for `through`."""
+    through: str = ""
+    """With `seen`: our own SELECT that lets through what may be seen, of `{rows}` by `{seen}`."""
 
 
 Relation: TypeAlias = pa.Table | Files | Callable[[], pa.Table | Files]
@@ -143,8 +144,7 @@ class Sql:
                         select = f'{select} UNION ALL SELECT * FROM "{name} tail"'
                     if view.seen is not None:
                         cursor.register(f"{name} seen", view.seen)
-                        seen = f'WITH seen AS (FROM "{name} seen")'
-                        select = f"{seen} SELECT r.* FROM ({select}) r WHERE EXISTS (FROM seen s WHERE {view.where})"
+                        select = view.through.replace("{rows}", f"({select})").replace("{seen}", f'"{name} seen"')
                     cursor.execute(f'CREATE TEMP VIEW "{name}" AS {select}')
                 else:
                     cursor.register(name, view)
