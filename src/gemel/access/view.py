@@ -155,8 +155,9 @@ class View:
         return Page(found, cursor)
 
     def _page(self, query: TwinQuery) -> Page[Twin]:
-        few = self.projection is not None and len(self.projection.numbers) <= FEW
-        return self._registry.search(query, only=self.projection.numbers.tolist() if few else None)  # type: ignore[union-attr]
+        seen = self.projection
+        only = seen.numbers.tolist() if seen is not None and len(seen.numbers) <= FEW else None
+        return self._registry.search(query, only=only)
 
     def _is_more(self, asked: TwinQuery, cursor: str, query: TwinQuery) -> bool:
         """Whether anything that is seen comes after: a cursor must not tell of twins that are not."""
