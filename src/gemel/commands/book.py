@@ -103,7 +103,7 @@ def note(tx: Connection, order: Order, sealed: bytes) -> None:
 
 def change_of(order: Order, now: int, *, actor: str = "", kind: str = "") -> Change:
     """What the journal says of an order that has just come into its state; about the twin."""
-    body: dict[str, Any] = {"order": order.id, "kind": str(order.kind), "name": order.name}
+    body: dict[str, Any] = {"order": order.id, str(order.kind): order.name}
     if order.state is OrderState.REQUESTED:
         body |= {"input": order.input, "deadline": order.deadline}
         if order.revision:

@@ -52,9 +52,9 @@ function lineOf(kind: string, body: Record<string, unknown>): Line {
 
 /** A step of an order: what it is to do or to be, how far it came, and why no farther. */
 function ofOrder(state: string, body: Record<string, unknown>): Line {
-  const wanted = body.kind === "property" && "input" in body ? ` → ${String(body.input)}` : "";
+  const wanted = "property" in body && "input" in body ? ` → ${String(body.input)}` : "";
   const told = [`${tOr("orders.state", state)}${wanted}`, body.detail].filter(Boolean).join(": ");
-  return { level: FAILED.has(state) ? "warning" : null, text: told, source: humanise(String(body.name ?? "")) };
+  return { level: FAILED.has(state) ? "warning" : null, text: told, source: humanise(String(body.property ?? body.command ?? "")) };
 }
 
 const FAILED = new Set(["refused", "timed_out", "expired", "unknown"]);

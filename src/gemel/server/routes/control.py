@@ -14,6 +14,7 @@ from gemel.server.http import Req, decoded, json
 from gemel.server.options import API
 from gemel.server.order_views import ControlView, control_view
 from gemel.server.routes.orders import person
+from gemel.twin import PropertyGroup
 
 __all__ = ["ROUTES"]
 
@@ -47,12 +48,12 @@ async def control(request: Req, twin: FromPath[str]) -> ControlView:
 
 def _control(call: Call, twin: str) -> ControlView:
     commander, now = call.services.platform.commander, call.services.platform.clock.now()
-    entry = commander.entry(twin)
+    entry, seen = commander.entry(twin), call.view.projection
     held = commander.authority.of(entry.id, now)
     return control_view(
         held,
         person(call.who),
-        commander.standing(twin),
+        commander.standing(twin) if seen is None or seen.has(entry, PropertyGroup.PROCESS) else [],
         required=commander.needs_control(twin),
         forced_because="" if held is None else commander.authority.why(held),
     )

@@ -13,13 +13,14 @@ from litestar.response import Response
 from gemel.access import Principal
 from gemel.commands import ENDED, Ask, Order, OrderKind
 from gemel.errors import NotFound
+from gemel.registry import Entry
 from gemel.server.call import Call, call_of
 from gemel.server.encode import value_of
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, decoded, done, etag, if_match, json
 from gemel.server.options import API
 from gemel.server.order_views import DesiredView, OrderView, desired_view, order_view
-from gemel.twin import Page
+from gemel.twin import Page, PropertyGroup
 
 __all__ = ["ROUTES", "person"]
 
@@ -166,6 +167,8 @@ def _desired(call: Call, twin: str) -> dict[str, DesiredView]:
     entry = platform.commander.entry(twin)
     found = {}
     for name, one in platform.commander.desired(twin).items():
+        if not _tells(call, entry, OrderKind.PROPERTY, name):
+            continue
         now = platform.state.property(entry, name)
         ref = entry.properties.get(name)
         agree = now is not None and ref is not None and platform.commander.agrees(now.value, one.value, ref.property)
@@ -183,14 +186,15 @@ async def orders_of(
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[OrderView]:
-    services = call_of(request).services
+    call = call_of(request)
+    services = call.services
     page = await services.reads.run(
         services.platform.commander.orders, twin, states=states or (), name=named, limit=limit, cursor=cursor
     )
-    return Page([order_view(order) for order in page.items], page.next)
+    return Page([order_view(order) for order in page.items if _readable(call, order)], page.next)
 
 
-@get(f"{API}/orders", opt=needs("read"), tags=["orders"], summary="Orders to all twins, the newest first")
+@get(f"{API}/orders", opt=needs("read", "Fleet"), tags=["orders"], summary="Orders to all twins, the newest first")
 async def orders(
     request: Req,
     states: Annotated[list[str] | None, QueryParameter(description="Only in this state; may repeat.")] = None,
@@ -207,10 +211,17 @@ async def orders(
 
 def _readable(call: Call, order: Order) -> bool:
     try:
-        call.view.entry(order.twin)
+        return _tells(call, call.view.entry(order.twin), order.kind, order.name)
     except NotFound:
         return False
-    return True
+
+
+def _tells(call: Call, entry: Entry, kind: OrderKind, name: str) -> bool:
+    """Whether an order of this kind may be seen: one of a property as its values are, a command as the process is."""
+    seen = call.view.projection
+    ref = entry.properties.get(name) if kind is OrderKind.PROPERTY else None
+    group = PropertyGroup.PROCESS if ref is None else ref.property.shared_as
+    return seen is None or seen.has(entry, group)
 
 
 def twin_of_order(call: Call, order: str) -> str:
@@ -224,8 +235,10 @@ COMMAND_ORDER = needs("command", "Twin", id_in="order", through=twin_of_order)
 
 @get(f"{API}/orders/{{order:str}}", opt=READ_ORDER, tags=["orders"], summary="One order, with its steps")
 async def order_of(request: Req, order: FromPath[str], wait: Wait = 0.0) -> OrderView:
-    services = call_of(request).services
-    found = await services.reads.run(services.platform.commander.order, order)
+    call = call_of(request)
+    found = await call.services.reads.run(call.services.platform.commander.order, order)
+    if not _readable(call, found):
+        raise NotFound(f"there is no order {order!r:.60}; list them with orders()", order=order[:60])
     if wait > 0 and not found.ended:
         found = await _ended(request, found, wait)
     return order_view(found)
