@@ -64,6 +64,7 @@ class Gate:
         self._cache: dict[tuple[Any, ...], tuple[Decision, int]] = {}
         self._projections: dict[tuple[Any, ...], Projection | None] = {}
         self._version = -1
+        self._placed: tuple[tuple[int, int], dict[tuple[Principal, int], tuple[str, ...]]] = (-1, -1), {}
         self._swept = clock.now()
         self.audit = Audit(store, position)
         self.usage = Usage(store)
@@ -141,7 +142,16 @@ class Gate:
         return self._decide(principal, action, resource, terms, (own, scopes))
 
     def _scopes(self, principal: Principal, terms: Terms | None, number: int) -> tuple[str, ...]:
-        """Of the grants, and of the token itself, those whose selectors mean this twin."""
+        """Of the grants, and of the token itself, those whose selectors mean this twin; remembered while they do."""
+        as_of = self.grants.version, self.covers.topology
+        if self._placed[0] != as_of or len(self._placed[1]) >= CACHED_DECISIONS:
+            self._placed = as_of, {}
+        places = self._placed[1]
+        if (known := places.get((principal, number))) is None:
+            known = places[principal, number] = self._scopes_now(principal, terms, number)
+        return known
+
+    def _scopes_now(self, principal: Principal, terms: Terms | None, number: int) -> tuple[str, ...]:
         held = [one for one in (terms.grants.values() if terms else ()) if self.covers.covers(one.selector, number)]
         found = [one.id for one in held]
         if principal.selector is not None and self.covers.covers(principal.selector, number):
