@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 import gemel
-from gemel.access import Role
-from gemel.errors import Conflict, Denied, RevisionConflict
+from gemel.access import Action, Role, Selector
+from gemel.errors import Conflict, Denied, NotFound, RevisionConflict
+from gemel.twin import PropertyGroup
 
 API = "/api/v1"
 
@@ -194,6 +195,25 @@ class TestWhoMay:
         told = [(e.action, e.allowed) for e in platform.gate.audit.entries() if e.resource == "pump-1"]
         assert ("command", True) in told
         assert ("command", False) in told
+
+    def test_orders_are_seen_as_far_as_what_they_are_of(self, platform, server, plant, skid):
+        gate = platform.gate
+        gate.parties.add("maker", "Maker")
+        account = gate.accounts.add("reader of the maker", None, None, party="maker", kind="service")
+        token = gate.tokens.add("reader of the maker", None, owner=account.id)[1]
+        own = Selector(twins=("pump-1",))
+        gate.grant("party:maker", (Action.READ,), own, groups=[PropertyGroup.USAGE])
+        plant.set("pump-1", "batch", 5, wait_s=20)
+        order = plant.command("pump-1", "stop", wait_s=20)["id"]
+        with gemel.connect(server.url, token=token) as reader:
+            assert (reader.orders("pump-1").items, reader.orders().items) == ([], [])
+            assert (reader.orders.desired("pump-1"), reader.control.of("pump-1")["rules"]) == ({}, [])
+            with pytest.raises(NotFound):
+                reader.orders.get(order)
+            gate.grant("party:maker", (Action.READ,), own, groups=[PropertyGroup.PROCESS])
+            assert order in [one["id"] for one in reader.orders().items]
+            with pytest.raises(Denied):
+                reader.command("pump-1", "stop")
 
 
 class TestControl:
