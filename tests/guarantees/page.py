@@ -24,10 +24,12 @@ BEGIN, END = "<!-- {}: filled by tests/guarantees/page.py -->", "<!-- {}: until 
 RUNS = ("short", "full")
 COUNTS = ("ok", "lost", "unknown")
 ELSEWHERE = {
-    "G14": "at most one command is executed per id, and its outcome is known or said to be unknown: commands are not "
-    "built yet",
-    "G15": "a lost update is impossible: a change says the revision it was made for (`If-Match`), and is refused with "
-    "412 when that is not the last one; tried by the tests of registry and server, not yet by many writers at once",
+    "G14": "at most one command is executed per id, and its outcome is known or said to be unknown: tried in"
+    " `tests/commands`, by kill -9 at every step of an order and against a device that drops, "
+    "doubles, delays and lies",
+    "G15": "a lost update is impossible: a change says the revision it was made for (`If-Match`), and is "
+    "refused with 412 when that is not the last one; tried by the tests of registry and server, and "
+    "in `tests/commands` by many writers of one desired value at once",
 }
 Told = dict[str, dict[str, dict[str, dict[str, Any]]]]
 """Guarantee → what was tried → run → figures."""
