@@ -2,8 +2,9 @@
 
 import pytest
 
-from gemel.commands import OrderState, Outcome, Result
+from gemel.commands import OrderState, Outcome, Result, forget_twin
 from gemel.errors import Conflict, Overloaded, RevisionConflict
+from gemel.twin import Change
 from tests.commands.world import World
 
 S = OrderState
@@ -243,6 +244,32 @@ class TestRestart:
         world.turn()
         world.reopen()
         assert world.order(order.id).state is S.UNKNOWN
+
+
+class TestWhatIsNoMore:
+    def test_after_a_restore_nothing_that_waited_is_sent(self, world):
+        world.device.trouble = "not there yet"
+        order = world.command("stop")
+        restored = Change(kind="backup.restored", subject="plant", time=world.clock.now())
+        world.intake.transact(lambda _tx: (None, [restored])).result()
+        world.device.trouble = ""
+        world.turn()
+        assert (world.order(order.id).state, world.device.handed) == (S.EXPIRED, {})
+
+    def test_orders_of_an_erased_twin_go_and_hold_nothing_up(self, world):
+        world.device.trouble = "not there"
+        world.set("speed", 3, deadline_s=5)
+        other = world.command("stop", twin="pump-2")
+        world.turn()
+        world.commander.authority.take("pump-1", "user-a")
+        assert world.intake.transact(lambda tx: (forget_twin(tx, "pump-1"), ())).result()[0] == 1
+        world.commander.authority.reload()
+        assert (world.commander.orders("pump-1").items, world.commander.desired("pump-1")) == ([], {})
+        assert world.commander.authority.of("pump-1", world.clock.now()) is None
+        world.step(6)
+        world.device.trouble = ""
+        world.turn()
+        assert world.order(other.id).state is S.SENT
 
 
 def _outcome(result, output=None):

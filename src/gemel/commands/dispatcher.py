@@ -25,7 +25,7 @@ from gemel.commands.links import Links
 from gemel.commands.order import PLATFORM, UNDER_WAY, Ask, Order, OrderKind, OrderState
 from gemel.commands.rules import Rules, Verdict
 from gemel.commands.ways import Ways, errand_of
-from gemel.errors import GemelError, StorageFailed
+from gemel.errors import GemelError, NotFound, StorageFailed
 from gemel.intake import Intake
 from gemel.registry import Directory
 from gemel.state import State
@@ -383,7 +383,11 @@ class Dispatcher:
         """(those that moved, those that had left the state in which they were looked for)."""
         now, orders, others, changes = self._clock.now(), list[Order](), list[Order](), list[Change]()
         for move in moves:
-            order = find(tx, move.id)
+            try:
+                order = find(tx, move.id)
+            except NotFound:  # its twin was erased
+                others += [replace(held, state=S.CANCELLED) for held in (self._open.get(move.id),) if held is not None]
+                continue
             if order.state not in move.since:
                 others.append(order)
                 continue
