@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gemel.errors import GemelError, InvalidExpression
+from gemel.expression.building import converted
 from gemel.expression.compiled import Compiled, Parts, Rows, finite
 from gemel.expression.grouping import Over, aggregated
 from gemel.expression.measure import Measure
 from gemel.expression.nodes import Aggregate, Call, Literal, Name, Node, walk
-from gemel.expression.operations import OPERATIONS, converted
+from gemel.expression.operations import OPERATIONS
 from gemel.expression.parsing import AGGREGATES, EVERYTHING_BELOW, PARTS, parse
 from gemel.expression.quantity import ARROW, Kind, Quantity
 
