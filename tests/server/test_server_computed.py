@@ -76,7 +76,8 @@ def test_inputs_that_somebody_may_not_see_are_only_counted(platform: Platform, r
 
 
 def test_the_past_is_computed_anew_by_an_engineer_only(as_role: Callable[[str], httpx.Client]) -> None:
-    address, body = "/api/v1/types/pump/properties/doubled/redo", {"start": "2026-01-01T00:00:00Z"}
+    address = "/api/v1/types/pump/properties/doubled/redo"
+    body = {"start": "2026-01-01T00:00:00Z", "twins": ["pump-1", "pump-2"]}
     assert as_role("operator").post(address, json=body).status_code == 403
     done = as_role("engineer").post(address, json=body)
     assert done.status_code == 200
