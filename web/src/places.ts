@@ -3,6 +3,7 @@
 import type { Component } from "svelte";
 
 import type { Role } from "./api/model";
+import Access from "./access/Access.svelte";
 import Backups from "./backups/Backups.svelte";
 import Connect from "./connect/Connect.svelte";
 import Overview from "./fleet/Overview.svelte";
@@ -43,6 +44,7 @@ export const PLACES: readonly Place[] = [
   { path: "/types", title: "nav.types", page: Types, one: Types, menu: "sources" },
   { path: "/quarantine", title: "nav.quarantine", page: Quarantine, menu: "sources" },
   { path: "/diagnosis", title: "nav.health", page: Health, menu: "platform", key: "h" },
+  { path: "/access", title: "access.title", page: Access, menu: "platform", role: "administrator" },
   { path: "/backups", title: "nav.backups", page: Backups, menu: "platform", role: "administrator" },
 ];
 

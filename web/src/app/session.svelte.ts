@@ -32,8 +32,8 @@ class Session {
     }
   }
 
-  async signIn(name: string, password: string): Promise<void> {
-    await post("/session", { name, password });
+  async signIn(name: string, password: string, code = ""): Promise<void> {
+    await post("/session", { name, password, code });
     this.state = "starting";
     await this.start();
   }

@@ -1,5 +1,6 @@
 /** Every text of the screens: a file for each noun in `texts/`, the languages side by side. `{name}` is filled in. */
 
+import access from "./texts/access";
 import app from "./texts/app";
 import backups from "./texts/backups";
 import chart from "./texts/chart";
@@ -21,6 +22,7 @@ import value from "./texts/value";
 export { LANGUAGES, type Language } from "./texts/languages";
 
 export const TEXTS = {
+  ...access,
   ...app,
   ...backups,
   ...chart,
