@@ -47,7 +47,14 @@ function lineOf(kind: string, body: Record<string, unknown>): Line {
   if (kind === "condition.changed") return ofCondition(body);
   if (kind in CONNECTION) return ofConnection(kind, body);
   if (kind.startsWith("command.")) return ofOrder(kind.slice("command.".length), body);
+  if (kind.startsWith("control.")) return ofControl(kind, body);
   return ofEvent(kind, body);
+}
+
+/** Who has control now. */
+function ofControl(kind: string, body: Record<string, unknown>): Line {
+  const nobody = kind === "control.released" || kind === "control.lapsed";
+  return { level: null, text: nobody ? t("control.free") : t("control.other", { holder: String(body.holder) }) };
 }
 
 /** A step of an order: what it is to do or to be, how far it came, and why no farther. */
