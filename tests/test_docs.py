@@ -77,6 +77,15 @@ def test_every_command_has_its_heading():
         assert f"`{command}`" in page, f"{command} is not in docs/reference/cli.md"
 
 
+def test_every_heading_of_a_command_is_a_command():
+    page = (ROOT / "docs/reference/cli.md").read_text()
+    headings = re.findall(r"^#+ `(gemel [a-z -]+)`", page, re.MULTILINE)
+    assert len(headings) > 50
+    known = commands(typer.main.get_command(app))
+    unknown = [one for one in headings if not any(f"{command} ".startswith(f"{one} ") for command in known)]
+    assert not unknown, f"docs/reference/cli.md has {', '.join(unknown)}"
+
+
 def test_every_setting_has_its_line():
     page = (ROOT / "docs/reference/settings.md").read_text()
     assert not [name for name in Settings.__struct_fields__ if f"| `{name}` |" not in page]

@@ -79,7 +79,8 @@ def listing(source: Annotated[Path | None, typer.Argument(help="Where they are (
         output.value(standing)
         return
     _show(standing.pop("items"))
-    output.rows("", [standing], [name for name, value in standing.items() if value not in ("", None, 0.0)], empty="")
+    if told := [name for name, value in standing.items() if value not in ("", None, 0.0)]:
+        output.rows("", [standing], told, empty="")
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
