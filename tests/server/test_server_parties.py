@@ -267,3 +267,31 @@ def test_what_a_party_sees_is_what_a_plant_with_only_its_twins_would_show(
         return found.status_code, still(json.loads(json.dumps(body).replace(address, "")))
 
     assert answer(shared) == answer(alone)
+
+
+def test_an_administrator_sees_grants_why_audit_and_use_of_a_twin(
+    server: Server, platform: Platform, clients: dict[str, httpx.Client]
+) -> None:
+    _, secret = platform.gate.tokens.add("administrator", "administrator")
+    assert clients["a"].get("/twins/press-a/now").status_code == 200
+    headers = {"Authorization": f"Bearer {secret}"}
+    with httpx.Client(base_url=server.url + API, headers=headers, timeout=30) as admin:
+        granted = [one["to"] for one in listed(admin.get("/grants", params={"twin": "press-a", "current": True}))]
+        assert "party:a" in granted
+        assert "party:b" not in granted
+        asked = {"who": "party:a", "action": "read", "twin": "press-a", "property": "recipe"}
+        why = admin.get("/access/why", params=asked).json()
+        assert (why["allowed"], why["group"]) == (False, "process")
+        assert why["needed"] == ["a grant to party:a of read on press-a with the group process"]
+        entry = listed(admin.get("/audit", params={"party": "a", "resource": "press-a"}))[0]
+        assert (entry["action"], entry["allowed"], entry["rows"]) == ("read", True, 1)
+        used = listed(admin.get("/usage", params={"twin": "press-a", "party": "a"}))
+        assert {"read"} <= {one["action"] for one in used}
+        assert all(one["policy"].startswith("grant-") for one in used)
+        assert admin.post("/journal/verify").json()["audit"]["ok"]
+        changed = admin.post("/parties", json={"id": "new", "name": "New Ltd"})
+        assert (changed.status_code, changed.json()["grants"]) == (201, 0)
+        terms = {"to": "party:new", "actions": ["read"], "selector": {"types": ["pump"]}, "history": "7d"}
+        made = admin.post("/grants", json=terms).json()
+        assert (made["state"], made["history"], made["selected"]) == ("holds", "604800s", "of type pump")
+        assert admin.delete(f"/grants/{made['id']}").json()["state"] == "revoked"

@@ -11,7 +11,7 @@ from gemel.access.gate import Gate
 from gemel.access.grants import GRANTABLE, Grant, Grants
 from gemel.access.parties import Parties, Party
 from gemel.access.policy import Decision, Policies
-from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind, Role
+from gemel.access.principal import AUDITED, VIEWED, Action, Principal, Resource, ResourceKind, Role
 from gemel.access.projection import Projection
 from gemel.access.sealed import ERASED_TEXT, seal, unseal
 from gemel.access.selector import Selector
@@ -28,6 +28,7 @@ __all__ = [
     "GRANTABLE",
     "SEALED",
     "SECRET_PREFIX",
+    "VIEWED",
     "Account",
     "Accounts",
     "Action",

@@ -8,7 +8,7 @@ import msgspec
 
 from gemel.access.selector import Selector
 
-__all__ = ["AUDITED", "Action", "Principal", "Resource", "ResourceKind", "Role"]
+__all__ = ["AUDITED", "VIEWED", "Action", "Principal", "Resource", "ResourceKind", "Role"]
 
 
 class Role(StrEnum):
@@ -45,6 +45,10 @@ class Action(StrEnum):
 
 AUDITED = frozenset({Action.COMMAND, Action.OPERATE, Action.CONFIGURE, Action.ADMINISTER})
 """Actions whose every use is in the audit log; of the others, only what was denied."""
+
+
+VIEWED = frozenset({Action.READ, Action.SUBSCRIBE, Action.QUERY, Action.EXPORT})
+"""Actions that may be granted of a part of a twin: what of it is told, a view says."""
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar.connection import ASGIConnection
 
-from gemel.access import Action, Principal, Projection, Resource, ResourceKind, View
+from gemel.access import VIEWED, Action, Principal, Projection, Resource, ResourceKind, View
 from gemel.clock import MAX_TIME, SECOND
 from gemel.errors import Denied, Unauthenticated
 
@@ -86,7 +86,8 @@ class Call:
     def view(self) -> View:
         """What who asks may see, for this action. Raises Unauthenticated."""
         if self._view is None:
-            self._view = self.services.platform.view(self.who, self.action)
+            action = self.action if self.action in VIEWED else Action.READ  # what a change answers with is read
+            self._view = self.services.platform.view(self.who, action)
         return self._view
 
     def look(self) -> Projection | None:

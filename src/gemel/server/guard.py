@@ -11,7 +11,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from gemel.access import AUDITED, Action, Principal, Resource, ResourceKind
+from gemel.access import AUDITED, VIEWED, Action, Principal, Resource, ResourceKind
 from gemel.errors import Denied, UnknownTwin
 from gemel.server.call import Call, call_of
 from gemel.twin import PropertyGroup
@@ -20,8 +20,6 @@ __all__ = ["PUBLIC", "SELF", "guard", "needs", "permit", "require_twin", "speaks
 
 PUBLIC: dict[str, Any] = {"action": "public"}
 """Open to everybody: it tells nothing of the plant."""
-VIEWED = frozenset({Action.READ, Action.SUBSCRIBE, Action.QUERY, Action.EXPORT})
-"""Actions that may be granted of a part of a twin."""
 SELF: dict[str, Any] = {"action": "self"}
 """Open to whoever is signed in, about themselves."""
 
