@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
+import gemel
 from gemel.connectors.mqtt.broker import find_nats_server
 from gemel.demo.machines import MACHINES, model, plant
+from gemel.demo.shop import name_backups
 
 
 def test_the_shop_has_five_machines_over_four_protocols():
@@ -25,6 +27,15 @@ def test_every_machine_is_bound_to_its_own_twins():
     for machine, spec in zip(MACHINES, plant({m.device: "x://127.0.0.1:1" for m in MACHINES}).connectors, strict=True):
         assert spec.bindings
         assert {binding.twin.partition(".")[0] for binding in spec.bindings} == {machine.twin}
+
+
+def test_a_visitor_may_make_a_backup_beside_the_demo(tmp_path):
+    name_backups(tmp_path / "shop")
+    with gemel.open(tmp_path / "shop") as shop:
+        assert shop.backups.standing().last_backup is None  # nothing is made before somebody asks
+        made = shop.backup()
+        assert [one.id for one in shop.backups.vault().all()] == [made.id]
+    assert (tmp_path / "shop-backups").is_dir()
 
 
 @pytest.mark.slow

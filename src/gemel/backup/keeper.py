@@ -214,7 +214,7 @@ class Keeper:
             return True
         listed = Vault(folder).all() if (folder / "backups").is_dir() else []
         if not listed:
-            return True
+            return self.log is not None or self._every_s is not None
         last = listed[-1]
         if self.log is not None and (loaded := self._last("history.loaded")) and loaded.time > last.made:
             return True  # rows of bulk loads are in no log

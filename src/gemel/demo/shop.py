@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gemel.demo.machines import MACHINES, Shop, model, plant
 from gemel.demo.preload import preload
+from gemel.folder import SETTINGS
 from gemel.platform import Platform
 from gemel.server import Options, Server
 from gemel.twin import Position
@@ -36,12 +38,22 @@ class Running:
 
 def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -> None:
     """Run the demo until Ctrl-C."""
+    name_backups(folder)
     with running_shop(folder, console, port=port, speed=speed) as running, contextlib.suppress(KeyboardInterrupt):
         console.print(f"\n  Open [bold]{running.url}[/bold]")
         console.print(
             f"  [dim]Signed in automatically on this computer. The plant is in {folder}; Ctrl-C stops.[/dim]\n"
         )
         threading.Event().wait()
+
+
+def name_backups(folder: Path) -> None:
+    """Say where backups go, beside the plant's folder; they are made when somebody asks for one."""
+    settings = folder / SETTINGS
+    if not settings.exists():
+        to = folder.absolute().with_name(f"{folder.absolute().name}-backups")
+        folder.mkdir(parents=True, exist_ok=True)
+        settings.write_text(f"backup: {{to: {json.dumps(str(to))}, every: forever}}\n")
 
 
 @contextmanager
