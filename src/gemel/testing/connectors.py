@@ -66,6 +66,8 @@ class RecordingPort:
         self.losses: list[str] = []
         self.notes: list[str] = []
         self.rejected: list[tuple[str, bytes | str]] = []
+        self.withheld: list[Message] = []
+        """Of what was rejected, what it would mean to somebody with the right to say it."""
         self.unbound_addresses: Counter[str] = Counter()
         self.members: dict[str, RecordingMember] = {}
         self._told = asyncio.Event()
@@ -130,6 +132,8 @@ class RecordingPort:
         self, reason: str, raw: bytes | str, *, address: str = "", source: str = "", message: Message | None = None
     ) -> None:
         self.rejected.append((f"{reason} ({address or source})" if address or source else reason, raw))
+        if message is not None:
+            self.withheld.append(message)
         self._told.set()
 
     async def kept(self) -> None:
