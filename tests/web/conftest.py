@@ -157,7 +157,7 @@ def open_page(browser: Browser, shop: Shop) -> Iterator[Open]:
         page.on("console", note)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto((url or shop.url) + path)
-        page.wait_for_selector("#places, form.card", state="attached")
+        page.wait_for_selector("#places, header.wall, form.card", state="attached")
         return page
 
     yield opened
