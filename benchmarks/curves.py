@@ -94,7 +94,7 @@ def _twins(folder: Path, twins: int) -> dict[str, tuple[float, str]]:
 def _history(record: Record, folder: Path) -> None:
     """One property at 1 Hz, and 10,000 others once a minute for the last four hours of each step."""
     steps, days = (2, 2.0) if record.small else (STEPS, DAYS)
-    plant = Plant(folder, 1000, pace=Pace(commit_rows=4_000_000, tail_rows=12_000_000))
+    plant = Plant(folder, 1000, pace=Pace(commit_rows=4_000_000, commit_bytes=200_000_000, tail_bytes=600_000_000))
     rng, one = np.random.default_rng(3), plant.series[:1]
     for step in range(1, steps + 1):
         start, end = T0 + int((step - 1) * days * DAY), T0 + int(step * days * DAY)

@@ -94,7 +94,7 @@ def _ingest(record: Record, folder: Path) -> None:
 def _questions(record: Record, folder: Path) -> None:
     """A year of 1 Hz of one property, and 1,000 twins × 10 properties once a minute for its last day."""
     days, fleet_days = (20, 1) if record.small else (365, 1)
-    plant = Plant(folder, 1000, pace=Pace(commit_rows=4_000_000, tail_rows=12_000_000))
+    plant = Plant(folder, 1000, pace=Pace(commit_rows=4_000_000, commit_bytes=200_000_000, tail_bytes=600_000_000))
     rng = np.random.default_rng(2)
     one = plant.series[:1]
     for day in range(days):

@@ -1,5 +1,6 @@
-"""G12: a reader that stops for an hour of load never holds up the intake and takes a bounded part of memory; then it
-gets a gap mark, and with its position everything it missed. The hour is simulated: the clock is stepped.
+"""G12: a reader that stops for an hour of load, or a history that stands still, never holds up the intake and takes a
+bounded part of memory; then the reader gets a gap mark, and with its position everything it missed. The hour is
+simulated: the clock is stepped.
 
 Readers: of the library, of the live socket, of the event stream, and of a download of the history.
 """
@@ -10,6 +11,7 @@ import gc
 import io
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,13 @@ import pytest
 from websockets.sync.client import connect
 
 from gemel.clock import SECOND, SteppedClock
+from gemel.diagnosis import Check, Level
 from gemel.intake import Message, Reported
 from gemel.platform import Platform
 from gemel.server import Server
 from gemel.state import Selection, Subscription
 from gemel.state.subscription import MAX_BYTES, MAX_PENDING
+from gemel.twin import Form
 from tests.guarantees.ledger import tell
 
 START = 1_600_000_000 * SECOND
@@ -124,6 +128,44 @@ def test_texts_that_wait_are_bounded_by_their_bytes(plant: tuple[Platform, Stepp
         delta = reader.get(10)
         assert delta is not None
         assert delta.gap is not None
+
+
+def test_a_history_that_stands_still_holds_nobody_and_lacks_nothing_afterwards(
+    plant: tuple[Platform, SteppedClock],
+) -> None:
+    platform, _ = plant
+    historian, most, texts, total = platform.history._historian, 20 << 20, 40, 60 * 40
+    historian.pace = msgspec.structs.replace(historian.pace, tail_bytes=most, commit_bytes=most // 4)
+
+    def standing() -> Check:
+        return next(check for check in platform.health.look() if check.part == "history")
+
+    stands, go = threading.Event(), threading.Event()
+    held = historian.between_commits(lambda _: stands.set() or go.wait())
+    assert stands.wait(10)
+    try:
+        first = platform.position
+        for number in range(total // texts):
+            told = [
+                Reported(twin="line-1", property="note", value=f"{number}-{i}" + "x" * 60_000) for i in range(texts)
+            ]
+            platform.ingest([Message(readings=told)])
+        assert platform.now("line-1")["note"].value.startswith(f"{total // texts - 1}-{texts - 1}")
+        assert platform.history.wait(first + most // 60_040 + 1, 30)
+        assert standing().level is Level.WARN
+        assert "the journal keeps the rest" in standing().told
+        with platform.history.view() as view:
+            assert view.position < platform.position
+            grown = sum(part.rows[Form.TEXT].value.nbytes for part in view.tail if Form.TEXT in part.rows)
+        assert grown < most * 5 // 4
+    finally:
+        go.set()
+    assert held.result(10)
+    assert platform.history.flush() == platform.position
+    found = platform.history.readings("line-1", "note", 0, 2**60).value.to_pylist()
+    assert len(found) == len(set(found)) == total
+    assert standing().level is Level.OK
+    tell("G12", "history that stands still: taken in meanwhile", ok=total, grown_kib=grown >> 10)
 
 
 @hours

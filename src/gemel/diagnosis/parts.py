@@ -75,9 +75,14 @@ def history(plant: Plant) -> Iterator[Check]:
         f"{status.waiting:,} readings and changes wait; {status.files:,} files; "
         f"the last commit took {status.last_commit_s:.2f} s"
     )
+    if status.full:
+        told += f"; no more of it fits in memory: what was is answered up to position {status.followed:,} until some is"
+        told += " written, and the journal keeps the rest"
     if status.error:
         way_out = "it tries again by itself; meanwhile the journal keeps what is not in the history"
-        yield bad("history", status.error, way_out)
+        yield bad("history", f"{status.error}; {told}" if status.full else status.error, way_out)
+    elif status.full:
+        yield warn("history", told, "nothing is lost; if it stays so, lower rates, or give the history a faster disk")
     elif status.lag_s > LATE_HISTORY_S:
         bound = f"it is {status.lag_s:,.0f} s behind (bound: {LATE_HISTORY_S:.0f} s); {told}"
         yield warn("history", bound, "the machine is too slow for what comes in: lower rates, or give it more cores")

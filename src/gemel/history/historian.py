@@ -67,7 +67,7 @@ class Historian:
         self._wake = threading.Condition()
         self._stopping = False
         self._flush_to = 0
-        self._oldest: float | None = None
+        self._load_at = 0
         self._doubtful = False
         self._orders: list[Fact] = []
         self._errands: deque[tuple[Callable[[Lake], Any], Future[Any]]] = deque()
@@ -95,12 +95,13 @@ class Historian:
 
     def status(self) -> Status:
         head = self._journal.head().position
-        status, oldest = self._status, self._oldest
+        status, oldest = self._status, self._tail.oldest
         return replace(
             status,
             followed=self._views.current.position,
             waiting=max(0, head - status.stored),
             lag_s=0.0 if oldest is None else self._clock.monotonic() - oldest,
+            full=self._full,
         )
 
     def flush(self, position: int) -> None:
@@ -173,9 +174,19 @@ class Historian:
 
     # the follower's thread
 
+    @property
+    def _full(self) -> bool:
+        return self._tail.size >= self.pace.tail_bytes
+
+    def _may_follow(self) -> bool:
+        """There is room, and the last load is in: nothing after a load is answered before the load is."""
+        return not self._full and self._views.current.stored >= self._load_at
+
     def _follow(self) -> None:
         while not self._stopping:
             try:
+                with self._wake:
+                    self._wake.wait_for(lambda: self._may_follow() or self._stopping)
                 if not self._journal.wait(self._tail.position + 1, _FOLLOW_S):
                     continue
                 self._take_blocks()
@@ -186,18 +197,14 @@ class Historian:
     def _take_blocks(self) -> None:
         for block in self._journal.blocks(after=self._tail.position):
             with self._wake:
-                self._wake.wait_for(lambda: self._tail.count < self.pace.tail_rows or self._stopping)
-                if self._stopping:
-                    return
-                self._tail.append(block)
-                if self._oldest is None:
-                    self._oldest = self._clock.monotonic()
+                if not self._may_follow() or self._stopping:
+                    return  # it is waited for without the blocks that come next in hand: they are memory too
+                self._tail.append(block, self._clock.monotonic())
                 self._publish()
                 self._wake.notify_all()
                 if any(change.kind == LOADED_KIND for change in block.changes):
-                    # Nothing after a load is answered before the load is.
+                    self._load_at = block.last
                     self._flush_to = max(self._flush_to, block.last)
-                    self._wake.wait_for(lambda: self._tail.count == 0 or self._stopping)
 
     # the historian's thread
 
@@ -240,7 +247,7 @@ class Historian:
             self._marker.touch()
             tidy(self.folder)
             self._lake = lake
-            self._tail = Tail(lake.position)
+            self._tail = Tail(lake.position, self.pace.commit_bytes)
             self._loads = lake.loaded()
             self._forgotten = Forgotten.by_table(lake.forgotten())
             self._status = replace(self._status, stage=Stage.RUNNING, stored=lake.position)
@@ -283,8 +290,8 @@ class Historian:
                 if self._due() or not self._rest or self._orders or self._errands:
                     return True
                 left = _LOOK_S
-                if self._oldest is not None:
-                    left = max(0.0, min(left, self.pace.commit_s - (self._clock.monotonic() - self._oldest)))
+                if (oldest := self._tail.oldest) is not None:
+                    left = max(0.0, min(left, self.pace.commit_s - (self._clock.monotonic() - oldest)))
                 if not self._wake.wait(left) and not self._due():
                     self._rest = False
         return False
@@ -292,11 +299,13 @@ class Historian:
     def _due(self) -> bool:
         if self._doubtful:
             return True
-        if self._oldest is None:
+        oldest = self._tail.oldest
+        if oldest is None:
             return False
-        if self._tail.count >= self.pace.commit_rows or self._flush_to > self._status.stored:
+        many = self._tail.count >= self.pace.commit_rows or self._tail.size >= self.pace.commit_bytes
+        if many or self._flush_to > self._status.stored:
             return True
-        return self._clock.monotonic() - self._oldest >= self.pace.commit_s
+        return self._clock.monotonic() - oldest >= self.pace.commit_s
 
     def _commit(self) -> None:
         if self._doubtful:  # what failed may have been done all the same: only the catalogue knows
@@ -304,7 +313,6 @@ class Historian:
             self._doubtful = False
         with self._wake:
             parts = self._tail.freeze()
-            self._oldest = None
         if not parts:
             return
         begun = self._clock.monotonic()
@@ -314,10 +322,6 @@ class Historian:
             self._lake.commit(_tables(unstored), parts[-1].last, also=self._selects(loads))
             self._forget_staged()
         write_index(self.folder, self._lake.position, self._lake.files)
-        with self._wake:
-            self._tail.drop_frozen()
-            self._publish(stored=True)
-            self._wake.notify_all()
         rows = sum(part.count for part in parts)
         self._status = replace(
             self._status,
@@ -327,6 +331,10 @@ class Historian:
             last_commit_s=self._clock.monotonic() - begun,
             files=len(self._lake.files),
         )
+        with self._wake:
+            self._tail.drop_frozen()
+            self._publish(stored=True)
+            self._wake.notify_all()
 
     def _selects(self, loads: Sequence[Fact]) -> list[tuple[str, str]]:
         """What takes in the staged rows of these loads, and notes that they are in."""

@@ -39,6 +39,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.series)
 
+    @property
+    def size(self) -> int:
+        """Bytes that they take in memory."""
+        return 33 * len(self.series) + int(self.value.nbytes)
+
     @classmethod
     def empty(cls, form: Form) -> Rows:
         none = np.zeros(0, np.int64)

@@ -29,8 +29,10 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """A reading is in Parquet at the latest so long after it was journaled."""
     commit_rows: int = 1_000_000
     """Commit earlier when so many rows wait."""
-    tail_rows: int = 6_000_000
-    """Stop following the journal while so many rows wait; queries then answer up to there."""
+    commit_bytes: int = 100_000_000
+    """Commit earlier when so much waits, and no more at once."""
+    tail_bytes: int = 256_000_000
+    """Stop following the journal while so much waits in memory; queries then answer up to there."""
     retry_s: float = 1.0
     """First pause after a failure; doubles up to `retry_most_s`."""
     retry_most_s: float = 60.0
@@ -57,6 +59,8 @@ class Status:
     """Readings and changes in the journal that are not in Parquet yet."""
     lag_s: float = 0.0
     """How long the oldest of them has been waiting since it was followed."""
+    full: bool = False
+    """So much waits in memory that the journal is not followed until some of it is in Parquet."""
     commits: int = 0
     rows: int = 0
     """Rows committed since opening."""

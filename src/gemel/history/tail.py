@@ -33,16 +33,22 @@ class Part:
     facts: tuple[Fact, ...]
     bounds: Mapping[Form, tuple[int, int, int, int]]
     """min and max time, min and max series of the rows of each form."""
+    size: int
+    """Bytes that it takes in memory, roughly."""
+    since: float
+    """When its first block was followed, by the monotonic clock."""
 
     @property
     def count(self) -> int:
         return self.last - self.first + 1
 
     @classmethod
-    def of(cls, block: Block) -> Part:
+    def of(cls, block: Block, since: float) -> Part:
         rows = {form: Rows.of_frame(frame, block) for form, frame in block.frames.items() if len(frame)}
         facts = tuple(Fact(block.first + change.ordinal, block.recorded, change) for change in block.changes)
-        return cls(block.first, block.last, rows, facts, {form: _bounds(part) for form, part in rows.items()})
+        size = sum(part.size for part in rows.values()) + sum(change.size for change in block.changes)
+        bounds = {form: _bounds(part) for form, part in rows.items()}
+        return cls(block.first, block.last, rows, facts, bounds, size, since)
 
     @classmethod
     def join(cls, parts: Sequence[Part]) -> Part:
@@ -59,7 +65,8 @@ class Part:
                 max(b[3] for b in least),
             )
         facts = tuple(fact for part in parts for fact in part.facts)
-        return cls(parts[0].first, parts[-1].last, rows, facts, bounds)
+        size = sum(part.size for part in parts)
+        return cls(parts[0].first, parts[-1].last, rows, facts, bounds, size, parts[0].since)
 
     def may_hold(self, form: Form, start: int | None, end: int | None, series: tuple[int, int] | None) -> bool:
         """Whether rows of `form` with time in [start, end) and series in [least, greatest] may be here."""
@@ -78,13 +85,17 @@ def _bounds(rows: Rows) -> tuple[int, int, int, int]:
 class Tail:
     """Parts in order, small ones joined so that a query meets few of them. Thread-safe."""
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, portion: int) -> None:
+        """`position`: what comes after it is to come. `portion`: bytes that parts are joined to, and frozen at once."""
         self._lock = threading.Lock()
+        self._portion = portion
         self._parts: list[Part] = []
         self._frozen = 0
         self._position = position
         self.count = 0
         """Readings and changes it holds."""
+        self.size = 0
+        """Bytes they take in memory, roughly."""
 
     @property
     def position(self) -> int:
@@ -96,27 +107,43 @@ class Tail:
         with self._lock:
             return tuple(self._parts)
 
-    def append(self, block: Block) -> None:
-        """Add the next block."""
-        part = Part.of(block)
+    @property
+    def oldest(self) -> float | None:
+        """Since when the oldest of what it holds has been waiting, by the monotonic clock; None if it is empty."""
+        with self._lock:
+            return self._parts[0].since if self._parts else None
+
+    def append(self, block: Block, since: float) -> None:
+        """Add the next block, which is followed at `since`."""
+        part = Part.of(block, since)
         with self._lock:
             self._position = block.last
             self.count += part.count
+            self.size += part.size
             self._parts.append(part)
             # Sizes fall from left to right by half at least: n rows lie in log n parts, each row is copied log n times.
-            while len(self._parts) - self._frozen >= 2 and self._parts[-2].count < 2 * self._parts[-1].count:
-                joined = Part.join(self._parts[-2:])
-                self._parts[-2:] = [joined]
+            while len(self._parts) - self._frozen >= 2:
+                before, last = self._parts[-2:]
+                if before.count >= 2 * last.count or before.size + last.size > self._portion:
+                    break
+                self._parts[-2:] = [Part.join((before, last))]
 
     def freeze(self) -> tuple[Part, ...]:
-        """The parts of now, which stay as they are until `drop_frozen` or the next `freeze`."""
+        """The oldest parts, a portion of them, which stay as they are until `drop_frozen` or the next `freeze`."""
         with self._lock:
-            self._frozen = len(self._parts)
-            return tuple(self._parts)
+            size = 0
+            self._frozen = 0
+            for part in self._parts:
+                size += part.size
+                if self._frozen and size > self._portion:
+                    break
+                self._frozen += 1
+            return tuple(self._parts[: self._frozen])
 
     def drop_frozen(self) -> None:
         """Forget the parts that `freeze` gave: they are stored."""
         with self._lock:
             self.count -= sum(part.count for part in self._parts[: self._frozen])
+            self.size -= sum(part.size for part in self._parts[: self._frozen])
             del self._parts[: self._frozen]
             self._frozen = 0

@@ -13,7 +13,7 @@ __all__ = ["Recent", "size_of"]
 def size_of(block: Block) -> int:
     """Bytes a block takes in memory, roughly."""
     frames: int = sum(len(f) * 21 + f.value.get_total_buffer_size() for f in block.frames.values())
-    return frames + 400 * len(block.changes) + 500
+    return frames + sum(change.size for change in block.changes) + 500
 
 
 class Recent:
