@@ -12,6 +12,7 @@ from litestar import get, post
 from litestar.params import QueryParameter
 from litestar.response import Response
 
+from gemel.access import Action
 from gemel.connectors.http import (
     ARROW,
     BATCH,
@@ -73,8 +74,20 @@ async def ingest(request: Req, source: SOURCE = "") -> Response[bytes]:
 
 
 def _scope(call: Call) -> Callable[[str], bool] | None:
-    """Which twins a device speaks for; None for others, who may write of all."""
-    return call.services.platform.gate.devices.scope(call.who) if call.who.kind == "Device" else None
+    """Which twins who asks may speak of: a device of its own, a party of those that are granted to it with all their
+    properties. None: of all."""
+    platform, who = call.services.platform, call.who
+    if who.kind == "Device":
+        return platform.gate.devices.scope(who)
+    granted = platform.gate.projection(who, Action.WRITE)
+    if granted is None:
+        return None
+
+    def speaks_of(twin: str) -> bool:
+        entry = platform.registry.directory.twin(twin)
+        return entry is not None and entry.properties.keys() <= granted.names(entry)
+
+    return speaks_of
 
 
 def _keyed(call: Call, messages: list[Message]) -> list[Message]:
@@ -93,10 +106,10 @@ async def _messages(request: Req, source: str, messages: list[Message]) -> Recei
     call = call_of(request)
     platform = call.services.platform
     messages = _keyed(call, messages)
-    name = source_of(call.who, source)
-    posted = platform.supervisor.deliver(source, messages) if source and call.who.kind != "Device" else None
+    name, scope = source_of(call.who, source), _scope(call)
+    posted = platform.supervisor.deliver(source, messages) if source and scope is None else None
     if posted is None:
-        posted = platform.intake.submit(name, messages, actor=call.who.id, scope=_scope(call))
+        posted = platform.intake.submit(name, messages, actor=call.who.id, scope=scope)
     return await done(request, posted)
 
 
