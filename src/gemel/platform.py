@@ -130,9 +130,7 @@ class Platform:
             opened.callback(self.gate.close)
             tables = partial(relations, self.database)
             self._seen = Rooms(self.gate, self.registry, self.state, self.history, tables)
-            self.holds = Holds(
-                self.database, self.registry.directory, clock, lambda work, actor: self.change(work, actor=actor)
-            )
+            self.holds = Holds(self.database, self.registry, clock, lambda work, actor: self.change(work, actor=actor))
             rooms = (self.journal, self.history, self.registry.directory)
             self.storage = Keeping(
                 folder.path, rooms, self.holds, clock, settings=settings, run=self.change, refuse=self.intake.refuse
@@ -142,7 +140,7 @@ class Platform:
                 self.database,
                 (self.registry, self.journal, self.history, self.gate),
                 clock,
-                held=self.holds,
+                held=self.holds.covered,
                 run=self.change,
                 forget=saved.forget,
             )

@@ -113,6 +113,16 @@ def test_a_hold_refuses_and_says_so_beforehand(plant: Platform) -> None:
     assert erase(plant, "press-7")
 
 
+def test_a_hold_covers_parts_also_those_that_were_taken_out_since(plant: Platform) -> None:
+    plant.holds.put("press-7", "claim 4711", actor="user-1")
+    assert plant.erasures.preview("die-1").held == ["die-1"]
+    plant.change(lambda tx: plant.registry.end_link(tx, "part_of", "die-1", "press-7"))
+    with pytest.raises(Conflict, match="die-1 is held"):
+        plant.erasures.erase_twin("die-1", plant.erasures.preview("die-1").code)
+    plant.holds.release("press-7")
+    assert erase(plant, "die-1")
+
+
 def test_an_erasure_that_was_cut_short_goes_on(plant: Platform, tmp_path: Path) -> None:
     number = plant.registry.twin("press-7").number
     plant.change(lambda tx: plant.erasures.ledger.put(tx, _begun("press-7")) or [])

@@ -64,7 +64,7 @@ class Erasures:
         rooms: tuple[Registry, Journal, History, Gate],
         clock: Clock,
         *,
-        held: Container[str],
+        held: Callable[[], Container[str]],
         run: Run,
         forget: Callable[[int], None],
     ) -> None:
@@ -85,7 +85,7 @@ class Erasures:
         """Raises UnknownTwin."""
         found, below = self._chosen(twin)
         twins = [found, *below] if parts else [found]
-        ids = [one.id for one in twins]
+        ids, protected = [one.id for one in twins], self._held()
         readings = sum(self._readings(one.number) for one in twins)
         events = sum(1 for one in ids for _ in self._events(one))
         with self._database.read() as connection:
@@ -97,7 +97,7 @@ class Erasures:
             readings=readings,
             events=events,
             quarantined=quarantined,
-            held=[one for one in ids if one in self._held],
+            held=[one for one in ids if one in protected],
             code=_code(twins),
         )
 
@@ -107,9 +107,13 @@ class Erasures:
         """Erase for good what a preview of now shows. Raises Conflict (a hold, or another preview), UnknownTwin."""
         found, below = self._chosen(twin)
         twins = [found, *below] if parts else [found]
-        held = [one.id for one in twins if one.id in self._held]
+        protected = self._held()
+        held = [one.id for one in twins if one.id in protected]
         if held:
-            raise Conflict(f"{', '.join(held)} is held; `gemel storage release` ends a hold, if that is right")
+            raise Conflict(
+                f"{', '.join(held)} is held, by itself or as a part; `gemel storage holds` says by whom and why, "
+                "`gemel storage release` ends a hold, if that is right"
+            )
         if code != _code(twins):
             raise Conflict("the twin or its parts have changed since this preview; look at it again and confirm that")
         totals: dict[str, int] = {}

@@ -1,4 +1,7 @@
-"""Holds: twins of which nothing may be dropped or erased, because of a dispute, a contract or a duty to keep."""
+"""Holds: twins of which nothing may be dropped or erased, because of a dispute, a contract or a duty to keep.
+
+A hold covers what is part of the twin, and what was when it began: a machine's readings are those of its components.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from gemel.access import seal, unseal
 from gemel.clock import Clock
 from gemel.database import Database
 from gemel.errors import Conflict, InvalidInput, NotFound, UnknownTwin
-from gemel.registry import Directory
+from gemel.registry import Registry
 from gemel.storage.tables import hold_table
 from gemel.twin import Change
 
@@ -34,17 +37,20 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 class Holds:
     """All holds, in memory and in the database."""
 
-    def __init__(self, database: Database, directory: Directory, clock: Clock, run: Run) -> None:
+    def __init__(self, database: Database, registry: Registry, clock: Clock, run: Run) -> None:
         self._database = database
-        self._directory = directory
+        self._registry = registry
+        self._directory = registry.directory
         self._clock = clock
         self._run = run
-        self._twins: frozenset[str] = frozenset()
+        self._twins: dict[str, int] = {}
+        """Since when each is held."""
         self._reload()
 
     def _reload(self) -> None:
         with self._database.read() as connection:
-            self._twins = frozenset(connection.execute(select(hold_table.c.twin)).scalars())
+            rows = connection.execute(select(hold_table.c.twin, hold_table.c.since)).all()
+        self._twins = {row.twin: row.since for row in rows}
 
     def put(self, twin: str, reason: str, *, actor: str = "") -> Hold:
         """Hold a twin. Raises UnknownTwin, InvalidInput (no reason), Conflict (it is held already)."""
@@ -90,11 +96,19 @@ class Holds:
             for row in rows
         ]
 
-    def __contains__(self, twin: object) -> bool:
-        return twin in self._twins
+    def covered(self) -> frozenset[str]:
+        """Ids of what is held: by itself, or as a part of what is."""
+        parts = (
+            part.id
+            for twin, since in self._twins.items()
+            if self._directory.twin(twin) is not None
+            for at in (since, None)
+            for _, part in self._registry.parts(twin, at=at)
+        )
+        return frozenset((*self._twins, *parts))
 
     @property
     def numbers(self) -> frozenset[int]:
-        """Numbers of the held twins."""
-        entries = (self._directory.twin(twin) for twin in self._twins)
+        """Numbers of what is held."""
+        entries = (self._directory.twin(twin) for twin in self.covered())
         return frozenset(entry.number for entry in entries if entry is not None)
