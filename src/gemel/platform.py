@@ -361,8 +361,12 @@ class Platform:
         return self.history.load(source, mapping, lambda change: self.change(lambda _: [change]), progress=progress)
 
     def past(self) -> History:
-        """The history, as soon as it answers up to what the state holds: who wrote a value finds it."""
-        self.history.wait(self.state.position)
+        """The history, as soon as it answers up to what the state holds: who wrote a value finds it.
+
+        Raises Corrupt when it never will, since the journal is damaged in between.
+        """
+        if not self.history.wait(self.state.position) and self.history.damage is not None:
+            raise self.history.damage
         return self.history
 
     # health and proof

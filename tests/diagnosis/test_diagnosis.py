@@ -106,7 +106,7 @@ def test_health_names_what_is_not_well_and_since_when(folder: Path) -> None:
     with Platform.open(folder) as platform:
         first = {check.part: check for check in platform.health.look()}
         assert first["journal"].level is Level.OK
-        assert (first["backup"].level, "gemel backup" in first["backup"].way_out) == (Level.WARN, True)
+        assert (first["backup"].level, "backup: {to: FOLDER}" in first["backup"].way_out) == (Level.WARN, True)
         platform.ingest([Message(readings=[Reported(twin="press-7", property="force", value=1000.0)])])
         second = {check.part: check for check in platform.health.look()}
         assert second["quarantine"].level is Level.WARN

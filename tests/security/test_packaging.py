@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -94,6 +95,8 @@ def test_the_containers_health_is_asked_where_the_server_tells_it(tmp_path: Path
     with Platform.open(tmp_path / "plant") as platform, Server(platform, port=0) as server:
         asked = [word.replace("http://127.0.0.1:8080", server.url) for word in program]
         assert asked != program
+        assert asked[0] == "python"
+        asked[0] = sys.executable
         assert subprocess.run(asked, capture_output=True, check=False).returncode == 0
     assert subprocess.run(asked, capture_output=True, check=False).returncode != 0
 

@@ -31,7 +31,7 @@ def plant(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     (folder / "plant").mkdir()
     (folder / "plant" / "gemel.yaml").write_text(f"backup: {{to: {folder / 'vault'}, every: forever}}\n")
     with Platform.open(folder / "plant") as platform, Server(platform, port=0, demo=True) as server:
-        platform.backups.wait_made(1, timeout_s=20)  # the first one is made by itself
+        platform.backups.make()
         platform.apply(PLANT)
         platform.write("p-1", "pressure", 3.2)
         yield server

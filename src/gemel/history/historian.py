@@ -68,6 +68,8 @@ class Historian:
         self._stopping = False
         self._flush_to = 0
         self._load_at = 0
+        self.damage: Corrupt | None = None
+        """Of the journal, after what was followed."""
         self._doubtful = False
         self._orders: list[Fact] = []
         self._errands: deque[tuple[Callable[[Lake], Any], Future[Any]]] = deque()
@@ -191,6 +193,7 @@ class Historian:
                     continue
                 self._take_blocks()
             except Exception as error:
+                self.damage = error if isinstance(error, Corrupt) else None
                 self._failed("cannot follow the journal", error)
                 self._pause()
 

@@ -107,6 +107,11 @@ class History:
         """Whether queries answered up to `position` within the time."""
         return self._views.wait(position, timeout_s)
 
+    @property
+    def damage(self) -> Corrupt | None:
+        """Why answers will not go on: the journal is damaged after what they tell; None while it is not."""
+        return self._historian.damage
+
     def flush(self, timeout_s: float = 60.0) -> Position:
         """Store everything that the journal holds now, and return the position reached."""
         target = self._journal.head().position
