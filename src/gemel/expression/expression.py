@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -185,7 +186,7 @@ def _fitted(compiled: Compiled, wanted: Quantity) -> Compiled:
         raise InvalidExpression(
             f"the expression gives a number in {code}; declare unit: {code}, or write value(…)", position=compiled.at
         )
-    return converted(compiled, Measure.of(wanted.unit) or Measure((("1", 1),)))  # type: ignore[arg-type]
+    return converted(compiled, Measure.of(wanted.unit) or Measure((("1", Fraction(1)),)))
 
 
 def _check_functions(tree: Node) -> None:

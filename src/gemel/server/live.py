@@ -52,7 +52,7 @@ class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
     def selection(self) -> Selection:
         chosen = self.twins if isinstance(self.twins, Chosen) else None
         return Selection(
-            twins=() if chosen else tuple(self.twins),  # type: ignore[arg-type]
+            twins=() if isinstance(self.twins, Chosen) else tuple(self.twins),
             type=chosen.type if chosen else "",
             roots=chosen.roots if chosen else False,
             depth=self.depth,

@@ -67,7 +67,7 @@ class Link:
             session.tls_set_context(await asyncio.to_thread(context_of, settings.tls, self._port))
         more: dict[str, Any] = {}
         if settings.version == "5":
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types there
             properties.SessionExpiryInterval = 0 if self._clean else settings.session_expiry_s
             properties.ReceiveMaximum = _IN_FLIGHT
             more = {"clean_start": self._clean, "properties": properties}
