@@ -161,6 +161,29 @@ def test_small_files_are_merged_and_the_merged_away_deleted(eager: World) -> Non
     assert lying == published
 
 
+def test_a_row_is_written_anew_a_few_times_however_many_commits_a_day_has(tmp_path: Path) -> None:
+    upkeep = Upkeep(merge_files=3, small_bytes=2_000_000, keep_s=0.0)
+    world = World(
+        tmp_path,
+        Cast([PropertyType(name="load", kind=Kind.NUMBER)], ["a"]),
+        settings=Settings(pace=Pace(commit_s=3600), upkeep=upkeep),
+    )
+    noise, commits, rows = np.random.default_rng(7), 40, 500
+    known: set[str] = set()
+    written = 0
+    for n in range(commits):
+        world.put([("a", "load", T0 + n * rows + i, float(v), 0) for i, v in enumerate(noise.normal(size=rows))])
+        world.history.flush()
+        assert world.history.upkeep()
+        files = [f for f in world.history.files() if f.table == "reading"]
+        written += sum(f.rows for f in files if f.path not in known and f.rows > rows)
+        known |= {f.path for f in files}
+        assert len(files) < 3 * upkeep.merge_files
+    world.close()
+    assert sum(f.rows for f in files) == commits * rows
+    assert commits * rows < written < 4 * commits * rows
+
+
 def test_a_file_in_use_is_not_deleted(eager: World) -> None:
     for n in range(3):
         eager.put([("a", "parts", T0 + n, n)])

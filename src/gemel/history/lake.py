@@ -349,12 +349,15 @@ class Lake:
             )
         (self.folder / SCRUB).touch()
 
-    def merge(self, table: str, *, below_bytes: int, at_most: int) -> bool:
-        """Merge small adjacent files of one table; the merged-away files stay until `clean`. True if any was merged."""
+    def merge(self, table: str, *, sizes: tuple[int, int], at_most: int) -> bool:
+        """Merge files of one table with so many bytes, [least, below), into `at_most` files; True if any was merged.
+
+        The merged-away files stay until `clean`.
+        """
         with self._transaction():
             merged = self._connection.execute(
                 f"CALL ducklake_merge_adjacent_files('lake', '{table}', "
-                f"max_file_size => {below_bytes}, max_compacted_files => {at_most})"
+                f"min_file_size => {sizes[0]}, max_file_size => {sizes[1]}, max_compacted_files => {at_most})"
             ).fetchall()
             if merged:
                 self._sync(self._unknown(table))

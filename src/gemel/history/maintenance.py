@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 DROPPABLE = (Form.NUMBER, Form.INTEGER, Form.ARRAY)
 """Texts tell changes, are few, and have no sums: they stay."""
 ERASED_KIND = "twin.erased"
+_STEP, _TIERS = 8, 4
+_OVERDUE = 8
 _GRACE = 120_000_000
 """An hour or a day is taken as over so many microseconds after its end; what comes later is late."""
 
@@ -36,7 +39,8 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     """When files are merged and deleted."""
 
     merge_files: int = 8
-    """Merge when a day of one table has so many small files."""
+    """Merge when a day of one table has so many small files of about the same size; each merge makes a larger one, so
+    that a row is written anew a few times, however much the day holds."""
     small_bytes: int = 32_000_000
     """A file below this is small."""
     keep_s: float = 900.0
@@ -90,24 +94,34 @@ class Maintenance:
 
     def merge_overdue(self) -> bool:
         """Whether so many small files lie about that reading suffers, also while rows wait."""
-        return self._crowded(8 * self._upkeep.merge_files) is not None
+        return self._crowded(_OVERDUE * self._upkeep.merge_files) is not None
 
     # merging
 
-    def _crowded(self, least: int) -> str | None:
+    def _tier(self, size: int) -> int:
+        """0 for the largest of the small files; each further tier is for files an eighth as large, the last for all."""
+        return min(_TIERS - 1, int(math.log(self._upkeep.small_bytes / max(1, size), _STEP)))
+
+    def _crowded(self, least: int) -> tuple[str, int] | None:
+        """The table and the tier with most small files in one day, if there are so many."""
         small = Counter(
-            (file.table, file.min_time // DAY) for file in self._lake.files if file.size < self._upkeep.small_bytes
+            (file.table, file.min_time // DAY, self._tier(file.size))
+            for file in self._lake.files
+            if file.size < self._upkeep.small_bytes
         )
-        for (table, _), count in small.most_common(1):
+        for (table, _, tier), count in small.most_common(1):
             if count >= least:
-                return table
+                return table, tier
         return None
 
     def _merge(self) -> bool:
-        table = self._crowded(self._upkeep.merge_files)
-        if table is None:
+        crowded = self._crowded(self._upkeep.merge_files)
+        if crowded is None:
             return False
-        if not self._lake.merge(table, below_bytes=self._upkeep.small_bytes, at_most=4):
+        table, tier = crowded
+        below = self._upkeep.small_bytes // _STEP**tier
+        least = 0 if tier == _TIERS - 1 else below // _STEP
+        if not self._lake.merge(table, sizes=(least, below), at_most=4):
             return False
         self._merged_away = True
         self._republish(self._views.current.derived)
