@@ -19,6 +19,7 @@ from gemel.twin.computed import form_problems
 from gemel.twin.control import Control
 from gemel.twin.evolution import HOWS
 from gemel.twin.ids import check_id, check_name
+from gemel.twin.picture import picture_problems
 from gemel.twin.reading import Kind
 from gemel.twin.spec import Plant, TwinSpec
 from gemel.twin.types import PropertyType, TwinType
@@ -74,6 +75,7 @@ def check_type(type_: TwinType) -> list[Problem]:
             )
     if type_.control is not None:
         _check_control(problems, type_.control)
+    problems += [Problem(message, "picture") for message in picture_problems(type_)]
     return problems
 
 

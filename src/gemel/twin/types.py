@@ -197,6 +197,8 @@ class TwinType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     slots: tuple[Slot, ...] = ()
     control: Control | None = None
     """Who may command it, and what must hold when something is sent to the object."""
+    picture: str = ""
+    """An SVG with places for live values, for screens: shapes and words, whose look is the app's."""
 
 
 class LifeStage(StrEnum):
