@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +66,15 @@ class Folded:
 
 def _weight(part: Accepted) -> int:
     values = part.value
-    inside = (
-        sum(len(v) * (1 if isinstance(v, str) else 8) for v in values if v is not None) if values.dtype == object else 0
-    )
+    inside = sum(_inside(value) for value in values if value is not None) if values.dtype == object else 0
     return ROW_BYTES * len(part) + inside
+
+
+def _inside(value: Any) -> int:
+    """About the bytes of a text, an array or a condition."""
+    if isinstance(value, str):
+        return len(value)
+    return 8 * len(value) if isinstance(value, Sized) else CHANGE_BYTES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
