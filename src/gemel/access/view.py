@@ -273,6 +273,7 @@ class View:
         *,
         after: Position | None = None,
         rate_hz: float | None = None,
+        latest: bool = False,
     ) -> Subscription:
         """Follow twins for as long as `look` gives what may be seen of them. Raises UnknownTwin."""
         for twin in selection.twins:
@@ -287,7 +288,7 @@ class View:
                     selection = msgspec.structs.replace(selection, properties=(), events=False)
             if any(since > MIN_TIME for seen in self.projection.seen for since in seen.groups.values()):
                 after = None  # the past is limited: it begins with what is now
-        return self._state.subscribe(selection, after=after, rate_hz=rate_hz, look=look)
+        return self._state.subscribe(selection, after=after, rate_hz=rate_hz, look=look, latest=latest)
 
     def roots(self, type_id: str = "") -> list[str]:
         """Ids of the twins that are part of none that is seen."""

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from gemel.client.transport import error_of
-from gemel.errors import GemelError
+from gemel.errors import Denied, Unreachable
 from gemel.twin import Quality
 
 __all__ = ["Delta", "Subscription", "Update"]
 
 LARGEST_FRAME = 64 * 1024 * 1024
+CLOSE_S = 2.0
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -33,6 +34,9 @@ class Update(msgspec.Struct, frozen=True):
     quality: Quality
     fresh: bool
     stale_since: int | None
+    recorded: int = 0
+    """When the platform was told, and the position: for copies only, else 0."""
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,10 @@ class Delta:
     reset: bool = False
     """The plant was restored or imported since: forget what was read before. A snapshot follows."""
     registry_changed: bool = False
+    mark: tuple[str, int] | None = None
+    """Hash of all that is selected at `position` (empty if it was not asked for), and how many values these are."""
+    more: bool = False
+    """What belongs to this is still to come."""
 
 
 class Subscription:
@@ -65,6 +73,8 @@ class Subscription:
         """Everything up to it was delivered; None before the first snapshot is whole."""
         self.epoch: str = wanted.get("epoch", "")
         """In which life of the plant `position` was seen: after a restore it means something else."""
+        self.head = 0
+        """What the platform has reached, as it last said by itself."""
         self._reached, self._alive = self.position or 0, self.epoch
         self._keys: dict[int, tuple[str, str]] = {}
         address = f"ws{url.removeprefix('http')}/api/v1/live"
@@ -77,12 +87,25 @@ class Subscription:
                 max_size=LARGEST_FRAME,
                 compression=None,
                 proxy=None,
+                close_timeout=CLOSE_S,
             )
         except InvalidStatus as error:
+            if error.response.status_code == Denied.status and not error.response.body:
+                raise Denied("these credentials may follow no twins; ask who runs the platform for a grant") from error
             raise error_of(error.response.status_code, error.response.body or b"") from error
-        except OSError as error:
-            raise GemelError(f"{url} cannot be reached: {error}; is the server running?") from error
-        self._socket.send(msgspec.msgpack.encode({"t": "sub", "s": 1, **wanted}))
+        except (OSError, WebSocketException) as error:
+            raise Unreachable(f"{url} cannot be reached: {error}; is the server running?") from error
+        self._send({"t": "sub", "s": 1, **wanted})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._socket.send(msgspec.msgpack.encode(message))
+        except ConnectionClosed as error:
+            raise Unreachable("the connection has ended; subscribe again") from error
+
+    def mark(self, *, hashed: bool = False) -> None:
+        """Ask up to which position all has come: a delta with a `mark` answers, with the hash if it is wanted."""
+        self._send({"t": "mark", "s": 1, "hash": hashed})
 
     def __iter__(self) -> Iterator[Delta]:
         while (delta := self.get()) is not None:
@@ -101,13 +124,15 @@ class Subscription:
                 self._reached = max(self._reached, delta.position)
                 if not (message.get("more") or delta.reset or delta.registry_changed):
                     self.position, self.epoch = self._reached, self._alive
-                return delta
+                return replace(delta, more=True) if message.get("more") else delta
 
     def _delta(self, message: dict[str, Any]) -> Delta | None:
         kind = message["t"]
         if kind == "error":
             body = msgspec.json.encode({"code": message["code"], "detail": message["detail"]})
             raise error_of(0, body)
+        if kind in {"hello", "ping", "pong"}:
+            self.head = message["position"]
         if kind == "hello":
             self._alive = message["epoch"]
         elif kind == "keys":
@@ -122,6 +147,8 @@ class Subscription:
             return Delta(max(event["position"] for event in message["events"]), events=message["events"])
         elif kind == "gone":
             return Delta(self._reached, gone=message["twins"])
+        elif kind == "mark":
+            return Delta(message["position"], mark=(message["hash"], message["count"]))
         elif kind == "gap":
             return Delta(self._reached, gap=(message["from"], message["to"]))
         elif kind == "reset":
@@ -132,8 +159,8 @@ class Subscription:
         return None
 
     def _update(self, row: Sequence[Any]) -> Update:
-        key, value, time, changed, quality, fresh, since = row
-        return Update(*self._keys[key], value, time, changed, Quality(quality), fresh, since)
+        key, value, time, changed, quality, *more = row
+        return Update(*self._keys[key], value, time, changed, Quality(quality), *more)
 
     def close(self) -> None:
         self._socket.close()

@@ -23,6 +23,7 @@ MAX_SUBSCRIPTIONS = 64
 MAX_RATE_HZ = 50.0
 DEFAULT_RATE_HZ = 4.0
 PING_S = 10.0
+HASH_EVERY_S = 1.0
 VALUES_A_FRAME = 5_000
 """A frame holds at most so many values, so that a large snapshot does not hold up the rest."""
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
@@ -47,6 +48,8 @@ class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
     rate_hz: float | None = DEFAULT_RATE_HZ
     after: int | None = None
     epoch: str = ""
+    copy: bool = False
+    """A copy is kept: what came after a position comes as latest values, rows are whole, the first ends in a mark."""
     t: str = "sub"
 
     def selection(self) -> Selection:
@@ -58,6 +61,7 @@ class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
             depth=self.depth,
             properties=None if self.properties is None else tuple(self.properties),
             headline=self.headline,
+            events=not self.copy,
         )
 
 
@@ -81,13 +85,16 @@ class Keys:
         return key, True
 
 
-def messages_of(delta: Delta, s: int, keys: Keys, *, owed: bool = False) -> Iterable[dict[str, Any]]:
+def messages_of(
+    delta: Delta, s: int, keys: Keys, *, owed: bool = False, copy: bool = False
+) -> Iterable[dict[str, Any]]:
     """A delta as the protocol's messages, in the order they are sent.
 
     All but the last say that there is `more`; with `owed` (the snapshot after a gap is still to come) the last, too.
+    Rows for a `copy` end in `recorded` and `position`.
     """
     waiting: dict[str, Any] | None = None
-    for message in _parts(delta, keys):
+    for message in _parts(delta, keys, copy):
         if waiting is not None:
             yield {**waiting, "s": s, "more": True}
         waiting = message
@@ -100,12 +107,12 @@ def owes(delta: Delta, owed: bool) -> bool:
     return not delta.snapshot and (owed or delta.gap is not None)
 
 
-def _parts(delta: Delta, keys: Keys) -> Iterable[dict[str, Any]]:
+def _parts(delta: Delta, keys: Keys, copy: bool) -> Iterable[dict[str, Any]]:
     if delta.gap is not None:
         yield {"t": "gap", "from": delta.gap.after, "to": delta.gap.until}
     values, kind = delta.values, "snap" if delta.snapshot or delta.gap is not None else "delta"
     if len(values) or delta.snapshot:
-        yield from _values(values, {"t": kind, "position": delta.position}, keys)
+        yield from _values(values, {"t": kind, "position": delta.position}, keys, copy)
     if delta.transitions:
         new, items = [], []
         for one in delta.transitions:
@@ -132,9 +139,12 @@ def _parts(delta: Delta, keys: Keys) -> Iterable[dict[str, Any]]:
         }
     if delta.gone:
         yield {"t": "gone", "twins": list(delta.gone)}
+    if delta.mark is not None:
+        yield {"t": "mark", "position": delta.position, "hash": delta.mark.hash, "count": delta.mark.count}
 
 
-def _values(values: Any, head: dict[str, Any], keys: Keys) -> Iterable[dict[str, Any]]:
+def _values(values: Any, head: dict[str, Any], keys: Keys, copy: bool) -> Iterable[dict[str, Any]]:
+    more = list(zip(values.recorded.tolist(), values.position.tolist(), strict=True)) if copy else None
     times, changed, quality = values.time.tolist(), values.changed.tolist(), values.quality.tolist()
     stale, names, plain = values.stale_since.tolist(), values.names, values.value
     rows, new, sent = [], [], False
@@ -143,7 +153,8 @@ def _values(values: Any, head: dict[str, Any], keys: Keys) -> Iterable[dict[str,
         if is_new:
             new.append((key, *names[i]))
         since = stale[i]
-        rows.append((key, plain[i], times[i], changed[i], quality[i], since == 0, since or None))
+        row = (key, plain[i], times[i], changed[i], quality[i], since == 0, since or None)
+        rows.append(row if more is None else row + more[i])
         if len(rows) == VALUES_A_FRAME:
             if new:
                 yield {"t": "keys", "keys": new}
@@ -166,6 +177,7 @@ class Live:
         self._socket = socket
         self._sending = asyncio.Lock()
         self._tasks: dict[int, tuple[asyncio.Task[None], Subscription]] = {}
+        self._hashed: dict[int, float] = {}
 
     async def run(self) -> None:
         """Until the other side, or the server, ends it."""
@@ -238,11 +250,13 @@ class Live:
             await self._subscribe(message)
         elif kind == "unsub":
             await self._end(message.get("s"))
+        elif kind == "mark":
+            self._mark(message.get("s"), hashed=bool(message.get("hash")))
         elif kind == "ping":
             now, position = self._platform.clock.now(), self._platform.state.position
             await self._send({"t": "pong", "n": message.get("n"), "now": now, "position": position})
         elif kind != "pong":
-            raise InvalidInput(f"t={kind!r:.40} is not understood; use sub, unsub, ping")
+            raise InvalidInput(f"t={kind!r:.40} is not understood; use sub, unsub, mark, ping")
 
     async def _subscribe(self, message: dict[str, Any]) -> None:
         try:
@@ -253,15 +267,35 @@ class Live:
             raise Overloaded(f"a socket carries {MAX_SUBSCRIPTIONS} subscriptions; end one, or ask for twins together")
         if wanted.rate_hz is not None and not 0 < wanted.rate_hz <= MAX_RATE_HZ:
             raise InvalidInput(f"rate_hz {wanted.rate_hz} is not between 0 and {MAX_RATE_HZ:g}")
+        gone = self._left_out(wanted) if wanted.copy else []
         self._permit(wanted)
         await self._end(wanted.s)
         after, reset = resumed(self._platform, wanted.after, wanted.epoch)
         view = self._platform.view(self._call.who, self._call.action)
         subscription = await self._services.reads.run(
-            view.subscribe, wanted.selection(), self._call.look, after=after, rate_hz=wanted.rate_hz
+            view.subscribe,
+            wanted.selection(),
+            self._call.look,
+            after=after,
+            rate_hz=wanted.rate_hz,
+            latest=wanted.copy,
         )
-        task = asyncio.create_task(self._deliver(wanted.s, subscription, reset=reset))
+        if wanted.copy:
+            subscription.mark()
+        if gone:
+            await self._send({"t": "gone", "s": wanted.s, "twins": gone, "more": True})
+        task = asyncio.create_task(self._deliver(wanted, subscription, reset=reset))
         self._tasks[wanted.s] = task, subscription
+
+    def _left_out(self, wanted: Subscribe) -> list[str]:
+        """Leave twins out of a copy that are not seen (any more), for as long as any is left; returns these."""
+        if isinstance(wanted.twins, Chosen):
+            return []
+        view, directory = self._platform.view(self._call.who, self._call.action), self._platform.registry.directory
+        seen = [id for id in wanted.twins if (entry := directory.twin(id)) is not None and view.shows(entry, id)]
+        gone = [id for id in wanted.twins if id not in set(seen)]
+        wanted.twins = seen or wanted.twins
+        return gone if seen else []
 
     def _permit(self, wanted: Subscribe) -> None:
         who, gate = self._call.who, self._platform.gate
@@ -271,19 +305,30 @@ class Live:
         for twin in wanted.twins:
             require_twin(self._call, who, "subscribe", twin)
 
-    async def _deliver(self, s: int, subscription: Subscription, *, reset: bool) -> None:
-        keys, owed = Keys(), False
+    async def _deliver(self, wanted: Subscribe, subscription: Subscription, *, reset: bool) -> None:
+        s, keys, owed = wanted.s, Keys(), False
         try:
             if reset:
                 await self._send({"t": "reset", "s": s, "epoch": self._platform.epoch})
             async for delta in subscription:
                 owed = owes(delta, owed)
-                for message in messages_of(delta, s, keys, owed=owed):
+                for message in messages_of(delta, s, keys, owed=owed, copy=wanted.copy):
                     await self._send(message)
         except GemelError as error:
             await self._send(_problem(s, error))
         finally:
             subscription.close()
+
+    def _mark(self, s: Any, *, hashed: bool) -> None:
+        """A hash reads all that is selected: one in so many seconds is enough for anybody."""
+        if not isinstance(s, int) or s not in self._tasks:
+            return
+        now = asyncio.get_running_loop().time()
+        if hashed and now - self._hashed.get(s, 0.0) < HASH_EVERY_S:
+            hashed = False
+        elif hashed:
+            self._hashed[s] = now
+        self._tasks[s][1].mark(hashed=hashed)
 
     async def _end(self, s: Any) -> None:
         found = self._tasks.pop(s, None) if isinstance(s, int) else None

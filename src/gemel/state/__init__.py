@@ -1,6 +1,6 @@
 """The now: every twin as it is, in columns; how fresh it is; who hears of it."""
 
-from gemel.state.delta import Delta, Gap, Happening, Transition
+from gemel.state.delta import Delta, Gap, Happening, Mark, Transition
 from gemel.state.keyframe import Keyframe
 from gemel.state.live import Projection
 from gemel.state.now import Now, Update, Updates
@@ -18,6 +18,7 @@ __all__ = [
     "Gap",
     "Happening",
     "Keyframe",
+    "Mark",
     "Now",
     "Projection",
     "Readout",

@@ -11,7 +11,7 @@ import msgspec
 from gemel.state.now import NOTHING, Updates
 from gemel.twin import Change, Position
 
-__all__ = ["Delta", "Gap", "Happening", "Transition"]
+__all__ = ["Delta", "Gap", "Happening", "Mark", "Transition"]
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -40,6 +40,15 @@ class Happening(msgspec.Struct, frozen=True):
     change: Change
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """Whoever has taken in everything up to here holds the selection as it was at the delta's position."""
+
+    hash: str
+    """The fingerprint of all cells of the selection (`gemel.twin.fingerprint`); empty if it was not asked for."""
+    count: int
+    """How many cells these are."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Delta:
     """What is new up to and including `position`."""
@@ -55,7 +64,8 @@ class Delta:
     registry_changed: bool = False
     """Types, twins or links changed: what was read of them may be old."""
     gap: Gap | None = None
+    mark: Mark | None = None
 
     def __bool__(self) -> bool:
-        said: tuple[Any, ...] = (self.transitions, self.events, self.gone, self.gap)
+        said: tuple[Any, ...] = (self.transitions, self.events, self.gone, self.gap, self.mark)
         return self.snapshot or self.registry_changed or len(self.values) > 0 or any(said)

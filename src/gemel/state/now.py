@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gemel.state.condition import Conditions
 from gemel.twin import Kind, Quality
+from gemel.twin.fingerprint import Cell
 
 __all__ = ["NOTHING", "Now", "Update", "Updates", "joined", "plain"]
 
@@ -83,6 +84,12 @@ class Updates:
 
     def __len__(self) -> int:
         return len(self.series)
+
+    def cells(self) -> Iterator[Cell]:
+        """For a fingerprint."""
+        columns = (self.time, self.recorded, self.changed, self.quality, self.position)
+        rows = zip(self.names, self.value, *(column.tolist() for column in columns), strict=True)
+        return ((*name, *row) for name, *row in rows)
 
     def __iter__(self) -> Iterator[Update]:
         for i, (twin, property_) in enumerate(self.names):

@@ -224,8 +224,11 @@ class State:
         after: Position | None = None,
         rate_hz: float | None = None,
         look: Callable[[], Sight | None] | None = None,
+        latest: bool = False,
     ) -> Subscription:
         """Follow a selection: from a snapshot, or from what came after a position. Close it when done.
+
+        `latest`: of what came after the position, only the latest values, from the state and not from the journal.
 
         `look` says at each delta what the reader may see; when that has changed there is a new snapshot, and what it
         raises ends the subscription. Raises UnknownTwin, UnknownType, InvalidQuery (a position that is not reached
@@ -233,8 +236,10 @@ class State:
         """
         if after is None:
             return Subscription(self._core, selection, rate_hz=rate_hz, look=look)
-        if self._core.blocks is None:
+        if self._core.blocks is None and not latest:
             raise InvalidQuery("this state was given no journal to read from; subscribe without a position")
         if not 0 <= after <= self.position:
             raise InvalidQuery(f"position {after} is not between 0 and {self.position}; subscribe without it")
+        if latest:
+            return Subscription(self._core, selection, after=after, rate_hz=rate_hz, look=look)
         return Subscription(self._core, selection, after=after, rate_hz=rate_hz, backfill=backfill, look=look)

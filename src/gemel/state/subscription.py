@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.state.broadcast import Waiter, wake
-from gemel.state.delta import Delta, Gap, Happening, Transition
+from gemel.state.delta import Delta, Gap, Happening, Mark, Transition
 from gemel.state.fold import Accepted
-from gemel.state.now import joined
+from gemel.state.now import NOTHING, Updates, joined
 from gemel.state.selection import Resolved, Selection, Sight
 from gemel.state.updates import names_of, updates_of_block
 from gemel.twin import Change, Position
+from gemel.twin.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from gemel.state.core import Core
@@ -88,10 +89,10 @@ class Swept:
 class Subscription:
     """Deltas for one reader. Take them from a thread with `get`, or on an event loop with `async for`.
 
-    The first delta is the snapshot at a position (or, with `after`, what came since from the journal); then every
-    accepted reading follows in order. A reader who lets more than MAX_PENDING of them wait gets a `gap` and the
-    latest values instead. With `rate_hz` there are at most so many deltas a second, each with the latest values
-    only: nothing waits, and there are no gaps.
+    The first delta is the snapshot at a position (or, with `after`, what came since: from the journal, or, without a
+    backfill, the latest values from the state); then every accepted reading follows in order. A reader who lets more
+    than MAX_PENDING of them wait gets a `gap` and the latest values instead. With `rate_hz` there are at most so many
+    deltas a second, each with the latest values only: nothing waits, and there are no gaps.
     """
 
     def __init__(
@@ -127,11 +128,16 @@ class Subscription:
         self._swept: deque[Swept] = deque()
         self._overflowed = False
         self._snapshot = after is None
+        self._marking = ""
+        """A mark is asked for: `position`, or `hash`."""
+        self._catching_up = False
         self._backfill: Iterator[Delta] | None = None
         self.resolved, self._revision, start = core.register(self)
         if after is not None and backfill is not None:
             self.delivered = start
             self._backfill = backfill(self, core, after, start)
+        elif after is not None:
+            self.delivered, self._catching_up = after, True
 
     def _already_ended(self, core: Core) -> frozenset[int]:
         asked = (core.directory.twin(id) for id in self.selection.twins)
@@ -184,6 +190,12 @@ class Subscription:
             self._ready.notify_all()
         if (waiter := self._take_waiter()) is not None:
             wake([waiter])
+
+    def mark(self, *, hashed: bool = True) -> None:
+        """Have the next delta say that it is whole and, with `hashed`, the hash of all that is selected; any thread."""
+        with self._ready:
+            self._marking = "hash" if hashed or self._marking == "hash" else "position"
+        self.poke()
 
     # --- the reader's side -------------------------------------------------------------------------------------
 
@@ -243,7 +255,8 @@ class Subscription:
     def _is_heavy(self) -> bool:
         """Whether the next delta may take long: it reads the journal, the registry or the whole selection."""
         changed = self._core.registry_revision != self._revision
-        return self._backfill is not None or self._snapshot or self._overflowed or changed
+        whole = self._snapshot or self._overflowed or self._catching_up or self._marking == "hash"
+        return self._backfill is not None or whole or changed
 
     # --- building a delta --------------------------------------------------------------------------------------
 
@@ -283,9 +296,13 @@ class Subscription:
         with core.lock:
             position = core.position
             queue, swept, overflowed = self._taken()
+            catching_up, marking = self._catching_up and not overflowed, self._marking
+            self._catching_up, self._marking = False, ""
             snapshot = self._snapshot or overflowed
-            whole = snapshot or self.latest_only
+            whole = snapshot or self.latest_only or catching_up
             cells = core.gather(self.resolved, 0 if snapshot else before) if whole else []
+            looks = marking == "hash" or (catching_up and not snapshot)
+            everything = core.gather(self.resolved, 0) if looks else []
             if added is not None and not snapshot:
                 cells += core.gather(added, 0)
             if not snapshot:
@@ -300,15 +317,20 @@ class Subscription:
             with core.lock:
                 place = (core.layout, core.watch, core.clock.now())
                 values += [updates_of_block(f.accepted, f.recorded, self.resolved, before, place) for f in queue]
+        all_cells = core.updates(everything) if everything else NOTHING
+        transitions = self._transitions(swept)
+        if catching_up and not snapshot:
+            transitions = _stale(all_cells)
         return Delta(
             position,
             joined(values),
             snapshot=snapshot,
-            transitions=self._transitions(swept),
+            transitions=transitions,
             events=[] if snapshot else self.happenings(queue, before),
             gone=gone,
             registry_changed=changed,
             gap=Gap(before, position) if overflowed else None,
+            mark=_mark(all_cells, marking),
         )
 
     def _taken(self) -> tuple[list[Folded], list[Swept], bool]:
@@ -357,3 +379,15 @@ class Subscription:
             Transition(twin, name, series, since == 0, since or None)
             for (series, since), (twin, name) in zip(latest.items(), names, strict=True)
         ]
+
+
+def _mark(everything: Updates, marking: str) -> Mark | None:
+    if marking == "hash":
+        return Mark(fingerprint(everything.cells()), len(everything))
+    return Mark("", 0) if marking else None
+
+
+def _stale(everything: Updates) -> list[Transition]:
+    """All that is stale now: whoever was away knows nothing of what became so since."""
+    rows = zip(everything.series.tolist(), everything.names, everything.stale_since.tolist(), strict=True)
+    return [Transition(*name, series, False, since) for series, name, since in rows if since]

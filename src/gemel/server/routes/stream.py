@@ -64,6 +64,46 @@ async def stream(
     return Stream(_events(call, subscription, reset=reset), media_type="text/event-stream", headers=headers)
 
 
+class HashView(msgspec.Struct):
+    """What stands for a selection at a position: two copies of it that are equal have equal hashes."""
+
+    position: int
+    epoch: str
+    hash: str
+    """The fingerprint of all values, 64 hexadecimal digits; freshness, which is of the moment, left out."""
+    count: int
+    """How many values these are."""
+
+
+@get(f"{API}/hash", opt=needs("subscribe", "Fleet"), tags=["now"], summary="What stands for a selection at a position")
+async def hash_of(
+    request: Req,
+    twins: Annotated[str, QueryParameter(max_length=8000, description="Ids, with commas; all if left out.")] = "",
+    type: Annotated[str, QueryParameter(max_length=128, description="All twins of this type.")] = "",
+    properties: Annotated[str, QueryParameter(max_length=8000, description="Names, with commas.")] = "",
+    depth: Annotated[int, QueryParameter(ge=0, le=32, description="Levels of parts.")] = 0,
+) -> HashView:
+    """Of all that the caller may see of it, at the position that the live state has reached; `at_position` waits."""
+    call = call_of(request)
+    chosen = [one.strip() for one in twins.split(",") if one.strip()]
+    for twin in chosen:
+        require_twin(call, call.who, "subscribe", twin)
+    names = tuple(one.strip() for one in properties.split(",") if one.strip()) or None
+    selection = Selection(twins=tuple(chosen), type=type, depth=depth, properties=names, events=False)
+    found = await call.services.slow.run(_hashed, call, selection)
+    assert found.mark is not None
+    call.position = found.position
+    return HashView(found.position, call.services.platform.epoch, found.mark.hash, found.mark.count)
+
+
+def _hashed(call: Call, selection: Selection) -> Delta:
+    with call.view.subscribe(selection, call.look) as subscription:
+        subscription.mark()
+        found = subscription.get(0)
+        assert found is not None  # the first one is there at once
+        return found
+
+
 async def _events(call: Call, subscription: Subscription, *, reset: bool) -> AsyncIterator[bytes]:
     epoch, owed = call.services.platform.epoch, False
     call.services.metrics.streams.inc()
@@ -143,4 +183,4 @@ def _told(delta: Delta) -> list[tuple[str, Any]]:
     return told
 
 
-ROUTES = [live, stream]
+ROUTES = [live, stream, hash_of]
