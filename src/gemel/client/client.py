@@ -60,6 +60,8 @@ class Client:
         self._tls = _tls(verify) if url.startswith("https") else None
         self._at = Transport(url, token, tls=self._tls, timeout_s=timeout_s)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.access_again: dict[str, Any] = {"token": token, "verify": verify}
+        """By which another client, or a replica, of the same platform is opened."""
         self.access = Access(self._at)
         self.backups = Backups(self._at)
         self.computation = Computing(self._at)
@@ -249,6 +251,19 @@ class Client:
             )
             return decode(answer.content, Receipt)
         return self._at.send(Receipt, "POST", path_of("ingest"), {"messages": _plain(messages), "source": source})
+
+    def reached(self, source: str, epoch: str) -> int | None:
+        """The highest sequence number of an epoch of one's source that is on stable storage: where to go on."""
+        found: int | None = self._at.get(Row, path_of("ingest", "reached"), source=source, epoch=epoch)["sequence"]
+        return found
+
+    def edge(self) -> Row:
+        """How the forwarding of an edge node stands. Raises NotFound where none is set."""
+        return self._at.get(Row, path_of("edge"))
+
+    def hash(self, twins: Sequence[str] = (), **query: Any) -> Row:
+        """What stands for a selection at a position: `position`, `hash`, `count`; query: type, properties, depth."""
+        return self._at.get(Row, path_of("hash"), twins=",".join(twins), **query)
 
     def subscribe(
         self,

@@ -94,7 +94,10 @@ class Transport:
 
     def _seen(self, answer: httpx.Response) -> None:
         if answer.is_error:
-            raise error_of(answer.status_code, answer.content)
+            error, after = error_of(answer.status_code, answer.content), answer.headers.get("retry-after", "")
+            if after.isdecimal():  # also of a proxy, whose answer is no problem document
+                error.extra.setdefault("retry_after_s", float(after))
+            raise error
         position = answer.headers.get("gemel-position", "")
         if position.isdecimal():
             self.position = max(self.position, int(position))

@@ -55,6 +55,7 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     id: str = ""
     sequence: int | None = None
     epoch: str = ""
+    sparse: bool = False
 
 
 class IngestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,7 +116,8 @@ def message_of(body: MessageBody, otherwise: int | None = None) -> Message:
         )
         for one in body.events
     ]
-    return Message(readings=readings, events=events, id=body.id, sequence=body.sequence, epoch=body.epoch)
+    numbered = {"sequence": body.sequence, "epoch": body.epoch, "sparse": body.sparse}
+    return Message(readings=readings, events=events, id=body.id, **numbered)
 
 
 def micros_of(moment: datetime) -> int:

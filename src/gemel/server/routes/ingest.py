@@ -73,6 +73,30 @@ async def ingest(request: Req, source: SOURCE = "") -> Response[bytes]:
     return json(receipt)
 
 
+class ReachedView(msgspec.Struct):
+    """Where a source that numbers its messages goes on."""
+
+    sequence: int | None
+    """The highest number of the epoch that is on stable storage; null if there is none."""
+
+
+@get(
+    f"{API}/ingest/reached",
+    opt=needs("write", "Intake"),
+    tags=["ingest"],
+    summary="Up to which number a source's messages have come",
+)
+async def reached(
+    request: Req,
+    source: SOURCE = "",
+    epoch: Annotated[str, QueryParameter(max_length=500, description="As the messages name it.")] = "",
+) -> ReachedView:
+    """Of the caller's own source, as `POST /ingest` names it."""
+    call = call_of(request)
+    intake, name = call.services.platform.intake, source_of(call.who, source)
+    return ReachedView(await call.services.reads.run(intake.reached, name, epoch))
+
+
 def _scope(call: Call) -> Callable[[str], bool] | None:
     """Which twins who asks may speak of: a device of its own, a party of those that are granted to it with all their
     properties. None: of all."""
@@ -263,4 +287,4 @@ def _which(given: Chosen) -> dict[str, str]:
     return {"source": given.source, "code": given.code, "twin": given.twin}
 
 
-ROUTES = [ingest, quarantine, replay, discard]
+ROUTES = [ingest, reached, quarantine, replay, discard]
