@@ -1,4 +1,4 @@
-# demo   install what is needed and run a shop of five real machine tools   (CHECK=1: prove it and exit)
+# demo   install what is needed and run a shop of five real machine tools, and two that take orders   (CHECK=1: prove it and exit)
 # test   install what is needed and run every test, quick ones first
 # lint   format, lint and type checks           bench  the budget table, measured      web  build the web app
 # soak   the long reliability tests             clean  forget what was installed and built

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from types import TracebackType
 from typing import Any
 
 from asyncua import Server, ua, uamethod
 
-from tests.connectors.opcua_server import free_port
+from tests.connectors.opcua_server import ThreadedServer
 
 NAMESPACE = "http://maker.example/skid"
 
@@ -64,23 +61,17 @@ def plant(url: str, control: str = "") -> str:
     return PLANT % {"url": url, "control": f"control: {control}" if control else ""}
 
 
-class Skid:
+class Skid(ThreadedServer):
     """with Skid() as skid: skid.url; skid.writes is what arrived at the drive, in order.
 
     `stuck`: it takes set points and does not follow them.
     """
 
     def __init__(self, *, port: int = 0) -> None:
-        self.port = port or free_port()
-        self.url = f"opc.tcp://127.0.0.1:{self.port}/skid"
         self.writes: list[tuple[str, Any]] = []
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.stuck = False
-        self._nodes: dict[str, Any] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="skid")
-        self._thread.start()
-        self._do(self._start())
+        super().__init__("skid", port=port)
 
     def set(self, name: str, value: Any) -> None:
         node, kind = self._nodes[name]
@@ -96,23 +87,6 @@ class Skid:
 
     def value(self, name: str) -> Any:
         return self._do(self._nodes[name][0].read_value())
-
-    def close(self) -> None:
-        self._do(self._server.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def __enter__(self) -> Skid:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _start(self) -> None:
         self._server = server = Server()

@@ -1,26 +1,21 @@
-"""A real OPC UA server of a press, on a thread and a loop of its own."""
+"""Real OPC UA servers on threads and loops of their own: what all have in common, and that of a press."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from asyncua import Server, ua
 from asyncua.crypto.permission_rules import User, UserRole
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from gemel.connectors.ports import free_port
+
 NAMESPACE = "http://maker.example/press"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class _Users:
@@ -30,34 +25,21 @@ class _Users:
         return User(role=UserRole.User) if (username, password) == ("gemel", "right") else None
 
 
-class PressServer:
-    """with PressServer() as server: server.write("OilTemperature", 41.5)
+class ThreadedServer:
+    """with SomeServer() as server: server.url. A subclass makes `_server` in `_start`, and starts it."""
 
-    `pki`: a folder; the server then offers only Basic256Sha256, with its certificate in pki/server.der.
-    `more_namespaces`: registered before the press's own, whose index then is another.
-    """
-
-    def __init__(
-        self, *, port: int = 0, pki: Path | None = None, users: bool = False, more_namespaces: int = 0
-    ) -> None:
+    def __init__(self, name: str, *, port: int = 0) -> None:
         self.port = port or free_port()
-        self.url = f"opc.tcp://127.0.0.1:{self.port}/press"
-        self._pki, self._users, self._more = pki, users, more_namespaces
+        self.url = f"opc.tcp://127.0.0.1:{self.port}/{name}"
+        self._server: Any = None
         self._nodes: dict[str, Any] = {}
-        self._values: dict[str, Any] = {}
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="opcua server")
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"opcua server: {name}")
         self._thread.start()
         self._do(self._start())
 
-    def write(self, name: str, value: Any, *, status: int = ua.StatusCodes.Good, time: datetime | None = None) -> None:
-        variant = value if isinstance(value, ua.Variant) else ua.Variant(value, self._nodes[name][1])
-        self._do(self._nodes[name][0].write_value(ua.DataValue(variant, ua.StatusCode(status), time, time)))
-
-    def reset(self) -> None:
-        """All values as they were at the start."""
-        for name, value in self._values.items():
-            self.write(name, value)
+    async def _start(self) -> None:
+        raise RuntimeError("a subclass says what is served")
 
     def close(self) -> None:
         self._do(self._server.stop())
@@ -65,7 +47,7 @@ class PressServer:
         self._thread.join()
         self._loop.close()
 
-    def __enter__(self) -> PressServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -75,6 +57,30 @@ class PressServer:
 
     def _do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+
+class PressServer(ThreadedServer):
+    """with PressServer() as server: server.write("OilTemperature", 41.5)
+
+    `pki`: a folder; the server then offers only Basic256Sha256, with its certificate in pki/server.der.
+    `more_namespaces`: registered before the press's own, whose index then is another.
+    """
+
+    def __init__(
+        self, *, port: int = 0, pki: Path | None = None, users: bool = False, more_namespaces: int = 0
+    ) -> None:
+        self._pki, self._users, self._more = pki, users, more_namespaces
+        self._values: dict[str, Any] = {}
+        super().__init__("press", port=port)
+
+    def write(self, name: str, value: Any, *, status: int = ua.StatusCodes.Good, time: datetime | None = None) -> None:
+        variant = value if isinstance(value, ua.Variant) else ua.Variant(value, self._nodes[name][1])
+        self._do(self._nodes[name][0].write_value(ua.DataValue(variant, ua.StatusCode(status), time, time)))
+
+    def reset(self) -> None:
+        """All values as they were at the start."""
+        for name, value in self._values.items():
+            self.write(name, value)
 
     async def _start(self) -> None:
         self._server = server = Server(user_manager=_Users() if self._users else None)  # type: ignore[arg-type]

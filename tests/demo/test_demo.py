@@ -7,7 +7,7 @@ import pytest
 
 import gemel
 from gemel.connectors.mqtt.broker import find_nats_server
-from gemel.demo.machines import MACHINES, model, plant
+from gemel.demo.machines import MACHINES, SHOP, model, plant
 from gemel.demo.shop import name_backups
 
 
@@ -20,7 +20,7 @@ def test_the_shop_has_five_machines_over_four_protocols():
 def test_the_model_describes_eight_machines_and_the_shop_takes_five():
     roots = {twin.id for twin in model().twins if not twin.part_of}
     assert len(roots) == 8
-    assert {twin.id for twin in plant().twins if not twin.part_of} == {machine.twin for machine in MACHINES}
+    assert {twin.id for twin in plant().twins if not twin.part_of} == {SHOP, *(machine.twin for machine in MACHINES)}
 
 
 def test_every_machine_is_bound_to_its_own_twins():
@@ -45,3 +45,5 @@ def test_the_check_passes():
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every twin is live, fresh, in history and over HTTP" in done.stdout
+    assert "interlock:suction_open" in done.stdout
+    assert "orders are carried out, and refused by the rule that forbids them" in done.stdout

@@ -38,7 +38,8 @@ def test_a_picture_binds_properties_of_the_twin_and_of_what_fills_its_slots():
     type_ = with_picture(
         '<!-- a tank --><g class="equipment" data-active="state=running"><path class="pipe" d="M1 2 L3,4.5e1 Z"/></g>'
         '<rect class="liquid" x="1" y="2" width="3" height="4" transform="translate(3 4)" data-fill="level"/>'
-        '<text class="value" data-value="pump.speed"/><text class="name" text-anchor="middle">Tank <tspan>1</tspan></text>'
+        '<text class="value" data-value="pump.speed"/>'
+        '<text class="name" text-anchor="middle">Tank <tspan>1</tspan></text>'
     )
     assert "data-fill" in type_.picture
 

@@ -29,14 +29,15 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     check: Annotated[
         bool,
-        typer.Option("--check", help="Prove on free ports that every twin is live, fresh and queryable; then exit."),
+        typer.Option("--check", help="Prove on free ports that every twin is live and orders are obeyed; then exit."),
     ] = False,
     port: Annotated[int, typer.Option(help="Port of the web app and API.")] = 8080,
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its plant.")] = Path("demo-shop"),
     speed: Annotated[float, typer.Option(min=0.1, max=100, help="How much faster than life the machines run.")] = 1.0,
 ) -> None:
-    """Run a shop of five real machine tools from recorded logs, over real protocols."""
-    from gemel.demo import check_shop, run_shop
+    """Run a shop of five real machine tools from recorded logs, and two simulated objects that take orders."""
+    from gemel.demo.check import check_shop
+    from gemel.demo.shop import run_shop
     from gemel.server import configure_logs
 
     configure_logs(json=False, level=logging.ERROR if check else logging.WARNING)

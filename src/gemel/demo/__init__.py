@@ -1,6 +1,5 @@
-"""The demonstration: a shop of five real machine tools, from recorded logs, over real protocols."""
+"""The demonstration: a shop of five real machine tools, from recorded logs, over real protocols; and a trial plant of
+two simulated objects that take orders.
 
-from gemel.demo.check import check_shop
-from gemel.demo.shop import run_shop
-
-__all__ = ["check_shop", "run_shop"]
+Nothing is imported here: each object is a process of its own, which should not pay for the platform.
+"""

@@ -1,4 +1,5 @@
-"""`gemel demo --check`: prove that the shop is live, fresh, in history and readable over HTTP; then stop."""
+"""`gemel demo --check`: prove that the shop is live, fresh, in history and readable over HTTP, and that the trial plant
+takes orders and refuses what a rule forbids; then stop."""
 
 from __future__ import annotations
 
@@ -11,8 +12,11 @@ from rich.table import Table
 
 import gemel
 from gemel.client import Client
+from gemel.commands import Order, OrderState
 from gemel.demo.machines import MACHINES, Machine
 from gemel.demo.shop import Running, running_shop
+from gemel.demo.trial.start import ACTOR, desire, do
+from gemel.platform import Platform
 from gemel.twin import Quality
 
 __all__ = ["check_shop"]
@@ -49,6 +53,7 @@ def check_shop(console: Console, *, speed: float = 1.0) -> int:
         gemel.connect(running.url) as client,
     ):
         clock, began = running.platform.clock, running.platform.clock.monotonic()
+        orders = give_orders(running.platform)
         while True:
             position = running.platform.position
             seen = {machine: look(machine, running, client) for machine in MACHINES}
@@ -57,10 +62,50 @@ def check_shop(console: Console, *, speed: float = 1.0) -> int:
                 break
             running.platform.state.wait(position + 1, 1.0)
         console.print(table(seen))
+        console.print()
+        console.print(table_of_orders(orders))
+        console.print()
         took = clock.monotonic() - began
         said = f"every twin is live, fresh, in history and over HTTP, {took:.0f} s after the start"
         console.print(f"[green]✓[/green] {said}" if done else f"[red]✗ not within {took:.0f} s[/red]")
-    return 0 if done else 1
+        obeyed = all(one.ok for one in orders)
+        said = "orders are carried out, and refused by the rule that forbids them"
+        console.print(f"[green]✓[/green] {said}" if obeyed else f"[red]✗ not so: {said}[/red]")
+    return 0 if done and obeyed else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An order of the check, and what is to become of it."""
+
+    order: Order
+    state: OrderState
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.order.state is self.state and self.order.reason == self.reason
+
+
+def give_orders(platform: Platform) -> list[Given]:
+    """To each object one order that is applied, and before it one that its rule refuses: the suction valve is closed at
+    first, and nobody has control of the cell."""
+    found = [
+        Given(do(platform, "skid", "start"), OrderState.REFUSED, "interlock:suction_open"),
+        Given(desire(platform, "skid", "suction_valve", 100), OrderState.APPLIED),
+        Given(desire(platform, "cell", "gripper", "closed"), OrderState.REFUSED, "control"),
+    ]
+    platform.commander.authority.take("cell", ACTOR)
+    return [*found, Given(desire(platform, "cell", "gripper", "closed"), OrderState.APPLIED)]
+
+
+def table_of_orders(given: list[Given]) -> Table:
+    """What became of the orders of the check."""
+    found = Table("object", "order", "became", "because", "", box=None)
+    for one in given:
+        order = one.order
+        found.add_row(order.twin, order.name, order.state, order.reason, "ok" if one.ok else "[red]no[/red]")
+    return found
 
 
 def look(machine: Machine, running: Running, client: Client) -> Seen:

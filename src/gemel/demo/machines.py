@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
-import signal
-import subprocess
-import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 import msgspec
 
@@ -22,14 +15,15 @@ from gemel.connectors.mqtt.publisher import settings_for as mqtt_settings
 from gemel.connectors.mtconnect.devices import read_devices
 from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
-from gemel.errors import GemelError
-from gemel.twin import Computed, ConnectorSpec, Kind, LifeStage, Plant, PropertyType, Site, TwinType
+from gemel.demo.processes import Lines, Processes, address_of
+from gemel.demo.trial.documents import CELL, SKID
+from gemel.twin import Computed, ConnectorSpec, Kind, LifeStage, Plant, PropertyType, Site, TwinSpec, TwinType
 
 __all__ = ["DATA", "MACHINES", "Machine", "Shop", "model", "plant"]
 
 DATA = Path(__file__).parent / "data"
+SHOP = "shop"
 DEVICES = DATA / "Devices.xml"
-STARTS_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +107,25 @@ WORKED_OUT = (
 
 
 class Shop:
-    """The processes of all machines; leave the `with` and they are gone."""
+    """The processes of all machines and of the trial plant; leave the `with` and they are gone."""
 
     def __init__(self, folder: Path, *, speed: float = 1.0) -> None:
         self._folder = folder
         self._speed = speed
-        self._processes: list[subprocess.Popen[str]] = []
+        self._processes = Processes()
         self._stack = contextlib.ExitStack()
-        self._starting: dict[Machine, SimpleQueue[str]] = {}
+        self._starting: dict[Machine, Lines] = {}
+        self._skid = Lines()
         self._broker = ""
 
     def __enter__(self) -> Shop:
         with contextlib.ExitStack() as stack:
-            stack.callback(self._stop)
+            stack.callback(self._processes.stop)
             broker = stack.enter_context(Broker(self._folder / "broker"))
             self._starting = {machine: self._start(machine, broker.url) for machine in MACHINES}
+            speed = ["--speed", str(self._speed)]
+            self._skid = self._processes.spawn("demo.trial.opcua", "--port", "0", *speed)
+            self._processes.spawn("demo.trial.mqtt", "--url", broker.url, *speed)
             self._broker = broker.url
             self._stack = stack.pop_all()
         return self
@@ -136,77 +134,31 @@ class Shop:
         """Where each machine listens, by device; waits until all of them do."""
         return {machine.device: self._url(machine, lines) for machine, lines in self._starting.items()}
 
+    def trial_urls(self) -> dict[str, str]:
+        """Where the pump skid and the robot cell listen, by connector; waits until they do."""
+        return {SKID: address_of("the pump skid", self._skid)[0], CELL: self._broker}
+
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def alive(self) -> bool:
-        """Whether every machine still runs."""
-        return all(process.poll() is None for process in self._processes)
-
-    def _start(self, machine: Machine, broker: str) -> SimpleQueue[str]:
+    def _start(self, machine: Machine, broker: str) -> Lines:
         begin, log = to_rfc3339(machine.begin), str(machine.live_log)
         speed = ["--speed", str(self._speed)]
         device = ["--devices", str(DEVICES), "--device", machine.device]
+        spawn = self._processes.spawn
         if machine.protocol == "shdr":
-            return self._spawn("mtconnect.adapter", log, "--port", "0", "--from", begin, "--loop", *speed)
+            return spawn("connectors.mtconnect.adapter", log, "--port", "0", "--from", begin, "--loop", *speed)
         if machine.protocol == "agent":
-            return self._spawn("mtconnect.agent", log, *device, "--port", "0", "--from", begin, "--loop", *speed)
+            return spawn("connectors.mtconnect.agent", log, *device, "--port", "0", "--from", begin, "--loop", *speed)
         if machine.protocol == "mqtt":
-            return self._spawn("mqtt.publisher", log, *device, "--url", broker, "--start", begin, *speed)
-        return self._spawn("opcua.machine", log, *device, "--port", "0", "--start", begin, *speed)
+            return spawn("connectors.mqtt.publisher", log, *device, "--url", broker, "--start", begin, *speed)
+        return spawn("connectors.opcua.machine", log, *device, "--port", "0", "--start", begin, *speed)
 
-    def _url(self, machine: Machine, lines: SimpleQueue[str]) -> str:
+    def _url(self, machine: Machine, lines: Lines) -> str:
         if machine.protocol == "mqtt":
             return self._broker
         scheme = {"shdr": "shdr", "agent": "http", "opcua": "opc.tcp"}[machine.protocol]
-        return f"{scheme}://127.0.0.1:{_port(machine, lines)}"
-
-    def _spawn(self, module: str, *arguments: str) -> SimpleQueue[str]:
-        """Start a process; returns the lines that it prints, and "" when it ends."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"gemel.connectors.{module}", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        self._processes.append(process)
-        lines: SimpleQueue[str] = SimpleQueue()
-        threading.Thread(target=_follow, args=(process, lines), daemon=True).start()
-        return lines
-
-    def _stop(self) -> None:
-        for process in self._processes:
-            process.send_signal(signal.SIGTERM)
-        for process in self._processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
-        self._processes.clear()
-
-
-def _port(machine: Machine, lines: SimpleQueue[str]) -> str:
-    """The port that a process says it listens on. Raises GemelError when it ends, or says nothing for a minute."""
-    said = []
-    with contextlib.suppress(Empty):
-        while (line := lines.get(timeout=STARTS_WITHIN_S)) != "":
-            said.append(line)
-            if found := re.search(r"^(?:listening on |opc\.tcp://).*:(\d+)\b", line):
-                return found[1]
-    raise GemelError(f"the process of {machine.device} did not start: {' '.join(said)[-500:]}")
-
-
-def _follow(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
-    """Read all that a process says, so that it never waits for a reader."""
-    assert process.stdout is not None
-    with contextlib.suppress(ValueError):  # closed when the shop closes
-        for line in process.stdout:
-            lines.put(line)
-    lines.put("")
+        return f"{scheme}://127.0.0.1:{address_of(machine.device, lines)[1]}"
 
 
 def model() -> Plant:
@@ -220,15 +172,18 @@ def plant(urls: dict[str, str] | None = None) -> Plant:
     ours = {machine.twin: machine for machine in MACHINES}
     specs = {spec.settings["device"]: spec for spec in whole.connectors}
     twins = [
-        msgspec.structs.replace(twin, stage=LifeStage.IN_SERVICE)
+        msgspec.structs.replace(twin, stage=LifeStage.IN_SERVICE, links={"located_in": SHOP} if twin.id in ours else {})
         for twin in whole.twins
         if twin.id.partition(".")[0] in ours
     ]
     used = {type_ for twin in twins for type_ in twin.types}
     return Plant(
         site=Site(name="Machine shop (demo)", time_zone="America/New_York"),
-        types=tuple(_with_computed(type_) for type_ in whole.types if type_.id in used),
-        twins=tuple(twins),
+        types=(
+            TwinType(id="machine_shop", title="Machine shop"),
+            *(_with_computed(type_) for type_ in whole.types if type_.id in used),
+        ),
+        twins=(TwinSpec(id=SHOP, types=("machine_shop",), name="Machine shop (recorded)"), *twins),
         connectors=tuple(
             _connector(machine, specs[machine.device], urls[machine.device]) for machine in MACHINES if urls
         ),

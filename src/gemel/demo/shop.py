@@ -1,4 +1,4 @@
-"""`gemel demo`: start the machines, load the earlier days, connect, serve."""
+"""`gemel demo`: start the machines and the trial plant, load the earlier days, connect, serve."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gemel.demo.machines import MACHINES, Shop, model, plant
 from gemel.demo.preload import preload
+from gemel.demo.trial.documents import document
+from gemel.demo.trial.past import load_past
+from gemel.demo.trial.start import set_going
+from gemel.errors import GemelError
 from gemel.folder import SETTINGS
 from gemel.platform import Platform
 from gemel.server import Options, Server
@@ -22,7 +26,7 @@ from gemel.twin import Position
 
 __all__ = ["Running", "run_shop", "running_shop"]
 
-MARK = "demo.loaded"
+MARK, TRIAL_MARK = "demo.loaded", "demo.trial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,16 @@ def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -
     with running_shop(folder, console, port=port, speed=speed) as running, contextlib.suppress(KeyboardInterrupt):
         console.print(f"\n  Open [bold]{running.url}[/bold]")
         console.print(
+            "  [dim]The five machine tools are recorded: real logs, moved to now. The pump skid and the robot cell of "
+            "the trial plant are simulated, and take orders.[/dim]"
+        )
+        console.print(
             f"  [dim]Signed in automatically on this computer. The plant is in {folder}; Ctrl-C stops.[/dim]\n"
         )
+        try:
+            set_going(running.platform)
+        except GemelError as error:
+            console.print(f"  [dim]The trial plant waits for orders: {error.detail}[/dim]")
         threading.Event().wait()
 
 
@@ -60,13 +72,17 @@ def name_backups(folder: Path) -> None:
 def running_shop(folder: Path, console: Console, *, port: int = 0, speed: float = 1.0) -> Iterator[Running]:
     """The shop with its machines, platform and server; all of them end with the block."""
     with Shop(folder / "machines", speed=speed) as shop, Platform.open(folder) as platform:
-        document = plant()
-        platform.apply(document)
+        platform.apply(plant())
+        platform.apply(document())
         if not (folder / MARK).exists():
             load_earlier_days(platform, console)
             (folder / MARK).touch()
+        if not (folder / TRIAL_MARK).exists():
+            load_past(platform, now=platform.clock.now())
+            (folder / TRIAL_MARK).touch()
         before = platform.position
         platform.apply(plant(shop.urls()))
+        platform.apply(document(shop.trial_urls()))
         with Server(platform, Options(port=port, demo=True)) as server:
             platform.folder.announce(url=server.url, token=platform.gate.tokens.local())
             yield Running(platform, server, server.url, before)

@@ -23,8 +23,9 @@ MAX_CHARACTERS = 65_536
 MAX_ELEMENTS = 2_000
 MAX_DEPTH = 32
 _SVG = "{http://www.w3.org/2000/svg}"
-_GEOMETRY = frozenset("d x y width height rx ry r cx cy x1 y1 x2 y2 dx dy points transform".split())
-CLASSES = frozenset("pipe vessel liquid equipment sign name value".split())
+_SIZES = ("x", "y", "width", "height", "rx", "ry", "r", "cx", "cy", "x1", "y1", "x2", "y2", "dx", "dy")
+_GEOMETRY = frozenset({"d", "points", "transform", *_SIZES})
+CLASSES = frozenset({"pipe", "vessel", "liquid", "equipment", "sign", "name", "value"})
 """What a shape or a word is; the app gives each its look."""
 _ALLOWED: Mapping[str, frozenset[str]] = {
     "svg": frozenset({"viewBox"}),

@@ -1,0 +1,29 @@
+"""The plant documents of the trial plant: types, twins, rules and bindings of the pump skid and the robot cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from gemel.registry import load_plant
+from gemel.twin import Plant
+
+__all__ = ["CELL", "FILES", "SKID", "document"]
+
+FILES = tuple(Path(__file__).with_name(f"{name}.yaml") for name in ("skid", "cell"))
+SKID, CELL = "skid-opcua", "cell-mqtt"
+"""The connectors."""
+
+
+def document(urls: Mapping[str, str] | None = None) -> Plant:
+    """Both objects in their plant; with `urls` (connector → where its object listens), their connectors."""
+    plant = load_plant(*FILES)
+    if urls is None:
+        return msgspec.structs.replace(plant, connectors=())
+    moved = (
+        msgspec.structs.replace(spec, settings={**spec.settings, "url": urls.get(spec.id, spec.settings["url"])})
+        for spec in plant.connectors
+    )
+    return msgspec.structs.replace(plant, connectors=tuple(moved))

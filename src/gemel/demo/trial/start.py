@@ -1,0 +1,53 @@
+"""What the demo orders before a visitor does, so that there is something to see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gemel.commands import Ask, Order, OrderKind, OrderState
+from gemel.platform import Platform
+
+__all__ = ["ACTOR", "desire", "do", "set_going"]
+
+ACTOR = "demo"
+"""Whoever visits the demo, and the demo itself."""
+_WAIT_S = 60.0
+_TRIES = 5
+
+
+def set_going(platform: Platform) -> list[Order]:
+    """Open the suction valve and start the pump; run a program in the cell. Returns the orders, as they ended."""
+    orders = [
+        desire(platform, "skid", "suction_valve", 100),
+        do(platform, "skid", "start"),
+    ]
+    authority = platform.commander.authority
+    authority.take("cell", ACTOR)
+    orders += [
+        desire(platform, "cell", "conveyor_speed", 0.2),
+        do(platform, "cell", "run_program", {"program": "pick_and_place", "cycles": 1000}),
+    ]
+    authority.release("cell", ACTOR)
+    return orders
+
+
+def desire(platform: Platform, twin: str, property: str, value: Any) -> Order:
+    """Have a property become a value; the order as it ended."""
+    return _carried_out(platform, Ask(twin=twin, name=property, kind=OrderKind.PROPERTY, input=value))
+
+
+def do(platform: Platform, twin: str, command: str, given: dict[str, Any] | None = None) -> Order:
+    """Have a command carried out; the order as it ended."""
+    return _carried_out(platform, Ask(twin=twin, name=command, kind=OrderKind.COMMAND, input=given))
+
+
+def _carried_out(platform: Platform, ask: Ask) -> Order:
+    """What waits when a link comes expires, unsent, so that the fail-safe goes first: then it is asked for again."""
+    ask = msgspec.structs.replace(ask, deadline_s=_WAIT_S)
+    for _ in range(_TRIES):
+        order = platform.commander.carry_out(ask, actor=ACTOR, wait_s=_WAIT_S)
+        if order.state is not OrderState.EXPIRED or order.reason != "link":
+            break
+    return order
