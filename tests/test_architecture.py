@@ -27,7 +27,7 @@ LEVELS = [
     ["commands", "computation"],
     ["connectors"],
     ["folder"],
-    ["storage", "erasure"],
+    ["storage", "erasure", "witness"],
     ["backup"],
     ["transfer"],
     ["diagnosis"],

@@ -26,9 +26,11 @@ __all__ = [
     "DiskSettings",
     "Folder",
     "Owner",
+    "PeerSettings",
     "RetentionSettings",
     "Settings",
     "SignInSettings",
+    "WitnessSettings",
     "parse_size",
 ]
 
@@ -120,6 +122,33 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return set(self.own_values)
 
 
+class PeerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another party's plant, whose heads this one countersigns."""
+
+    url: str
+    """Its address, https://…"""
+    key: str
+    """Its public key, as `gemel witness key` prints it there; it has its name."""
+    token: SecretRef
+    """A reference to a token of that plant which is for the action `witness`."""
+    certificate: str = ""
+    """A certificate (PEM, below secrets/) to trust instead of the usual authorities."""
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+            raise ValueError(f"the peer {self.url:.100} is not reached by https")
+
+
+class WitnessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Plants of other parties, which hold this one to its record, and which this one holds to theirs."""
+
+    name: str = ""
+    """As whom this plant signs: acme.example/shop. Empty: a name made of its first key."""
+    every: str = "10m"
+    """How often the peers are looked at."""
+    peers: tuple[PeerSettings, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`gemel.yaml` in the folder: what the operator of a platform may choose. All of it has a default."""
 
@@ -141,8 +170,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How much room the platform may take."""
     backup: BackupSettings = BackupSettings()
     """Where backups go to, and how often."""
+    party_requests_per_s: float = 100.0
+    """How many requests and messages all people and programs of one other organisation may send in a second; 0: any."""
     sign_in: SignInSettings = SignInSettings()
     """Another system by which people sign in."""
+    witness: WitnessSettings = WitnessSettings()
+    """Plants of other parties that countersign this one's record."""
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -280,6 +313,13 @@ def _faults(settings: Settings) -> list[Problem]:
         parse_duration(retention.journal)
     except InvalidInput as error:
         found.append(Problem(error.detail, "retention.journal"))
+    if not (every := settings.witness.every) or every == FOREVER:
+        found.append(Problem("write how often: 10m, 1h", "witness.every"))
+    else:
+        try:
+            parse_duration(every)
+        except InvalidInput as error:
+            found.append(Problem(error.detail, "witness.every"))
     for field, text in (("budget", disk.budget), *((f"types.{type_id}", text) for type_id, text in disk.types.items())):
         try:
             parse_size(text, 1)

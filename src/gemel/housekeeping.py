@@ -19,6 +19,7 @@ from gemel.registry import Registry
 from gemel.state import Saved, State
 from gemel.storage import Keeping
 from gemel.twin import Change, Position
+from gemel.witness import Witness
 
 __all__ = ["House"]
 
@@ -37,6 +38,7 @@ class _Plant(Protocol):
     gate: Gate
     storage: Keeping
     backups: Keeper
+    witness: Witness
     health: Health
     at_work: bool
 
@@ -114,10 +116,13 @@ class House:
         if not platform.at_work:
             return
         try:
-            if platform.registry.directory.twin(PLATFORM_TWIN.id) is None:
+            known = platform.registry.directory.type(PLATFORM_TYPE.id)
+            if known is None or {one.name for one in PLATFORM_TYPE.properties} - {one.name for one in known.properties}:
                 platform.change(lambda tx: platform.registry.put_type(tx, PLATFORM_TYPE))
+            if platform.registry.directory.twin(PLATFORM_TWIN.id) is None:
                 platform.change(lambda tx: platform.registry.put_twin(tx, PLATFORM_TWIN))
-            told = platform_message(platform.health.look(), platform.storage.standing(), platform.clock.now())
+            room, peers = platform.storage.standing(), platform.witness.standing()
+            told = platform_message(platform.health.look(), room, platform.clock.now(), peers=peers)
             platform.intake.submit("gemel", [told]).result()
         except GemelError as error:
             _log.warning("the platform's own health was not written down", error=error.detail)

@@ -57,6 +57,8 @@ from gemel.twin import (
     parse_plant,
 )
 from gemel.units import warm_up
+from gemel.witness import Evidence, Witness, Witnessed
+from gemel.witness import Rooms as WitnessRooms
 
 __all__ = ["Document", "Platform"]
 
@@ -157,6 +159,21 @@ class Platform:
             opened.callback(self.supervisor.close)
             self.epoch = adopt(folder.path, clock.now(), self.change)
             """Which life of the plant this is; empty for the first. Another one may give positions another meaning."""
+            self.witness = Witness(
+                folder.path,
+                WitnessRooms(
+                    journal=self.journal,
+                    audit=self.gate.audit,
+                    database=self.database,
+                    directory=self.registry.directory,
+                    clock=clock,
+                    run=self.change,
+                    reach=self.supervisor.reach,
+                    epoch=self.epoch,
+                ),
+                settings.witness,
+            )
+            opened.callback(self.witness.close)
             self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
             opened.callback(self.backups.close)
             threading.Thread(target=warm_up, name="gemel-units", daemon=True).start()
@@ -166,6 +183,7 @@ class Platform:
                 self.backups.start()
                 self.computation.start()
                 self.commander.start(self.supervisor)
+                self.witness.start()
             opened.callback(self._house.close)
             self._house.start()
             self._opened = opened.pop_all()
@@ -388,6 +406,18 @@ class Platform:
             if page.next is None:
                 return self.gate.audit.verify(sealed)
             query = msgspec.structs.replace(query, cursor=page.next)
+
+    def verify_witnessed(self) -> list[Witnessed]:
+        """Hold journal and audit log against all that other parties countersigned, the newest asked for now."""
+        self.witness.check()
+        return self.witness.verify()
+
+    def proof(self, position: Position) -> Evidence:
+        """A small document by which anybody can check that what is at `position` stands in a countersigned record.
+
+        Raises NotYet while nobody has countersigned so far.
+        """
+        return self.witness.proof(position)
 
     def backup(self, to: Path | None = None, *, progress: Callable[[float], None] | None = None) -> Manifest:
         """Back up this moment into a folder (default: as set), while everything goes on; see `gemel.backup`."""

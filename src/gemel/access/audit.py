@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from gemel.access.policy import Decision
 from gemel.access.principal import Principal, Resource
@@ -209,6 +209,19 @@ class Audit:
             missing = min(known)
             return AuditVerification(False, count, missing, "the journal knows it, and it is missing", unchained)
         return AuditVerification(True, count, None, "", unchained)
+
+    def chained(self) -> tuple[int, int]:
+        """The numbers of the first and the last entry that have a hash; (1, 0): there is none."""
+        with self._store.database.read() as connection:
+            first = connection.execute(select(func.min(audit.c.id)).where(audit.c.hash.is_not(None))).scalar()
+            last = connection.execute(select(func.max(audit.c.id))).scalar()
+        return (1, 0) if first is None or last is None else (int(first), int(last))
+
+    def hashes(self, first: int, last: int) -> list[bytes]:
+        """Of entries first … last, as far as there are."""
+        wanted = select(audit.c.hash).where(audit.c.id >= first, audit.c.id <= last).order_by(audit.c.id)
+        with self._store.database.read() as connection:
+            return [one or b"" for one in connection.execute(wanted).scalars()]
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until everything recorded so far is durable; False if that took too long."""

@@ -36,6 +36,8 @@ class Action(StrEnum):
     SUBSCRIBE = "subscribe"
     QUERY = "query"
     EXPORT = "export"
+    WITNESS = "witness"
+    """Of the record only: signed heads and proofs between them, no content."""
     WRITE = "write"
     COMMAND = "command"
     OPERATE = "operate"

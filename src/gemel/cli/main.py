@@ -21,6 +21,7 @@ from gemel.cli import (
     registry,
     storage,
     values,
+    witness,
 )
 from gemel.cli.show import output
 from gemel.cli.target import target
@@ -69,7 +70,10 @@ def options(
     target.at, target.token, target.cacert, output.json = at, token, cacert, json
 
 
-for group in (operate, backup, registry, connect, values, computing, orders, devices, people, doctor, storage, erase):
+for group in (
+    *(operate, backup, registry, connect, values, computing, orders, devices, people, doctor, storage),
+    *(witness, erase),
+):
     group.add_to(app)
 
 

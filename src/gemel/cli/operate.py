@@ -11,6 +11,7 @@ import typer
 from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.cli.values import moment_of
+from gemel.cli.witness import told
 from gemel.errors import InvalidInput
 
 __all__ = ["add_to"]
@@ -103,10 +104,17 @@ def connectors() -> None:
     output.rows("", rows if output.json else flat, columns, empty="No connectors; declare them in a plant document.")
 
 
-def verify() -> None:
+def verify(
+    witness: Annotated[
+        bool, typer.Option("--witness", help="Also against what other parties countersigned, asking them now.")
+    ] = False,
+) -> None:
     """Recompute every hash of journal and history; says what is damaged, and what a witness holds."""
     with target.open() as plant:
         result = plant.verify()
+        together = plant.witness.verify() if witness else None
+    if together is not None:
+        result |= {"together": together, "ok": result["ok"] and together["ok"]}
     if output.json:
         output.value(result)
     elif result["damaged"] is None:
@@ -123,6 +131,8 @@ def verify() -> None:
         if past["ok"]:
             bare = f"; {past['unhashed']:,} have no hash" if past["unhashed"] else ""
             output.console.print(f"[green]✓[/green] {past['files']:,} files of the history are as written{bare}.")
+        if together is not None:
+            told(together)
     if not result["ok"]:
         raise typer.Exit(1)
 

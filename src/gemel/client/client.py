@@ -34,6 +34,7 @@ from gemel.client.values import (
     reading_of,
     twin_of,
 )
+from gemel.client.witness import Witnessing
 from gemel.clock import Moment, moment, parse_time, to_rfc3339
 from gemel.errors import InvalidDocument, InvalidInput
 from gemel.twin import ConnectorSpec, Link, Page, Plant, Quality, Reading, Twin, TwinSpec, TwinType
@@ -65,6 +66,7 @@ class Client:
         self.access = Access(self._at)
         self.backups = Backups(self._at)
         self.computation = Computing(self._at)
+        self.witness = Witnessing(self._at)
         self.devices = Devices(self._at)
         self.discoveries = Discoveries(self._at)
         self.orders = Orders(self._at)

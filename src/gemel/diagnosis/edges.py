@@ -13,8 +13,19 @@ from gemel.connectors.health import Health as ConnectorHealth
 from gemel.diagnosis.check import Check, bad, ok, warn
 from gemel.diagnosis.plant import RECENT_S, Plant, Recent
 from gemel.history import EventQuery, Fact
+from gemel.witness import FAULTS as FORGED
 
-__all__ = ["certificate", "certificates", "connectors", "deliveries", "devices", "quarantine", "readers", "sources"]
+__all__ = [
+    "certificate",
+    "certificates",
+    "connectors",
+    "deliveries",
+    "devices",
+    "quarantine",
+    "readers",
+    "sources",
+    "witnesses",
+]
 
 AHEAD_S = 5
 FAULTS = ("lost", "blocked", "stopped", "failed")
@@ -140,6 +151,26 @@ def devices(plant: Plant) -> Iterator[Check]:
     if not lapsed and not soon:
         told = f"{_count(len(known), 'device')}; no certificate ends within {CERTIFICATE_DAYS} days"
         yield ok("devices", told if known else "none is known")
+
+
+def witnesses(plant: Plant) -> Iterator[Check]:
+    """Whether parties that hold each other to their record agree, and reach each other."""
+    peers, now = plant.witness.standing(), plant.clock.now()
+    for one in peers:
+        for wrong in one.wrong:
+            way_out = f"clear it up with {one.name}; then `gemel witness accept {one.name} --reason …`"
+            make = bad if wrong.verdict in FORGED else warn
+            yield make(f"witness {one.name}", wrong.told, way_out)
+        for said in one.said:
+            yield bad(f"witness {one.name}", f"it says: {said:.500}", f"`gemel verify --witness`, and ask {one.name}")
+        if one.state == "unreachable":
+            seen = "never yet" if one.checked is None else f"last {(now - one.checked) / SECOND / 60:,.0f} min ago"
+            told = f"looked at {seen}: {one.error:.300}"
+            yield warn(f"witness {one.name}", told, "look at its address, token and key in `witness.peers`")
+    well = [one for one in peers if one.state == "well"]
+    held = [log.position for one in peers if (log := one.holds.get("journal")) is not None]
+    told = f"{len(well)} of {len(peers)} peers are well; the journal is countersigned up to {max(held, default=0):,}"
+    yield ok("witnesses", told if peers else "no other party holds this plant to its record")
 
 
 def certificates(plant: Plant, paths: Iterable[Path]) -> Iterator[Check]:

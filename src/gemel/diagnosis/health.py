@@ -40,6 +40,7 @@ class Health:
             "quarantine": partial(edges.quarantine, plant, Recent()),
             "readers": partial(edges.readers, plant, Recent()),
             "backup": partial(parts.backup, plant),
+            "witnesses": partial(edges.witnesses, plant),
             "clock": partial(parts.clock, plant, started),
             "devices": partial(edges.devices, plant),
             "certificates": lambda: edges.certificates(plant, self.certificates),

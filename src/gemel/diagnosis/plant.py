@@ -17,6 +17,7 @@ from gemel.journal import SqlJournal
 from gemel.registry import Registry
 from gemel.state import State
 from gemel.storage import Keeping
+from gemel.witness import Witness
 
 __all__ = ["RECENT_S", "Plant", "Recent"]
 
@@ -37,6 +38,7 @@ class Plant(Protocol):
     supervisor: Supervisor
     storage: Keeping
     backups: Keeper
+    witness: Witness
     clock: Clock
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from gemel.diagnosis.check import Check, Level, worst
 from gemel.intake import Message, Reported
 from gemel.storage import Standing
 from gemel.twin import Freshness, FreshnessMode, Kind, LifeStage, PropertyType, TwinSpec, TwinType
+from gemel.witness import PeerStanding
 
 __all__ = ["PLATFORM_TWIN", "PLATFORM_TYPE", "platform_message"]
 
@@ -34,6 +36,7 @@ PLATFORM_TYPE = TwinType(
         PropertyType(name="used", title="Room used", unit="By", minimum=0, freshness=_SAMPLES),
         PropertyType(name="left", title="Room left", unit="By", headline=True, minimum=0, freshness=_SAMPLES),
         PropertyType(name="days_left", title="Days left", unit="d", minimum=0, freshness=_SAMPLES),
+        PropertyType(name="record", title="Record", kind=Kind.CONDITION, headline=True, freshness=_SAMPLES),
     ),
 )
 PLATFORM_TWIN = TwinSpec(
@@ -41,8 +44,10 @@ PLATFORM_TWIN = TwinSpec(
 )
 
 
-def platform_message(checks: Sequence[Check], room: Standing, now: int) -> Message:
-    """The readings of the platform's twin at `now`."""
+def platform_message(
+    checks: Sequence[Check], room: Standing, now: int, *, peers: Sequence[PeerStanding] = ()
+) -> Message:
+    """The readings of the platform's twin at `now`; a peer that finds the record wrong is a condition of its own."""
     wrong = [check for check in checks if check.level is not Level.OK]
     values = {
         "health": str(worst(checks)),
@@ -53,8 +58,20 @@ def platform_message(checks: Sequence[Check], room: Standing, now: int) -> Messa
     }
     if room.forecast.days is not None:
         values["days_left"] = room.forecast.days
+    told: list[tuple[str, Any]] = [*values.items(), *(("record", one) for one in _record(peers))]
     return Message(
-        readings=[
-            Reported(twin=PLATFORM_TWIN.id, property=name, value=value, time=now) for name, value in values.items()
-        ]
+        readings=[Reported(twin=PLATFORM_TWIN.id, property=name, value=value, time=now) for name, value in told]
     )
+
+
+def _record(peers: Sequence[PeerStanding]) -> list[dict[str, str]]:
+    levels = {"fault": "fault", "restored": "warning"}
+    found = [
+        {
+            "level": "fault" if one.said else levels.get(one.state, "normal"),
+            "code": one.name,
+            "text": "; ".join([*(wrong.told for wrong in one.wrong), *one.said])[:2000],
+        }
+        for one in peers
+    ]
+    return found or [{"level": "normal"}]

@@ -254,18 +254,44 @@ class SqlJournal:
         with self.database.read() as connection:
             return connection.execute(gone.where(c.first >= sa.func.coalesce(start, 0)).limit(1)).first() is None
 
-    def add_witness(self, witness: Witness) -> None:
+    def add_witness(self, witness: Witness, *, run: Run | None = None) -> None:
         """Keep another party's word. Raises Corrupt if its hash is not that of our block."""
-        with self.database.write() as connection:
-            ours = connection.execute(
-                sa.select(block_table.c.hash).where(self._mine, block_table.c.sequence == witness.sequence)
-            ).scalar_one_or_none()
-            if ours != witness.hash:
-                raise Corrupt(f"{witness.party} witnessed another block {witness.sequence} than this journal holds")
-            connection.execute(
-                witness_table.insert(),
-                {"partition": self.partition, **{name: getattr(witness, name) for name in witness.__slots__}},
-            )
+        (run or self._run_here)(partial(self._add_witness, witness))
+
+    def _add_witness(self, witness: Witness, connection: Connection) -> None:
+        c, kept = block_table.c, witness_table.c
+        ours = connection.execute(
+            sa.select(c.hash).where(self._mine, c.sequence == witness.sequence)
+        ).scalar_one_or_none()
+        if ours != witness.hash:
+            raise Corrupt(f"{witness.party} witnessed another block {witness.sequence} than this journal holds")
+        same = sa.and_(
+            kept.partition == self.partition, kept.sequence == witness.sequence, kept.party == witness.party
+        )
+        connection.execute(witness_table.delete().where(same))  # said again, and later
+        connection.execute(
+            witness_table.insert(),
+            {"partition": self.partition, **{name: getattr(witness, name) for name in witness.__slots__}},
+        )
+
+    def hashes(self, after: int, until: int) -> list[bytes]:
+        """The hashes of blocks after + 1 … until, as far as there are."""
+        c = block_table.c
+        wanted = sa.select(c.hash).where(self._mine, c.sequence > after, c.sequence <= until).order_by(c.sequence)
+        with self.database.read() as connection:
+            return list(connection.execute(wanted).scalars())
+
+    def head_at(self, sequence: int) -> Head:
+        """Where the journal ended with this block. Raises Corrupt if there is none."""
+        if sequence == 0:
+            return Head(0, 0, GENESIS, 0)
+        c = block_table.c
+        wanted = sa.select(c.sequence, c.first + c.count - 1, c.hash, c.recorded)
+        with self.database.read() as connection:
+            row = connection.execute(wanted.where(self._mine, c.sequence == sequence)).one_or_none()
+        if row is None:
+            raise Corrupt(f"block {sequence} of the journal is missing")
+        return Head(*row)
 
     # reading
 

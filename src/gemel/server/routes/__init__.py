@@ -32,6 +32,7 @@ from gemel.server.routes import (
     stream,
     twins,
     types,
+    witness,
 )
 
 __all__ = ["ROUTES"]
@@ -64,4 +65,5 @@ ROUTES: list[Any] = [
     *journal.ROUTES,
     *health.ROUTES,
     *erasure.ROUTES,
+    *witness.ROUTES,
 ]

@@ -1,0 +1,385 @@
+"""Plants of two parties hold each other to what they have told: heads are signed, looked at, countersigned, kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from gemel.access import Audit
+from gemel.clock import Clock, to_rfc3339
+from gemel.connectors.reach import Reach
+from gemel.database import Database
+from gemel.errors import Conflict, Corrupt, GemelError, InvalidInput, NotFound, NotYet, Unreachable
+from gemel.folder import PeerSettings, WitnessSettings
+from gemel.journal import SqlJournal
+from gemel.journal import Witness as JournalWitness
+from gemel.registry import Directory
+from gemel.twin import Change, Position, parse_duration
+from gemel.witness.book import Book, Entry
+from gemel.witness.evidence import Evidence, about, evidence_of
+from gemel.witness.judge import FAULTS, Verdict, agreed, judge
+from gemel.witness.keys import Keys, followed
+from gemel.witness.logs import AUDIT, JOURNAL, AuditLog, JournalLog, Log, Nodes, Run
+from gemel.witness.note import Head, Note, PublicKey
+from gemel.witness.peer import Consistency, Countersigned, Heads, Peer
+from gemel.witness.standing import Held, PeerStanding, Witnessed, words
+from gemel.witness.tree import Tree, consistent, roots_at
+
+__all__ = ["Rooms", "Witness"]
+
+FAULT, RESTORED, ACCEPTED, ROTATED, FOLLOWED = (
+    "witness.fault", "witness.restored", "witness.accepted", "witness.key_rotated", "witness.key_followed",
+)  # fmt: skip
+AT_ONCE = 65_536
+LEAST_S = 1.0
+_log = structlog.get_logger("gemel.witness")
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What of a plant is used."""
+
+    journal: SqlJournal
+    audit: Audit
+    database: Database
+    directory: Directory
+    clock: Clock
+    run: Run
+    reach: Reach
+    epoch: str
+
+
+@dataclass
+class _Pair:
+    """Another party, as it is set and as it stands."""
+
+    settings: PeerSettings
+    key: PublicKey
+    checked: int | None = None
+    """When its answer was last looked at."""
+    error: str = ""
+    said: Sequence[str] = ()
+    """What it finds wrong with us."""
+
+
+class Witness:
+    """Signs our heads; looks at the peers' at an interval, and countersigns what extends what we saw. Any thread."""
+
+    def __init__(self, folder: Path, rooms: Rooms, settings: WitnessSettings) -> None:
+        """Raises InvalidInput for a peer's key that is none."""
+        self._rooms, self._clock = rooms, rooms.clock
+        self.keys = Keys(folder / "secrets", rooms.clock, name=settings.name)
+        self.book = Book(rooms.database, rooms.run)
+        self._logs: dict[str, Log] = {JOURNAL: JournalLog(rooms.journal), AUDIT: AuditLog(rooms.audit)}
+        self._trees = {name: Tree(log, Nodes(name, rooms.database, rooms.run)) for name, log in self._logs.items()}
+        self._lock = threading.Lock()
+        self._exchanging = threading.Lock()
+        self._every_s = max(LEAST_S, parse_duration(settings.every) or 0.0)
+        pairs = [_Pair(one, PublicKey.parse(one.key)) for one in settings.peers]
+        self._pairs = {pair.key.name: pair for pair in pairs}
+        if len(self._pairs) != len(pairs):
+            raise InvalidInput("witness.peers: two peers have the same name in their keys; name each once")
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="gemel-witness", daemon=True)
+
+    def start(self) -> None:
+        if self._pairs:
+            self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    # --- what others are told ------------------------------------------------------------------------------------
+
+    def heads(self) -> Heads:
+        """How far our logs are now, signed."""
+        signed = {name: str(self.keys.sign(self._head(name).text())) for name in self._logs}
+        return Heads(name=self.keys.name, rotations=self.keys.rotations, heads=signed)
+
+    def consistency(self, log: str, old: int, new: int) -> Consistency:
+        """The proof that our log of `new` entries begins with that of `old`. Raises NotFound, InvalidInput."""
+        if log not in self._logs:
+            raise NotFound(f"there is no log {log!r:.40}; there are {', '.join(self._logs)}")
+        with self._lock:
+            size = self._logs[log].size()
+            if not 0 <= old <= new <= size:
+                raise InvalidInput(f"old={old} and new={new} are not 0 <= old <= new <= {size}")
+            proof = self._trees[log].consistency(old, new)
+        return Consistency(log=log, old=old, new=new, proof=[one.hex() for one in proof])
+
+    def countersigned(self, of: str) -> Countersigned:
+        """The newest heads of another plant that we countersigned, and what is wrong with it."""
+        found = [self.book.last(of, log, self.keys.name) for log in self._logs]
+        notes = [one.note for one in found if one is not None and one.verdict not in FAULTS]
+        wrong = [one.told for one in self.book.open() if one.owner == of]
+        return Countersigned(owner=of, rotations=self.keys.rotations, notes=notes, faults=wrong)
+
+    def _head(self, name: str) -> Head:
+        with self._lock:
+            log, tree = self._logs[name], self._trees[name]
+            size = log.size()
+            tree.grow(size)
+            position, hash_ = log.end(size)
+            root = tree.root(size)
+        return Head(
+            owner=self.keys.name, log=name, size=size, root=root, epoch=self._rooms.epoch, position=position,
+            hash=hash_, time=self._clock.now(),
+        )  # fmt: skip
+
+    # --- looking at others ---------------------------------------------------------------------------------------
+
+    def check(self, party: str = "") -> list[PeerStanding]:
+        """Look at all peers, or one, now; what is wrong is in what comes back. Raises NotFound."""
+        if party and party not in self._pairs:
+            raise NotFound(f"{party!r:.100} is no peer; `witness.peers` in gemel.yaml names {self._named()}")
+        for name, pair in self._pairs.items():
+            if not party or name == party:
+                self._look(pair)
+        return self.standing()
+
+    def _named(self) -> str:
+        return ", ".join(self._pairs) or "none"
+
+    def _keep(self) -> None:
+        while not self._closing.is_set():
+            for pair in self._pairs.values():
+                if not self._closing.is_set():
+                    self._look(pair)
+            self._closing.wait(self._every_s)
+
+    def _look(self, pair: _Pair) -> None:
+        with self._exchanging:
+            try:
+                self._exchange(pair)
+                pair.error, pair.checked = "", self._clock.now()
+            except (GemelError, OSError) as error:
+                pair.error = error.detail if isinstance(error, GemelError) else str(error)
+                _log.warning("a peer could not be witnessed", peer=pair.key.name, error=pair.error)
+
+    def _exchange(self, pair: _Pair) -> None:
+        reach, settings = self._rooms.reach, pair.settings
+        certificate = str(reach.file(settings.certificate)) if settings.certificate else ""
+        with Peer(settings.url, reach.secret(settings.token), certificate=certificate) as other:
+            told = other.heads()
+            if told.name != pair.key.name:
+                raise Unreachable(f"{settings.url} is {told.name:.100}, not {pair.key.name}: mend `witness.peers`")
+            keys = self._keys_of(pair, told.rotations)
+            for log in self._logs:
+                self._judge(other, keys[-1], log, told.heads.get(log, ""))
+            ours = other.countersigned(self.keys.name)
+            for written in ours.notes[: len(self._logs)]:
+                self._take(keys, written)
+            pair.said = ours.faults[:10]
+
+    def _keys_of(self, pair: _Pair, offered: Sequence[str]) -> list[PublicKey]:
+        """The peer's keys, from the pinned one on. What we once took binds: an old key cannot name another next one."""
+        known = followed(pair.key, self.book.keys(pair.key.name))
+        new = followed(known[-1], offered)[1:]
+        if new:
+            mine = {str(key) for key in new}
+            taken = [one for one in offered if any(key in one for key in mine)]
+            said = self._change(FOLLOWED, {"party": pair.key.name, "key": str(new[-1])})
+            self.book.put_keys(pair.key.name, taken, self._clock.now(), [said])
+        return [*known, *new]
+
+    def _judge(self, other: Peer, key: PublicKey, log: str, written: str) -> None:
+        """Look at one head: countersign it, or keep it as evidence."""
+        note = Note.parse(written)
+        head, me, now = Head.parse(note.text), self.keys.name, self._clock.now()
+        if (head.owner, head.log) != (key.name, log):
+            raise Unreachable(f"{key.name} answered with a head of {head.owner:.100}/{head.log:.40}")
+
+        def extends(old: Head, new: Head) -> bool:
+            answer = other.consistency(log, old.size, new.size)
+            try:
+                proof = [bytes.fromhex(one) for one in answer.proof]
+            except ValueError:
+                return False
+            return consistent((old.size, old.root), (new.size, new.root), proof)
+
+        last = self.book.last(key.name, log, me)
+        seen = None if last is None else last.head
+        verdict = judge(seen, head, extends) if note.signed_by(key) else Verdict.STRANGE_KEY
+        if verdict is Verdict.SAME:
+            return
+        note = note.only(key.name)
+        if verdict in FAULTS:
+            kept = [] if seen is None else self._kept(seen, me)
+            common = None if verdict is Verdict.STRANGE_KEY else agreed(kept, head, extends)
+            self._tell(head, note, me, verdict, words(verdict, head, seen, common))
+        elif verdict is Verdict.RESTORED and seen is not None:
+            common = agreed(self._kept(seen, me), head, extends)
+            self._tell(head, self.keys.countersign(note), me, verdict, words(verdict, head, seen, common))
+        else:
+            self.book.put(head, self.keys.countersign(note), signer=me, seen=now, verdict=verdict)
+
+    def _kept(self, last: Head, signer: str) -> list[Head]:
+        """All heads of that life of the log which we hold, by size."""
+        held = [one.head for one in self.book.held(last.owner, last.log, signer) if one.epoch == last.epoch]
+        return sorted(held, key=lambda one: one.size)
+
+    def _take(self, keys: Sequence[PublicKey], written: str) -> None:
+        """Keep what another party countersigned of our logs, and hold our own against it."""
+        note = Note.parse(written)
+        head, party = Head.parse(note.text), keys[0].name
+        signed = next((found for key in keys[::-1] if (found := note.countersigned_by(key))), None)
+        if signed is None or head.owner != self.keys.name or head.log not in self._logs:
+            raise Unreachable(f"{party} answered with a head that it has not countersigned")
+        if self.book.knows(head, party):
+            return
+        if not any(note.signed_by(key) for key in self.keys.all()):
+            told = f"{party} holds a head of {head.owner} that no key of ours signed; was secrets/ lost or copied?"
+            self._tell(head, note, party, Verdict.STRANGE_KEY, told)
+            return
+        with self._lock:
+            size = self._logs[head.log].size()
+            holds = head.size <= size and self._trees[head.log].root(head.size) == head.root
+        if not holds:
+            same = head.epoch == self._rooms.epoch
+            verdict = Verdict.RESTORED if not same else Verdict.ROLLED_BACK if head.size > size else Verdict.CHANGED
+            own = self._head(head.log)
+            self._tell(head, note, party, verdict, words(verdict, own, head, None, by=party))
+            return
+        time, signature = signed
+        self.book.put(head, note, signer=party, seen=self._clock.now(), verdict=Verdict.EXTENDED)
+        if head.log == JOURNAL and head.size:
+            kept = JournalWitness(head.size, head.position, head.hash, party, time, signature)
+            self._rooms.journal.add_witness(kept, run=self._write)
+
+    def _write(self, work: Callable[[Connection], None]) -> None:
+        def changing(tx: Connection) -> Sequence[Change]:
+            work(tx)
+            return ()
+
+        self._rooms.run(changing)
+
+    def _tell(self, head: Head, note: Note, signer: str, verdict: Verdict, told: str) -> None:
+        """Keep what is wrong, and journal it; once, while it is open."""
+        alike = [
+            one for one in self.book.open()
+            if (one.owner, one.log, one.signer, one.verdict) == (head.owner, head.log, signer, verdict)
+        ]  # fmt: skip
+        if alike and verdict in FAULTS:
+            return
+        kind = RESTORED if verdict is Verdict.RESTORED else FAULT
+        body = {"owner": head.owner, "log": head.log, "verdict": str(verdict), "told": told, "position": head.position}
+        now = self._clock.now()
+        self.book.put(
+            head, note, signer=signer, seen=now, verdict=verdict, told=told, changes=[self._change(kind, body)]
+        )
+
+    def _change(self, kind: str, body: dict[str, object], actor: str = "") -> Change:
+        return Change(kind=kind, subject="plant", time=self._clock.now(), actor=actor, source="witness", body=body)
+
+    # --- people --------------------------------------------------------------------------------------------------
+
+    def standing(self) -> list[PeerStanding]:
+        """Each peer: when it was looked at, what both hold of each other, what is wrong."""
+        wrong, me = self.book.open(), self.keys.name if self._pairs else ""
+        found = []
+        for name, pair in self._pairs.items():
+            mine = [one for one in wrong if name in (one.owner, one.signer)]
+            late = pair.checked is None or self._clock.now() - pair.checked > 3e6 * self._every_s
+            state = (
+                "fault" if any(one.verdict in FAULTS for one in mine)
+                else "restored" if mine
+                else "unreachable" if pair.error and late
+                else "waiting" if pair.checked is None
+                else "well"
+            )  # fmt: skip
+            found.append(
+                PeerStanding(
+                    name=name, url=pair.settings.url, state=state, error=pair.error, checked=pair.checked,
+                    holds=self._held(me, name), held=self._held(name, me), wrong=mine, said=list(pair.said),
+                )
+            )  # fmt: skip
+        return found
+
+    def _held(self, owner: str, signer: str) -> dict[str, Held]:
+        found = {log: self.book.last(owner, log, signer) for log in self._logs}
+        return {log: Held(one.position, one.size, one.seen) for log, one in found.items() if one is not None}
+
+    def accept(self, party: str, *, reason: str, actor: str = "") -> None:
+        """Somebody here knows what was wrong; from now on the party is held to what it told last. Raises NotFound,
+        Conflict when nothing is wrong."""
+        if party not in self._pairs:
+            raise NotFound(f"{party!r:.100} is no peer; there are {self._named()}")
+        if not any(party in (one.owner, one.signer) for one in self.book.open()):
+            raise Conflict(f"nothing is wrong between {party} and this plant")
+        body: dict[str, object] = {"party": party, "reason": reason[:500]}
+        self.book.accept(party, self._clock.now(), [self._change(ACCEPTED, body, actor)])
+
+    def rotate(self, *, actor: str = "") -> PublicKey:
+        """A new key, which the old one signs; peers follow by themselves."""
+        new = self.keys.rotate()
+        said = self._change(ROTATED, {"key": str(new)}, actor)
+        self._rooms.run(lambda _tx: [said])
+        return new
+
+    # --- proving -------------------------------------------------------------------------------------------------
+
+    def proof(self, position: Position) -> Evidence:
+        """That what is at `position` stands in a countersigned record: of those that hold it, the earliest.
+
+        Raises NotYet when nobody has countersigned so far, Corrupt when our record is another one.
+        """
+        found = self._rooms.journal.prove(position)
+        entries = [one for one in self._good(JOURNAL) if one.size >= found.sequence]
+        if not entries:
+            last = max((one.position for one in self._good(JOURNAL)), default=0)
+            raise NotYet(
+                f"position {position} is not countersigned yet; the parties hold this plant up to {last}: "
+                "`gemel witness check` looks now, and the other party must have looked since"
+            )
+        entry = min(entries, key=lambda one: one.size)
+        with self._lock:
+            tree = self._trees[JOURNAL]
+            if tree.root(entry.size) != entry.root:
+                raise Corrupt(f"block {entry.size} is not the one that {entry.signer} countersigned")
+            way = tree.inclusion(found.sequence - 1, entry.size)
+        keys = [key for key in self.keys.all() if Note.parse(entry.note).signed_by(key)]
+        pair = self._pairs.get(entry.signer)
+        theirs = [] if pair is None else followed(pair.key, self.book.keys(entry.signer))
+        keys += [key for key in theirs if Note.parse(entry.note).countersigned_by(key)]
+        told = about(found.data, self._rooms.directory)
+        return evidence_of(
+            found, way, entry.size, about=told, position=position, head=entry.note, keys=[str(key) for key in keys]
+        )
+
+    def _good(self, log: str) -> list[Entry]:
+        """Our own heads that others countersigned, and that were ours when we got to know of them."""
+        me = self.keys.name
+        return [one for one in self.book.held(me, log) if one.signer != me and not one.told]
+
+    def verify(self) -> list[Witnessed]:
+        """Compute the trees of both logs again, and hold them against everything that was countersigned."""
+        found = []
+        for name, log in self._logs.items():
+            good, size = self._good(name), log.size()
+            roots = roots_at(
+                (one for start in range(0, size, AT_ONCE) for one in log.hashes(start, min(size, start + AT_ONCE))),
+                {one.size for one in good},
+            )
+            wrong = [one for one in good if roots.get(one.size) != one.root]
+            position = max((one.position for one in good if one not in wrong), default=0)
+            reason = ""
+            if wrong:
+                first = min(wrong, key=lambda one: one.size)
+                what = "ends before it" if first.size > size else "has another past"
+                reason = (
+                    f"{first.signer} countersigned it up to {first.position:,} at {to_rfc3339(first.seen)}; it {what}"
+                )
+            elif open_ := [one for one in self.book.open() if (one.owner, one.log) == (self.keys.name, name)]:
+                reason = open_[0].told if open_[0].verdict in FAULTS else ""
+            found.append(
+                Witnessed(log=name, ok=not reason, size=size, heads=len(good), position=position, reason=reason,
+                          parties=sorted({one.signer for one in good}))
+            )  # fmt: skip
+        return found
