@@ -22,6 +22,7 @@ LEVELS = [
     ["registry", "journal"],
     ["state"],
     ["history"],
+    ["entanglement"],
     ["access"],
     ["intake"],
     ["commands", "computation"],

@@ -13,12 +13,13 @@ from gemel.access import Gate
 from gemel.backup import Keeper
 from gemel.clock import Clock
 from gemel.diagnosis import PLATFORM_TWIN, PLATFORM_TYPE, Health, platform_message
+from gemel.entanglement import SHOP_TWIN, SHOP_TYPE, Entanglement, shop_values
 from gemel.errors import GemelError
-from gemel.intake import Intake
+from gemel.intake import Intake, Message, Reported
 from gemel.registry import Registry
 from gemel.state import Saved, State
 from gemel.storage import Keeping
-from gemel.twin import Change, Position
+from gemel.twin import Change, Position, TwinSpec, TwinType
 from gemel.witness import Witness
 
 __all__ = ["House"]
@@ -36,6 +37,7 @@ class _Plant(Protocol):
     state: State
     intake: Intake
     gate: Gate
+    entanglement: Entanglement
     storage: Keeping
     backups: Keeper
     witness: Witness
@@ -86,6 +88,7 @@ class House:
                 self._rewire()
             if turned := self._platform.state.sweep(clock.now()):
                 self._platform.tell(turned)
+            self._look_at_ties()
             self._sweep_devices()
             self._keep_room()
             if clock.monotonic() >= health_due:
@@ -94,6 +97,33 @@ class House:
             if clock.monotonic() >= keyframe_due:
                 keyframe_due = clock.monotonic() + self._keyframe_every_s
                 self._saved.write()
+
+    def _look_at_ties(self) -> None:
+        """Measure, and tell of bounds that are broken or hold again: the condition of a twin of the platform's own."""
+        platform, now = self._platform, self._platform.clock.now()
+        platform.entanglement.look(now)
+        if not platform.at_work or not (updates := platform.entanglement.alarms(now)):
+            return
+        try:
+            self._declare(SHOP_TYPE, SHOP_TWIN)
+            readings = [Reported(twin=SHOP_TWIN.id, property="broken", value=one, time=now) for one in updates]
+            platform.intake.submit("gemel", [Message(readings=readings)]).result()
+        except GemelError as error:
+            _log.warning("broken bounds were not written down", error=error.detail)
+
+    def _tied(self) -> Message:
+        """How the shop is tied to its objects, as readings of the platform's twin for it."""
+        self._declare(SHOP_TYPE, SHOP_TWIN)
+        platform, now = self._platform, self._platform.clock.now()
+        told = shop_values(platform.entanglement.shop())
+        return Message(readings=[Reported(twin=SHOP_TWIN.id, property=p, value=v, time=now) for p, v in told.items()])
+
+    def _declare(self, type_: TwinType, twin: TwinSpec) -> None:
+        """A twin of the platform's own."""
+        platform = self._platform
+        if platform.registry.directory.twin(twin.id) is None:
+            platform.change(lambda tx: platform.registry.put_type(tx, type_))
+            platform.change(lambda tx: platform.registry.put_twin(tx, twin))
 
     def _sweep_devices(self) -> None:
         try:
@@ -123,6 +153,6 @@ class House:
                 platform.change(lambda tx: platform.registry.put_twin(tx, PLATFORM_TWIN))
             room, peers = platform.storage.standing(), platform.witness.standing()
             told = platform_message(platform.health.look(), room, platform.clock.now(), peers=peers)
-            platform.intake.submit("gemel", [told]).result()
+            platform.intake.submit("gemel", [told, self._tied()]).result()
         except GemelError as error:
             _log.warning("the platform's own health was not written down", error=error.detail)

@@ -30,6 +30,7 @@ from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
 from gemel.diagnosis import Health
+from gemel.entanglement import Entanglement, Stretch, Tie
 from gemel.erasure import Erasures
 from gemel.errors import GemelError, InvalidDocument, UnknownTwin
 from gemel.folder import DATABASE, Folder
@@ -39,10 +40,11 @@ from gemel.housekeeping import House
 from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
 from gemel.journal import SqlJournal, Verification
 from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
-from gemel.state import Now, Saved, Selection, State, Subscription
+from gemel.state import Now, Relation, Saved, Selection, State, Subscription
 from gemel.storage import Holds, Keeping
 from gemel.transfer import Exported, export_everything
 from gemel.twin import (
+    MANUAL,
     Block,
     Change,
     Page,
@@ -107,9 +109,17 @@ class Platform:
                 settings=HistorySettings(pace=Pace(commit_s=settings.history_every_s)),
             )
             opened.callback(self.history.close)
+            self.entanglement = Entanglement(self.registry, self.state, self.history, clock)
             self._house = House(self, saved, keyframe_every_s=settings.keyframe_every_s, rewire=self._rewire)
             followers = [self.state.fold, self._follow]
-            self.intake = Intake(self.journal, self.registry, clock, after_commit=followers, sources=self.state)
+            self.intake = Intake(
+                self.journal,
+                self.registry,
+                clock,
+                after_commit=followers,
+                sources=self.state,
+                guard=self.entanglement,
+            )
             opened.callback(self.intake.close)
             self.computation = Computation(
                 self.state, self.registry, self.history, self.intake, plugins=settings.plugins
@@ -130,8 +140,7 @@ class Platform:
                 registry=self.registry,
             )
             opened.callback(self.gate.close)
-            tables = partial(relations, self.database)
-            self._seen = Rooms(self.gate, self.registry, self.state, self.history, tables)
+            self._seen = Rooms(self.gate, self.registry, self.state, self.history, self._tables, self.entanglement)
             self.holds = Holds(self.database, self.registry, clock, lambda work, actor: self.change(work, actor=actor))
             rooms = (self.journal, self.history, self.registry.directory)
             self.storage = Keeping(
@@ -327,10 +336,30 @@ class Platform:
 
     def query(self, sql: str, *, limit: int = 100_000, unwanted: threading.Event | None = None) -> pa.Table:
         """A SELECT over live.<type>, history.*, twins and links, until `unwanted` is set. Raises InvalidQuery."""
-        known = {**relations(self.database), **self.past().relations()}
+        known = {**self._tables(), **self.past().relations()}
         return self.state.sql(sql, known, limit=limit, unwanted=unwanted)
 
+    def enter(
+        self, twin: str, property: str, value: Any, *, time: Moment | None = None, unit: str = "", actor: str = ""
+    ) -> Position:
+        """Tell a value that a person read or knows: recorded with who it was. Raises as `write` does."""
+        told = Reported(
+            twin=twin, property=property, value=value, time=None if time is None else moment(time), unit=unit
+        )
+        return self.intake.submit(MANUAL, [Message(readings=[told])], strict=True, actor=actor).result().last
+
+    def ties(self, twin: str) -> list[Tie]:
+        """How each property of a twin is tied to its object now: level, freshness, latency, loss."""
+        return self.entanglement.of(self._entry(twin))
+
     # the past
+
+    def tied(
+        self, twin: str, property: str, start: Moment, end: Moment, *, within_s: float | None = None
+    ) -> Stretch:
+        """How a property was tied to its object in [start, end); `within_s`: judged by another bound."""
+        self.past()
+        return self.entanglement.then(self._entry(twin), property, moment(start), moment(end), within_s=within_s)
 
     def at(self, twin: str, time: Moment) -> dict[str, Reading]:
         """The whole twin as it was at an instant."""
@@ -446,7 +475,12 @@ class Platform:
             raise UnknownTwin(f"there is no twin {twin!r:.160}; look for it with twins(), or create it with apply()")
         return entry
 
+    def _tables(self) -> collections.abc.Mapping[str, Relation]:
+        """What SQL knows besides live.<type> and history.*"""
+        return {**relations(self.database), "entanglement": self.entanglement.table}
+
     def _follow(self, block: Block) -> None:
+        self.entanglement.follow(block)
         self.commander.follow(block)
         self.gate.follow(block)
         self.computation.follow(block)

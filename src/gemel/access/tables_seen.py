@@ -55,7 +55,7 @@ def _later(relation: Relation, cut: _Cut, seen: Projection) -> Relation:
 def _cut(name: str) -> _Cut | None:
     if name.startswith("history.reading"):
         return _readings
-    return {"twins": _twins, "links": _links, "history.series": _series, "history.happened": _happened}.get(name)
+    return {"twins": _twins, "links": _links, "entanglement": _ties, "history.series": _series, "history.happened": _happened}.get(name)
 
 
 def _ids(seen: Projection, *, group: str = "") -> pa.Array:
@@ -78,6 +78,15 @@ def _links(table: pa.Table | Files, seen: Projection) -> pa.Table:
     assert isinstance(table, pa.Table)
     ids = _ids(seen)
     return table.filter(pc.and_(pc.is_in(table["source"], ids), pc.is_in(table["target"], ids)))
+
+
+def _ties(table: pa.Table | Files, seen: Projection) -> pa.Table:
+    assert isinstance(table, pa.Table)
+    rows = [
+        (entry := seen.directory.twin(twin)) is not None and name in seen.names(entry)
+        for twin, name in zip(table["twin"].to_pylist(), table["property"].to_pylist(), strict=True)
+    ]
+    return table.filter(pa.array(rows, pa.bool_()))
 
 
 def _series(table: pa.Table | Files, seen: Projection) -> pa.Table:

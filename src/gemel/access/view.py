@@ -22,6 +22,7 @@ from gemel.access.principal import Action, Principal, Resource, ResourceKind
 from gemel.access.projection import Projection
 from gemel.access.tables_seen import projected
 from gemel.clock import MIN_TIME, to_rfc3339
+from gemel.entanglement import Entanglement, Shop, Stretch, Tie
 from gemel.errors import Denied, InvalidQuery, UnknownProperty, UnknownTwin, UnknownType
 from gemel.history import Average, EventPage, EventQuery, Fact, History, Series
 from gemel.registry import Entry, Registry, TwinQuery, cursor_at
@@ -44,7 +45,8 @@ class Rooms(msgspec.Struct, frozen=True):
     state: State
     history: History
     tables: Callable[[], Mapping[str, Relation]]
-    """`twins` and `links`, for SQL."""
+    """`twins`, `links` and `entanglement`, for SQL."""
+    entanglement: Entanglement
 
 
 class View:
@@ -380,6 +382,24 @@ class View:
         for twin in dict.fromkeys(twin for twin, _ in chosen):
             self._told(self.entry(twin), rows, span=(since, end), detail="export")
         return rows
+
+    # how they are tied to their objects
+
+    def ties(self, entry: Entry) -> list[Tie]:
+        """How each property of a twin is tied to its object."""
+        self._told(entry, detail="entanglement")
+        return self._rooms.entanglement.of(entry, self.names(entry))
+
+    def shop(self) -> Shop:
+        """How everything that is seen is tied, as one."""
+        self._told_of_all("entanglement")
+        return self._rooms.entanglement.shop(self.projection)
+
+    def stretch(self, twin: str, name: str, start: int, end: int, *, within_s: float | None = None) -> Stretch:
+        """How a property was tied over a range. Raises as `range` does."""
+        entry, since = self._span(twin, name, start)
+        self._told(entry, span=(max(since, start), end), detail=f"entanglement of {name}")
+        return self._rooms.entanglement.then(entry, name, _within(since, end), end, within_s=within_s)
 
     # what else may be told
 

@@ -14,6 +14,7 @@ from gemel.cli import (
     connect,
     devices,
     doctor,
+    entanglement,
     erase,
     operate,
     orders,
@@ -71,7 +72,7 @@ def options(
 
 
 for group in (
-    *(operate, backup, registry, connect, values, computing, orders, devices, people, doctor, storage),
+    *(operate, backup, registry, connect, values, entanglement, computing, orders, devices, people, doctor, storage),
     *(witness, erase),
 ):
     group.add_to(app)

@@ -15,6 +15,7 @@ from gemel.client.access import Access
 from gemel.client.backups import Backups
 from gemel.client.computing import Computing
 from gemel.client.devices import Devices
+from gemel.client.entanglement import Entanglement
 from gemel.client.discoveries import Discoveries
 from gemel.client.live import Subscription
 from gemel.client.orders import Control, Orders
@@ -68,6 +69,7 @@ class Client:
         self.computation = Computing(self._at)
         self.witness = Witnessing(self._at)
         self.devices = Devices(self._at)
+        self.entanglement = Entanglement(self._at)
         self.discoveries = Discoveries(self._at)
         self.orders = Orders(self._at)
         self.control = Control(self._at)

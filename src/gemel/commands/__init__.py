@@ -4,6 +4,7 @@ from gemel.commands.authority import Authority, Held
 from gemel.commands.book import forget_twin
 from gemel.commands.carrying import Carrier, Errand, Outcome, Result, Tell
 from gemel.commands.commander import Commander
+from gemel.commands.instructions import Instruction, Instructions
 from gemel.commands.order import ENDED, UNDER_WAY, Ask, Desired, Order, OrderKind, OrderState, Step
 from gemel.commands.rules import Standing
 from gemel.commands.ways import check_out
@@ -18,6 +19,8 @@ __all__ = [
     "Desired",
     "Errand",
     "Held",
+    "Instruction",
+    "Instructions",
     "Order",
     "OrderKind",
     "OrderState",

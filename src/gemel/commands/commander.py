@@ -20,6 +20,7 @@ from gemel.commands.authority import LAPSES_S, Authority
 from gemel.commands.book import change_of, desired_of, find, moved, note, order_of, rewritten
 from gemel.commands.carrying import Carrier
 from gemel.commands.dispatcher import Dispatcher
+from gemel.commands.instructions import Instructions
 from gemel.commands.order import ENDED, Ask, Desired, Order, OrderState
 from gemel.commands.rules import Rules, Standing
 from gemel.commands.tables import order_table
@@ -51,6 +52,7 @@ class Commander:
         self._waiters: dict[str, list[tuple[Collection[OrderState], Future[Order]]]] = {}
         self._lock = threading.Lock()
         self.authority = Authority(database, clock, self._run, wholes=partial(_wholes, registry))
+        self.instructions = Instructions(self, intake, clock, self._current_ways)
         self._rules = Rules(database, self._directory, state, self.authority, slots=_Slots(registry))
         self.dispatcher = Dispatcher(intake, self._directory, state, clock, rules=self._rules, ways=self._current_ways)
         self.dispatcher.listen(self._moved)

@@ -13,12 +13,14 @@ from gemel.commands.carrying import Errand
 from gemel.commands.order import Order, OrderKind
 from gemel.errors import Conflict, InvalidInput
 from gemel.registry import Directory, Entry
-from gemel.twin import Binding, CommandType, ConnectorSpec, Direction, Kind, PropertyType
+from gemel.twin import MANUAL, Binding, CommandType, ConnectorSpec, Direction, Kind, PropertyType
 from gemel.units import affine
 
 __all__ = ["DEADLINE_S", "Way", "Ways", "command_of", "property_of"]
 
 DEADLINE_S = 30.0
+PATIENCE_S = 8 * 3600.0
+"""What people have for an instruction, if its binding does not say: a shift."""
 _VARIABLE = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)\}", re.ASCII)
 
 
@@ -27,6 +29,10 @@ class Way(msgspec.Struct, frozen=True):
 
     connector: str
     binding: Binding
+    by_hand: bool = False
+    """People carry it out."""
+    told: bool = False
+    """A connector tells by itself what it is."""
 
 
 class Ways:
@@ -35,9 +41,13 @@ class Ways:
     def __init__(self, specs: Iterable[ConnectorSpec], directory: Directory) -> None:
         self._plain: dict[tuple[str, str], Way] = {}
         self._patterns: list[Way] = []
+        self._told: set[tuple[str, str]] = set()
         for spec in specs:
             for binding in spec.bindings if spec.enabled else ():
-                way = Way(spec.id, binding)
+                by_hand = spec.kind == MANUAL
+                way = Way(spec.id, _patient(binding) if by_hand else binding, by_hand)
+                if not by_hand and binding.direction is not Direction.OUT:
+                    self._told.add(_named(binding, directory))
                 if binding.is_template:
                     self._patterns.append(way)
                 else:
@@ -54,11 +64,15 @@ class Ways:
         """The way of an order; None if nothing carries it."""
         way = self._plain.get((twin, name))
         if way is not None and way.binding.direction is not Direction.IN:
-            return way
+            return msgspec.structs.replace(way, told=(twin, name) in self._told) if way.by_hand else way
         for pattern in self._patterns:
             if pattern.binding.direction is not Direction.IN and (filled := _filled(pattern, twin, name)) is not None:
                 return filled
         return None
+
+
+def _patient(binding: Binding) -> Binding:
+    return msgspec.structs.replace(binding, deadline_s=binding.deadline_s or PATIENCE_S)
 
 
 def _named(binding: Binding, directory: Directory) -> tuple[str, str]:
@@ -91,7 +105,7 @@ def _filled(way: Way, twin: str, name: str) -> Way | None:
     filled = _with(msgspec.to_builtins(binding.out), found)
     address = _with(binding.address, found)
     replaced = msgspec.structs.replace(binding, address=address, twin=twin, property=name, out=filled)
-    return Way(way.connector, replaced)
+    return Way(way.connector, replaced, way.by_hand)
 
 
 def _with(value: Any, found: dict[str, str]) -> Any:

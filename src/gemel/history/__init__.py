@@ -7,6 +7,7 @@ from gemel.history.history import History
 from gemel.history.load import Loaded
 from gemel.history.maintenance import Dropped, Upkeep
 from gemel.history.mapping import Column, Mapping
+from gemel.history.points import Pieces
 from gemel.history.published import File, read_index
 from gemel.history.rebuild import rebuild, tables_of
 from gemel.history.rows import Rows
@@ -28,6 +29,7 @@ __all__ = [
     "Mapping",
     "Method",
     "Pace",
+    "Pieces",
     "Rows",
     "Series",
     "Settings",

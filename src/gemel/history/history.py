@@ -16,6 +16,7 @@ from gemel.errors import Corrupt, InvalidQuery, Overloaded
 from gemel.history import mapping as mappings
 from gemel.history.asof import readings_at
 from gemel.history.average import Average, average_of
+from gemel.history.dropped import dropped_spans
 from gemel.history.events import EventPage, EventQuery, events_of
 from gemel.history.export import Progress, export
 from gemel.history.fingerprint import Fingerprint, changed_since, fingerprints
@@ -24,7 +25,7 @@ from gemel.history.historian import Historian
 from gemel.history.lake import Lake
 from gemel.history.load import LOADED_KIND, Loaded, Staged, load_hash, loaded_change
 from gemel.history.maintenance import Dropped
-from gemel.history.points import Past, Points
+from gemel.history.points import Past, Pieces, Points
 from gemel.history.published import File, View, Views
 from gemel.history.ranges import Ask, range_of
 from gemel.history.reader import Reader
@@ -243,6 +244,14 @@ class History:
             held, pieces = past.read(start, end)
             parts = [held.rows, *(points.rows for points in pieces)]
             return Points.of(Rows.concat(past.form, parts)).rows
+
+    @contextmanager
+    def pieces(self, twin: str, property: str, start: int, end: int) -> Iterator[Pieces]:
+        """As `readings`, for what may be too much at once; read them while the context lasts."""
+        with self._past(twin, property) as past:
+            held, pieces = past.read(start, end)
+            dropped = dropped_spans(past, start, end)
+            yield Pieces(held.rows, (points.rows for points in pieces), dropped, past.view.position)
 
     def average(self, twin: str, property: str, start: int, end: int, *, unit: str = "") -> Average:
         """The time-weighted average in [start, end), and for how many seconds of it a value was known."""

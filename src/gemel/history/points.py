@@ -16,9 +16,9 @@ from gemel.history.reader import Reader, Wanted
 from gemel.history.rows import Rows
 from gemel.history.subject import Subject, converted
 from gemel.history.tables import READINGS
-from gemel.twin import Form, Quality
+from gemel.twin import Form, Position, Quality
 
-__all__ = ["Past", "Points"]
+__all__ = ["Past", "Pieces", "Points"]
 
 _NEAR = 60_000_000
 _CHUNK_ROWS = 20_000_000
@@ -71,6 +71,19 @@ class Points:
     @property
     def value(self) -> pa.Array:
         return self.rows.value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """The readings of one property over an interval, piece by piece."""
+
+    held: Rows
+    """The one in force just before, or none."""
+    pieces: Iterator[Rows]
+    """All others, in order of their time."""
+    dropped: list[tuple[int, int]]
+    """Days of which they were dropped for their age."""
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,12 +88,14 @@ class _Resolved:
     high: NDArray[np.float64]
 
 
-def _resolved(plans: list[Plan | None], names: list[tuple[str, str]], missing: list[str]) -> _Resolved:
+def _resolved(
+    taker: Taker, source: str, plans: list[Plan | None], names: list[tuple[str, str]], missing: list[str]
+) -> _Resolved:
     size = len(plans)
     low, high = np.zeros(size), np.zeros(size)
     found = _Resolved(plans, names, missing, np.zeros(size, np.int64), np.full(size, -1, np.int8), low, high)
     for k, plan in enumerate(plans):
-        if plan is None:
+        if plan is None or not taker.plans.is_open(plan, source):
             continue
         found.series[k] = plan.series
         open_ended = plan.kind is Kind.ENUMERATION and not plan.property.values
@@ -130,7 +132,7 @@ class Resolver:
         pairs = zip((distinct // width).tolist(), (distinct % width).tolist(), strict=True)
         told = [(twin_names[twin], property_names[name]) for twin, name in pairs]
         plans, missing = _plans(taker, source, told)
-        found = _resolved(plans, told, missing)
+        found = _resolved(taker, source, plans, told, missing)
         if len(self._of) > 256:
             self._of.clear()
         self._of[source] = (taker.plans.revision, twins.dictionary, names.dictionary, distinct, found)
@@ -142,7 +144,8 @@ def _plans(taker: Taker, source: str, names: list[tuple[str, str]]) -> tuple[lis
     missing: list[str] = []
     for twin, name in names:
         try:
-            plans.append(taker.plans.resolve_for(source, twin, name))
+            plan = taker.plans.resolve(twin, name)
+            plans.append(plan if plan.guarded else taker.plans.resolve_for(source, twin, name))
             missing.append("")
         except Refused as refused:
             plans.append(None)
@@ -174,12 +177,12 @@ def _by_series(taker: Taker, source: str, batch: pa.RecordBatch) -> tuple[NDArra
         entry, ref = directory.entry(twin), directory.property(number)
         current = entry.properties.get(ref.property.name) if entry and ref else None
         same = entry is not None and current is not None and current.number == number
-        plan = Plan(series, entry.id, current) if same and entry and current else None
+        plan = taker.plans.plan(entry, current) if same and entry and current else None
         names.append((plan.twin, plan.property.name) if plan else (f"series {series}", ""))
         refused = plan is not None and plan.property.computed is not None and source != COMPUTED
         plans.append(None if refused else plan)
         missing.append("computed" if refused else "" if plan else "unknown-twin")
-    return encoded.indices.to_numpy().astype(np.int64), _resolved(plans, names, missing)
+    return encoded.indices.to_numpy().astype(np.int64), _resolved(taker, source, plans, names, missing)
 
 
 def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:

@@ -16,7 +16,7 @@ from gemel.intake.base import Message, Missed, Quarantined, Receipt, Refusal, Re
 from gemel.intake.frames import check_batch
 from gemel.intake.identity import Identities, Watermarks, missed, reached
 from gemel.intake.outcome import MAX_PROBLEMS
-from gemel.intake.plans import Plans
+from gemel.intake.plans import Guard, Plans
 from gemel.intake.quarantine import Held, Quarantine, withheld
 from gemel.intake.queue import Answer, FairQueue, Item, size_of_messages
 from gemel.intake.replaying import check_rule
@@ -65,6 +65,7 @@ class Intake:
         *,
         after_commit: Sequence[Callable[[Block], None]] = (),
         sources: SourceFollower | None = None,
+        guard: Guard | None = None,
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         """`after_commit` is called on the writer's thread with each block, after the registry's directory has
@@ -78,7 +79,7 @@ class Intake:
         head = journal.head()
         start, steady = head.position, SteadyClock(clock, head.recorded)
         self._taker = Taker(
-            Plans(registry.directory),
+            Plans(registry.directory, guard),
             Identities(journal.database),
             Watermarks(journal.database),
             Tails(lambda: journal.blocks(max(0, start - TAIL_POSITIONS), start)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gemel.errors import (
+    Conflict,
     Denied,
     GemelError,
     InvalidTime,
@@ -25,6 +26,7 @@ _ERRORS: dict[str, type[GemelError]] = {
     "unit": InvalidUnit,
     "conflict": MessageConflict,
     "not-granted": Denied,
+    "not-its-source": Conflict,
 }
 
 

@@ -26,7 +26,18 @@ from gemel.twin import Form, Kind, Quality
 
 __all__ = ["Rows", "rows_of", "take_apart"]
 
-_CODES = ("", "not-granted", "unknown-twin", "unknown-property", "computed", "clock", "kind", "not-finite", "range")
+_CODES = (
+    "",
+    "not-granted",
+    "unknown-twin",
+    "unknown-property",
+    "computed",
+    "not-its-source",
+    "clock",
+    "kind",
+    "not-finite",
+    "range",
+)
 _PLACE = {code: place for place, code in enumerate(_CODES)}
 _TEXTS = {Kind.TEXT, Kind.ENUMERATION}
 _NUMBERS = {Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN}
@@ -103,13 +114,18 @@ def _foreseen(taker: Taker, item: Item, rows: Rows, at: NDArray[np.int64]) -> ND
         column = rows.batch.column("time").take(pa.array(at))
         time = pc.fill_null(column, low).to_numpy()
         why[(time < low) | (time > high)] = _PLACE["clock"]
-    of_pair = np.array([_PLACE[code] if plan is None else 0 for plan, code in _zip(rows)], np.int8)
+    codes = (code if plan is None else _guarded(taker, plan, item.source) for plan, code in _zip(rows))
+    of_pair = np.array([_PLACE[code] if code else 0 for code in codes], np.int8)
     why = np.where(of_pair[pairs] > 0, of_pair[pairs], why)
     if item.scope is not None:
         scope = item.scope
         outside = np.array([not scope(twin) for twin, _ in rows.names], np.bool_)
         why = np.where(outside[pairs], np.int8(_PLACE["not-granted"]), why)
     return why
+
+
+def _guarded(taker: Taker, plan: Plan, source: str) -> str:
+    return "not-its-source" if taker.plans.objection(plan, source) else ""
 
 
 def _zip(rows: Rows) -> Iterator[tuple[Plan | None, str]]:

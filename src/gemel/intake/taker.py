@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from gemel.clock import MAX_TIME, MIN_TIME, SECOND, to_rfc3339
+from gemel.entanglement import ENTERED
 from gemel.intake.base import Happened, Message, Quarantined, Refusal, Reported, SourceRule
 from gemel.intake.builder import BlockBuilder, Mark
 from gemel.intake.identity import Identities, Key, Watermarks, digest_of, key_of
@@ -18,7 +19,7 @@ from gemel.intake.refusal import Refused, error_of, not_granted
 from gemel.intake.steady import SteadyClock
 from gemel.intake.tail import Repeats, Tails, event_key, reading_key
 from gemel.intake.validate import INTEGERS, MAX_INTEGER, MAX_TEXT_BYTES, NUMBERS, TEXTS, Plan, check_text, event_fields
-from gemel.twin import Change, Form, Kind, Quality
+from gemel.twin import MANUAL, Change, Form, Kind, Quality
 
 __all__ = ["Taker"]
 
@@ -41,6 +42,8 @@ class Taker:
         self._clock = clock
         self._default = SourceRule()
         self._source = ""
+        self._through = ""
+        """Who hands in: what it says may be another's (see Message.sender)."""
         self._actor = ""
         self._scope: Callable[[str], bool] | None = None
         self._window = (0, 0)
@@ -76,7 +79,8 @@ class Taker:
 
     def take(self, item: Item) -> Outcome:
         """Take one item of messages. Raises the error of the first refusal if the item is strict."""
-        self._source, self._actor, self._scope = item.source, item.actor, item.scope
+        self._source = self._through = item.source
+        self._actor, self._scope = item.actor, item.scope
         self._window = self.window(item.source)
         builder = self.builder
         outcome = Outcome(builder.count)
@@ -133,7 +137,9 @@ class Taker:
                 return
             repeats = None
             self.identities.add(key, digest, self.builder.count)
-        if message.readings:
+        if message.readings and self._through == MANUAL:
+            self._by_hand(message.readings, outcome)
+        elif message.readings:
             self.readings(message.readings, outcome, repeats)
         for event in message.events:
             try:
@@ -232,6 +238,22 @@ class Taker:
         builder.count = count
         outcome.accepted += accepted
 
+    def _by_hand(self, readings: Sequence[Reported], outcome: Outcome) -> None:
+        """What a person tells: each reading, and right after it the change that says who told it."""
+        for reading in readings:
+            try:
+                self._reading(reading, None)
+            except Refused as refused:
+                self._refuse(outcome, refused, reading)
+                continue
+            self.builder.count += 1
+            outcome.accepted += 1
+            plan = self.plans.resolve(reading.twin, reading.property)
+            body = {"property": plan.property.name, "value": reading.value, "unit": reading.unit or plan.unit}
+            time = self._time(plan, reading.time)
+            change = Change(kind=ENTERED, subject=plan.twin, time=time, actor=self._actor, body=body)
+            self.builder.change(change)
+
     def _within(
         self, scope: Callable[[str], bool], readings: Sequence[Reported], outcome: Outcome
     ) -> Sequence[Reported]:
@@ -258,7 +280,7 @@ class Taker:
 
     def _reading(self, reading: Reported, repeats: Repeats | None) -> bool:
         """Any reading, the careful way. False if it is a repeat. Raises Refused."""
-        plan = self.plans.resolve_for(self._source, reading.twin, reading.property)
+        plan = self.plans.resolve_for(self._through, reading.twin, reading.property)
         time = self._time(plan, reading.time)
         quality = Quality(reading.quality)
         value = None
@@ -351,7 +373,8 @@ class Taker:
 
     def judge(self, item: Item, reading: Reported) -> Refused | None:
         """Why a reading of an item that came as columns cannot be taken; None if it can."""
-        self._source, self._actor, self._window = item.source, item.actor, self.window(item.source)
+        self._through, self._source, self._actor = item.source, item.source, item.actor
+        self._window = self.window(item.source)
         try:
             if item.scope is not None and not item.scope(reading.twin):
                 raise not_granted(self._source, reading.twin)
@@ -365,13 +388,15 @@ class Taker:
 
     def carefully(self, item: Item, readings: Sequence[Reported], outcome: Outcome) -> None:
         """Take readings of an item that came as columns, one by one."""
-        self._source, self._actor, self._window = item.source, item.actor, self.window(item.source)
+        self._through, self._source, self._actor = item.source, item.source, item.actor
+        self._window = self.window(item.source)
         self._scope = item.scope
         self.readings(readings, outcome, None)
 
     def again(self, row: Quarantined, message: Message, outcome: Outcome) -> Outcome:
         """Take what was quarantined; what became of it, which is also added to `outcome`."""
-        self._source, self._actor, self._window = row.source, "", self.window(row.source)
+        self._through, self._source, self._actor = row.source, row.source, ""
+        self._window = self.window(row.source)
         self._scope = None  # whoever replays it has looked at it
         trial = Outcome(self.builder.count)
         self._told = row.payload  # its identity is that of what came, not of what was mended

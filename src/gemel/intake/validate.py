@@ -59,9 +59,25 @@ def shown(value: object) -> str:
 class Plan:
     """One property of one twin, resolved once: where its readings go and what they may be."""
 
-    __slots__ = ("check", "form", "high", "kind", "low", "property", "series", "slot", "twin", "unit", "values", "way")
+    __slots__ = (
+        "check",
+        "form",
+        "guarded",
+        "high",
+        "kind",
+        "low",
+        "property",
+        "series",
+        "slot",
+        "twin",
+        "unit",
+        "values",
+        "way",
+    )
 
-    def __init__(self, series: int, twin: str, ref: PropertyRef) -> None:
+    def __init__(self, series: int, twin: str, ref: PropertyRef, *, guarded: bool = False) -> None:
+        self.guarded = guarded
+        """Not everybody may tell it: see Plans.resolve_for."""
         self.series = series
         self.twin = twin
         self.property = ref.property
@@ -74,7 +90,7 @@ class Plan:
         self.high = highest if high is None else high
         self.check: Callable[[Plan, Any], Any] = _CHECKS[self.kind]
         self.slot = SLOT[ref.form]
-        self.way = CAREFUL if self.property.computed is not None else _WAYS.get(self.kind, CAREFUL)
+        self.way = CAREFUL if guarded or self.property.computed is not None else _WAYS.get(self.kind, CAREFUL)
         """Which of the fast ways fits its usual values."""
         self.values = frozenset(ref.property.values) if self.kind is Kind.ENUMERATION and ref.property.values else None
 

@@ -1,6 +1,6 @@
 """Values without I/O: what a twin, its type, a reading, a frame and a change are."""
 
-from gemel.twin.binding import Binding, ConnectorSpec, Direction, Scale
+from gemel.twin.binding import MANUAL, Binding, Conflict, ConnectorSpec, Direction, Scale
 from gemel.twin.change import Block, Change, Position
 from gemel.twin.check import check_connector, check_plant, check_spec, check_type
 from gemel.twin.computed import (
@@ -43,6 +43,7 @@ from gemel.twin.types import (
 
 __all__ = [
     "FOREVER",
+    "MANUAL",
     "MAX_PROPERTIES",
     "PROPERTY_BITS",
     "TRANSITIONS",
@@ -52,6 +53,7 @@ __all__ = [
     "Change",
     "CommandType",
     "Computed",
+    "Conflict",
     "ConnectorSpec",
     "Control",
     "Conversion",

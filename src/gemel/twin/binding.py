@@ -10,7 +10,10 @@ import msgspec
 
 from gemel.twin.types import FreshnessMode
 
-__all__ = ["Binding", "ConnectorSpec", "Direction", "Scale"]
+__all__ = ["MANUAL", "Binding", "Conflict", "ConnectorSpec", "Direction", "Scale"]
+
+MANUAL = "manual"
+"""The kind of connector that stands for people, and the source of what they enter by hand."""
 
 
 class Direction(StrEnum):
@@ -19,6 +22,17 @@ class Direction(StrEnum):
     IN = "in"
     OUT = "out"
     BOTH = "both"
+
+
+class Conflict(StrEnum):
+    """What counts when somebody other than its source tells a value that a binding brings."""
+
+    LAST_WRITE = "last-write"
+    """Whatever has the later time."""
+    DEVICE_WINS = "device-wins"
+    """The source; others only while its value is stale."""
+    REFUSE = "refuse"
+    """The source alone; what others tell is refused."""
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +58,10 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Freshness bound in seconds; None: the property's own, or the default of the mode."""
     rate_hz: float | None = None
     """How often the source samples, when it does; None: whenever it reports."""
+    buffers_s: float | None = None
+    """For how long the source keeps what it cannot hand over; None: not known. What is cut off for longer is lost."""
+    conflict: Conflict = Conflict.LAST_WRITE
+    """Inward: what counts when somebody else tells the value."""
     direction: Direction = Direction.IN
     scale: Scale | None = None
     deadline_s: float | None = None

@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 import msgspec
 
 from gemel.errors import GemelError, Problem
-from gemel.twin.binding import ConnectorSpec
+from gemel.twin.binding import MANUAL, ConnectorSpec
 from gemel.twin.computed import form_problems
 from gemel.twin.control import Control
 from gemel.twin.evolution import HOWS
@@ -241,6 +241,8 @@ def check_connector(spec: ConnectorSpec) -> list[Problem]:
     _try(problems, "id", partial(check_id, spec.id, "connector id"))
     if spec.id == "computed":
         problems.append(Problem("computed is the source of computed properties; choose another id", "id"))
+    if spec.id == MANUAL and spec.kind != MANUAL:
+        problems.append(Problem("manual is the source of what people enter; choose another id", "id"))
     _try(problems, "kind", partial(check_id, spec.kind, "connector kind"))
     problems += secret_problems(spec.settings, "settings")
     for i, binding in enumerate(spec.bindings):
@@ -253,6 +255,7 @@ def check_connector(spec: ConnectorSpec) -> list[Problem]:
         if not binding.address:
             problems.append(Problem("a binding needs an address: where its source keeps it", f"{where}.address"))
         numbers = {"within_s": binding.within_s, "rate_hz": binding.rate_hz, "deadline_s": binding.deadline_s}
+        numbers["buffers_s"] = binding.buffers_s
         for field, value in numbers.items():
             if value is not None and not 0 < value < math.inf:
                 problems.append(Problem(f"{value} is not a number above 0", f"{where}.{field}"))

@@ -36,6 +36,7 @@ _ABOUT: dict[tuple[str, str], dict[str, Any]] = {
     ("Conversion", "how"): {"enum": ["unit", "cast", "map", "none"]},
     ("Freshness", "within_s"): {"exclusiveMinimum": 0},
     ("Binding", "rate_hz"): {"exclusiveMinimum": 0},
+    ("Binding", "buffers_s"): {"exclusiveMinimum": 0},
     ("Binding", "within_s"): {"exclusiveMinimum": 0},
 }
 

@@ -191,7 +191,7 @@ async def orders_of(
     page = await services.reads.run(
         services.platform.commander.orders, twin, states=states or (), name=named, limit=limit, cursor=cursor
     )
-    return Page([order_view(order) for order in page.items if _readable(call, order)], page.next)
+    return Page([order_view(order) for order in page.items if readable(call, order)], page.next)
 
 
 @get(f"{API}/orders", opt=needs("read", "Fleet"), tags=["orders"], summary="Orders to all twins, the newest first")
@@ -206,10 +206,10 @@ async def orders(
     page = await call.services.reads.run(
         call.services.platform.commander.orders, states=states or (), limit=limit, cursor=cursor
     )
-    return Page([order_view(order) for order in page.items if _readable(call, order)], page.next)
+    return Page([order_view(order) for order in page.items if readable(call, order)], page.next)
 
 
-def _readable(call: Call, order: Order) -> bool:
+def readable(call: Call, order: Order) -> bool:
     try:
         return _tells(call, call.view.entry(order.twin), order.kind, order.name)
     except NotFound:
@@ -237,7 +237,7 @@ COMMAND_ORDER = needs("command", "Twin", id_in="order", through=twin_of_order)
 async def order_of(request: Req, order: FromPath[str], wait: Wait = 0.0) -> OrderView:
     call = call_of(request)
     found = await call.services.reads.run(call.services.platform.commander.order, order)
-    if not _readable(call, found):
+    if not readable(call, found):
         raise NotFound(f"there is no order {order!r:.60}; list them with orders()", order=order[:60])
     if wait > 0 and not found.ended:
         found = await _ended(request, found, wait)
