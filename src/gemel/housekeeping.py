@@ -119,10 +119,12 @@ class House:
         return Message(readings=[Reported(twin=SHOP_TWIN.id, property=p, value=v, time=now) for p, v in told.items()])
 
     def _declare(self, type_: TwinType, twin: TwinSpec) -> None:
-        """A twin of the platform's own."""
+        """A twin of the platform's own; its type grows with the versions."""
         platform = self._platform
-        if platform.registry.directory.twin(twin.id) is None:
+        known = platform.registry.directory.type(type_.id)
+        if known is None or {one.name for one in type_.properties} - {one.name for one in known.properties}:
             platform.change(lambda tx: platform.registry.put_type(tx, type_))
+        if platform.registry.directory.twin(twin.id) is None:
             platform.change(lambda tx: platform.registry.put_twin(tx, twin))
 
     def _sweep_devices(self) -> None:
@@ -146,11 +148,7 @@ class House:
         if not platform.at_work:
             return
         try:
-            known = platform.registry.directory.type(PLATFORM_TYPE.id)
-            if known is None or {one.name for one in PLATFORM_TYPE.properties} - {one.name for one in known.properties}:
-                platform.change(lambda tx: platform.registry.put_type(tx, PLATFORM_TYPE))
-            if platform.registry.directory.twin(PLATFORM_TWIN.id) is None:
-                platform.change(lambda tx: platform.registry.put_twin(tx, PLATFORM_TWIN))
+            self._declare(PLATFORM_TYPE, PLATFORM_TWIN)
             room, peers = platform.storage.standing(), platform.witness.standing()
             told = platform_message(platform.health.look(), room, platform.clock.now(), peers=peers)
             platform.intake.submit("gemel", [told, self._tied()]).result()
