@@ -101,7 +101,10 @@ def test_the_matrix_of_roles_and_routes(server: Server, as_role: Callable[[str],
         for name, value in PATHS.items():
             address = address.replace(f"{{{name}:str}}", value)
         address = (
-            address.replace("{user:str}", "nobody").replace("{token:str}", "none").replace("{connector:str}", "none")
+            address.replace("{user:str}", "nobody")
+            .replace("{token:str}", "none")
+            .replace("{connector:str}", "none")
+            .replace("{position:int}", "1")
         )
         body = {} if method == "GET" else {"content": b"\x00 no document", "headers": {"Content-Type": "text/plain"}}
         if method == "DELETE":

@@ -4,6 +4,7 @@ import type { Component } from "svelte";
 
 import type { Role } from "./api/model";
 import Access from "./access/Access.svelte";
+import Account from "./access/Account.svelte";
 import Backups from "./backups/Backups.svelte";
 import Connect from "./connect/Connect.svelte";
 import Overview from "./fleet/Overview.svelte";
@@ -25,8 +26,8 @@ export interface Place {
   page: Component;
   /** The page of one of them, at `path/id`. */
   one?: Component<{ id: string }>;
-  /** `daily`: in the header; the others under Administration. */
-  menu: "daily" | "sources" | "platform";
+  /** `daily`: in the header; `mine`: under Settings; the others under Administration. */
+  menu: "daily" | "mine" | "sources" | "platform";
   /** In the menu only for whoever has this role; the server refuses the others anyway. */
   role?: Role;
   /** G and this letter lead there. */
@@ -44,7 +45,8 @@ export const PLACES: readonly Place[] = [
   { path: "/types", title: "nav.types", page: Types, one: Types, menu: "sources" },
   { path: "/quarantine", title: "nav.quarantine", page: Quarantine, menu: "sources" },
   { path: "/diagnosis", title: "nav.health", page: Health, menu: "platform", key: "h" },
-  { path: "/access", title: "access.title", page: Access, menu: "platform", role: "administrator" },
+  { path: "/access", title: "access.title", page: Access, one: Access, menu: "platform", role: "administrator" },
+  { path: "/account", title: "account.title", page: Account, menu: "mine" },
   { path: "/backups", title: "nav.backups", page: Backups, menu: "platform", role: "administrator" },
 ];
 

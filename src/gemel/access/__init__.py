@@ -9,14 +9,17 @@ from gemel.access.devices import Claimed, Devices
 from gemel.access.enrolment import Row, codes_csv
 from gemel.access.gate import Gate
 from gemel.access.grants import GRANTABLE, Grant, Grants
+from gemel.access.pace import Pace
 from gemel.access.parties import Parties, Party
 from gemel.access.policy import Decision, Policies
+from gemel.access.preview import Preview, preview
 from gemel.access.principal import AUDITED, VIEWED, Action, Principal, Resource, ResourceKind, Role
 from gemel.access.projection import Projection
 from gemel.access.sealed import ERASED_TEXT, seal, unseal
 from gemel.access.selector import Selector
 from gemel.access.sessions import Sessions
 from gemel.access.store import Writer
+from gemel.access.templates import TEMPLATES, Template, template_called
 from gemel.access.throttle import Throttle
 from gemel.access.tokens import Token, Tokens
 from gemel.access.view import Rooms, View
@@ -28,6 +31,7 @@ __all__ = [
     "GRANTABLE",
     "SEALED",
     "SECRET_PREFIX",
+    "TEMPLATES",
     "VIEWED",
     "Account",
     "Accounts",
@@ -46,9 +50,11 @@ __all__ = [
     "Grant",
     "Grants",
     "Issued",
+    "Pace",
     "Parties",
     "Party",
     "Policies",
+    "Preview",
     "Principal",
     "Projection",
     "Reason",
@@ -59,6 +65,7 @@ __all__ = [
     "Row",
     "Selector",
     "Sessions",
+    "Template",
     "Throttle",
     "Token",
     "Tokens",
@@ -68,8 +75,10 @@ __all__ = [
     "Writer",
     "codes_csv",
     "explain",
+    "preview",
     "principal_called",
     "seal",
+    "template_called",
     "unseal",
     "write_private",
 ]

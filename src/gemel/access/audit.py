@@ -16,6 +16,7 @@ from gemel.access.policy import Decision
 from gemel.access.principal import Principal, Resource
 from gemel.access.store import Store
 from gemel.access.tables import audit
+from gemel.clock import MAX_TIME, MIN_TIME
 from gemel.errors import Overloaded
 from gemel.twin import Change
 
@@ -236,10 +237,12 @@ class Audit:
         limit: int = 100,
         only: Mapping[str, str] | None = None,
         allowed: bool | None = None,
+        span: tuple[int, int] = (MIN_TIME, MAX_TIME),
     ) -> list[AuditEntry]:
-        """The newest entries first, at most `limit`, those with an id below `before`; `only`: column → value."""
+        """The newest entries first, at most `limit`, with an id below `before`, of [span); `only`: column → value."""
         self.flush()
-        query = select(audit).order_by(audit.c.id.desc()).limit(limit)
+        c = audit.c
+        query = select(audit).where(c.time >= span[0], c.time < span[1]).order_by(c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(audit.c.id < before)
         for column, value in (only or {}).items():

@@ -167,7 +167,9 @@ class Gate:
         placed: tuple[bool, tuple[str, ...]],
     ) -> Decision:
         now, (own, scopes) = self._clock.now(), placed
-        policies = terms.policies if terms is not None else self._policies
+        policies = self._policies
+        if terms is not None:
+            policies = terms.about(scopes) if resource.kind is ResourceKind.TWIN else terms.policies
         if principal.expires is not None and principal.expires <= now:
             return policies.decide(principal, action, resource, now, own=own, scopes=scopes)
         if self._version != self.grants.version:

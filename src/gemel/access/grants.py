@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from gemel.clock import MAX_TIME, MIN_TIME, SECOND
 from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from gemel.twin import Change, PropertyGroup
 
-__all__ = ["GRANTABLE", "Grant", "Grants", "Terms", "grantees_of"]
+__all__ = ["GRANTABLE", "Grant", "Grants", "Terms", "checked_groups", "grantees_of"]
 
 GRANTABLE = (
     Action.READ,
@@ -34,6 +34,8 @@ GRANTABLE = (
 )
 """What may be granted of twins; to operate and to administer the platform come with roles alone."""
 LONGEST_PURPOSE = 500
+KEPT_SETS = 1_000
+"""Sets of policies that one party's twins need, by which grants are for them."""
 _log = structlog.get_logger("gemel.access")
 
 
@@ -81,9 +83,23 @@ class Terms:
     """All grants that concern some principal, as policies; those of nobody else are looked at."""
 
     grants: dict[str, Grant]
+    shipped: Policies
     policies: Policies
+    """The shipped ones, and all grants."""
     moments: tuple[int, ...]
     """When one of them begins or ends."""
+    _of: dict[tuple[str, ...], Policies] = field(default_factory=dict)
+
+    def about(self, scopes: tuple[str, ...]) -> Policies:
+        """The shipped ones, and of the grants those that are for some twin: the others cannot permit anything of it."""
+        held = tuple(scope for scope in scopes if scope in self.grants)
+        if not held:
+            return self.shipped
+        if (found := self._of.get(held)) is None:
+            if len(self._of) >= KEPT_SETS:
+                self._of.clear()
+            found = self._of[held] = self.shipped.with_more("\n".join(text_of(self.grants[one]) for one in held))
+        return found
 
     def until(self, now: int) -> int:
         """The next moment at which another decision may come."""
@@ -161,7 +177,7 @@ class Grants:
             return None
         moments = {moment for one in sound for moment in (one.starts, one.ends) if moment is not None}
         policies = self._shipped.with_more("\n".join(text_of(one) for one in sound))
-        return Terms({one.id: one for one in sound}, policies, tuple(sorted(moments)))
+        return Terms({one.id: one for one in sound}, self._shipped, policies, tuple(sorted(moments)))
 
     def _is_sound(self, grant: Grant) -> bool:
         try:
@@ -195,7 +211,7 @@ class Grants:
             to=_checked_grantee(to),
             actions=_checked_actions(actions),
             selector=check_selector(selector),
-            groups=_checked_groups(groups),
+            groups=checked_groups(groups),
             starts=starts,
             ends=ends,
             history_from=history_from,
@@ -293,7 +309,7 @@ def _checked_actions(actions: Iterable[Action | str]) -> tuple[Action, ...]:
     return tuple(action for action in GRANTABLE if action in chosen)
 
 
-def _checked_groups(groups: Iterable[PropertyGroup | str]) -> tuple[PropertyGroup, ...]:
+def checked_groups(groups: Iterable[PropertyGroup | str]) -> tuple[PropertyGroup, ...]:
     chosen = set(groups)
     if unknown := chosen - set(PropertyGroup):
         raise InvalidInput(

@@ -21,6 +21,7 @@ from gemel.access.policy import Decision
 from gemel.access.principal import Action, Principal, Resource, ResourceKind
 from gemel.access.projection import Projection
 from gemel.access.tables_seen import projected
+from gemel.access.types_seen import cut_type
 from gemel.clock import MIN_TIME, to_rfc3339
 from gemel.entanglement import Entanglement, Shop, Stretch, Tie
 from gemel.errors import Denied, InvalidQuery, UnknownProperty, UnknownTwin, UnknownType
@@ -98,6 +99,16 @@ class View:
         """Whether it is there, called so: another name of a twin tells of its identity."""
         seen = self.projection
         return seen is None or (seen.shows(entry.number) and (named == entry.id or seen.has(entry, IDENTITY)))
+
+    def find(self, twin: str) -> Entry | None:
+        """As `entry`; None where there is none, or it may not be seen."""
+        found = self._directory.twin(twin)
+        return found if found is not None and self.shows(found, twin) else None
+
+    def ids(self) -> list[str]:
+        """Ids of all twins that are seen, in their order."""
+        numbers = self._directory.numbers() if self.projection is None else self.projection.numbers
+        return sorted(self._directory.ids(numbers.tolist()))
 
     def _sees(self, twin: str) -> bool:
         entry = self._directory.twin(twin)
@@ -246,9 +257,7 @@ class View:
             return type
         if not (groups := self.projection.groups_of_type(type.id)):
             return None
-        return msgspec.structs.replace(
-            type, properties=tuple(one for one in type.properties if one.shared_as in groups)
-        )
+        return cut_type(type, groups)
 
     # now
 

@@ -59,18 +59,19 @@ def lineage(
     if output.json:
         output.value(found)
         return
-    how = found["expression"] or f"{found['function']}({', '.join(found['reads'])})"
+    how = found["expression"] or (f"{found['function']}({', '.join(found['reads'])})" if found["function"] else "")
     output.console.print(
         f"[bold]{found['twin']}.{found['property']}[/bold] = {output.cell(found['value'])} {found['unit']}  "
         f"({found['quality']}, {found['time']})"
     )
-    output.console.print(f"  = {how}", markup=False)
+    if how:
+        output.console.print(f"  = {how}", markup=False)
     told = "computed anew" if found["redone"] else "computed"
     output.console.print(f"  {told} {found['computed_at']} by {found['type']} version {found['version']}")
     rows = [one | {"value": f"{output.cell(one['value'])} {one['unit']}".rstrip()} for one in found["inputs"]]
     output.rows("", rows, ["twin", "property", "value", "time", "quality"], empty="It has no inputs now.")
     if found["hidden"]:
-        output.note(f"and {found['hidden']} inputs that you may not see")
+        output.note("it has further inputs, which you may not see")
     if any(one["corrected"] for one in found["inputs"]):
         output.note(f"readings came later: `gemel compute redo {found['type']} {found['property']}` takes them in")
 

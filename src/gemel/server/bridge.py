@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from gemel.errors import Overloaded
+from gemel.server.budget import Budget, caller
 
 __all__ = ["Bridge", "Threads"]
 
@@ -58,22 +58,17 @@ class Bridge:
 
 
 class Threads:
-    """Work that would hold up the event loop, a few pieces at a time; what exceeds `limit` is refused at once."""
+    """Work that would hold up the event loop, a few pieces at a time; what exceeds `limit` is refused at once, and no
+    caller takes all of it (see Budget)."""
 
     def __init__(self, at_once: int, *, limit: int) -> None:
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="gemel-read")
-        self._limit = limit
-        self._running = 0
+        self.room = Budget(limit, "such requests")
 
     async def run(self, work: Callable[..., T], *args: Any, **fields: Any) -> T:
         """`work(…)` in a thread. Raises Overloaded when too many wait already, and what `work` raises."""
-        if self._running >= self._limit:
-            raise Overloaded(f"{self._limit} such requests are under way; try again in a second", retry_after_s=1.0)
-        self._running += 1
-        try:
+        with self.room.hold(caller.get(), 1):
             return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **fields))
-        finally:
-            self._running -= 1
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
+from gemel.access import Principal
 from gemel.errors import Overloaded
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "caller", "sharer"]
+
+caller: ContextVar[str] = ContextVar("caller", default="")
+"""Whose room what is done now takes: set for each request and socket."""
+
+
+def sharer(who: Principal | None, address: str) -> str:
+    """With whom somebody shares room: all of another organisation are one, as all are who have not said who they are
+    and come from one address."""
+    if who is None:
+        return f"address:{address}"
+    return f"party:{who.party}" if who.party else who.id
 
 
 class Budget:
@@ -16,27 +29,27 @@ class Budget:
 
     def __init__(self, most: int, what: str) -> None:
         """`what`: for the refusal, as in "bytes of bodies"."""
-        self._most = most
+        self.most = most
         self._what = what
-        self._held = 0
+        self.held = 0
         self._by: dict[str, int] = {}
 
     @contextmanager
     def hold(self, who: str, amount: int) -> Iterator[None]:
         """Raises Overloaded when `who` must wait until others, or itself, are done."""
         own = self._by.get(who, 0)
-        if self._held and own + amount > self._most - self._held:
+        if self.held and own + amount > self.most - self.held:
             raise Overloaded(
-                f"{self._held} of {self._most} {self._what} are in use, {own} of them by this caller; "
+                f"{self.held} of {self.most} {self._what} are in use, {own} of them by this caller; "
                 "wait for earlier requests to end, then send again",
                 retry_after_s=1.0,
             )
         self._by[who] = own + amount
-        self._held += amount
+        self.held += amount
         try:
             yield
         finally:
-            self._held -= amount
+            self.held -= amount
             self._by[who] -= amount
             if not self._by[who]:
                 del self._by[who]

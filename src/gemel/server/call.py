@@ -44,6 +44,7 @@ class Call:
         "position",
         "principal",
         "secure",
+        "sent",
         "services",
         "session",
         "status",
@@ -69,6 +70,8 @@ class Call:
         """Of a write with an Idempotency-Key."""
         self.position = 0
         self.status = 0
+        self.sent = 0
+        """Bytes of the answer's body so far."""
 
     @property
     def who(self) -> Principal:

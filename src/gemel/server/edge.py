@@ -12,9 +12,11 @@ import structlog
 
 from gemel.access import SECRET_PREFIX, Gate, Principal, Role
 from gemel.errors import Denied, GemelError, Unauthenticated, WrongMediaType
+from gemel.server.budget import caller, sharer
 from gemel.server.call import Call
 from gemel.server.cookies import cookie_name, read_cookie, set_cookie
-from gemel.server.forwarded import caller, networks
+from gemel.server.forwarded import caller as forwarded
+from gemel.server.forwarded import networks
 from gemel.server.hot import hot
 from gemel.server.idempotency import Remembered
 from gemel.server.options import API
@@ -27,6 +29,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SLOW_S = 1.0
+TOO_MANY = 429
 SMALL_BODY = 65_536
 """Bytes; what is smaller needs no room of its own."""
 STREAM = f"{API}/stream"
@@ -80,6 +83,8 @@ class Edge:
                     headers.append((b"gemel-position", str(call.position).encode()))
                 headers.extend((b"set-cookie", cookie) for cookie in call.cookies)
                 message["headers"] = headers
+            else:
+                call.sent += len(message.get("body", b""))
             await send(message)
 
         try:
@@ -88,6 +93,7 @@ class Edge:
                 return
             headers = dict(scope["headers"])
             self._identify(call, scope, headers)
+            self._measured(call)
             if scope["method"] not in SAFE:
                 self._check_origin(call, scope, headers)
             if b"at_position=" in scope["query_string"]:
@@ -99,7 +105,7 @@ class Edge:
                     f"bodies are taken as they are, not as {headers[b'content-encoding'][:40].decode('latin-1')}; "
                     "leave Content-Encoding out (Arrow streams may have zstd or lz4 inside)"
                 )
-            with self._room(call, scope, headers):
+            with self._room(scope, headers):
                 key = headers.get(b"idempotency-key")
                 if key is None and (lean := hot(scope)) is not None:
                     await lean(call, scope, receive, answer)
@@ -115,9 +121,9 @@ class Edge:
         finally:
             self._count(scope, call, self._clock.monotonic() - started)
 
-    def _room(self, call: Call, scope: Any, headers: dict[bytes, bytes]) -> AbstractContextManager[None]:
+    def _room(self, scope: Any, headers: dict[bytes, bytes]) -> AbstractContextManager[None]:
         """Room for the body of a write while it is answered, or for a stream. Raises Overloaded."""
-        who = call.principal.id if call.principal is not None else ""
+        who = caller.get()
         if scope["path"] == STREAM:
             return self._services.readers.hold(who, 1)
         if scope["method"] in SAFE:
@@ -133,8 +139,10 @@ class Edge:
         headers = dict(scope["headers"])
         try:
             self._identify(call, scope, headers)
+            self._measured(call)
             self._check_origin(call, scope, headers)
-            room = self._services.readers.hold(call.who.id, 1)
+            _ = call.who
+            room = self._services.readers.hold(caller.get(), 1)
             room.__enter__()
         except GemelError as error:
             status, problem_headers, body = told(error, scope["path"])
@@ -147,12 +155,18 @@ class Edge:
         finally:
             room.__exit__(None, None, None)
 
+    def _measured(self, call: Call) -> None:
+        """Whose room this takes, and whether it comes too fast. Raises Overloaded."""
+        caller.set(sharer(call.principal, call.address))
+        if call.principal is not None:
+            self._services.pace.take(call.principal)
+
     def _call(self, scope: Any) -> Call:
         client = scope.get("client")
         address = client[0] if client else ""
         if self._proxies:
             told = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
-            address = caller(address, told, self._proxies)
+            address = forwarded(address, told, self._proxies)
         return Call(self._services, address=address, secure=scope.get("scheme") in {"https", "wss"})
 
     def _identify(self, call: Call, scope: Any, headers: dict[bytes, bytes]) -> None:
@@ -215,6 +229,14 @@ class Edge:
         route = scope.get("path_template") or ("web" if call.status else "none")
         method = scope["method"] if scope["method"] in METHODS else "other"  # callers must not make up label values
         self._services.metrics.answered(method, route, call.status, seconds)
+        if call.principal is not None:
+            caller = self._services.callers.of(call.principal)
+            caller.requests += 1
+            caller.failed += call.status >= 500
+            caller.refused += call.status == TOO_MANY
+            caller.busy_s += 0.0 if scope["path"] == STREAM else seconds
+            caller.sent_bytes += call.sent
+            caller.last = self._clock.now()
         if self._services.telemetry is not None:
             self._services.telemetry.answered(method, route, call.status, seconds, dict(scope["headers"]))
         if call.status >= 500 or seconds > SLOW_S:

@@ -22,6 +22,7 @@ __all__ = [
     "pure",
     "quality_of",
     "rfc3339",
+    "rfc3339_or_none",
     "shown",
     "twin_view",
     "value_of",
@@ -32,6 +33,13 @@ QUALITIES = tuple(quality.name.lower() for quality in sorted(Quality))
 
 rfc3339 = lru_cache(maxsize=65_536)(to_rfc3339)
 """As `to_rfc3339`; the values of a twin share most of their times."""
+
+
+def rfc3339_or_none(moment: int | None) -> str | None:
+    """As `rfc3339`, of what may have no moment."""
+    return None if moment is None else rfc3339(moment)
+
+
 _encoder = msgspec.json.Encoder(enc_hook=str)
 dumps = _encoder.encode
 """JSON as bytes; NaN and infinities become null."""

@@ -214,8 +214,10 @@ class Live:
             await asyncio.gather(*helpers, *(task for task, _ in subscriptions), return_exceptions=True)
 
     async def _send(self, message: dict[str, Any]) -> None:
+        frame = _encode(message)
+        self._services.callers.of(self._call.who).sent_bytes += len(frame)
         async with self._sending:
-            await self._socket.send_bytes(_encode(message))
+            await self._socket.send_bytes(frame)
 
     async def _hello(self) -> None:
         who = self._call.who
@@ -240,6 +242,7 @@ class Live:
             try:
                 message = _read(frame)
                 number = message.get("s")
+                self._services.pace.take(self._call.who)
                 await self._handle(message)
             except GemelError as error:
                 await self._send(_problem(number, error))

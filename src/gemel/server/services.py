@@ -9,10 +9,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gemel.access import Pace
 from gemel.errors import GemelError, InvalidInput, NotYet
 from gemel.server.bridge import Bridge, Threads
 from gemel.server.budget import Budget
 from gemel.server.call import Call
+from gemel.server.callers import Callers
 from gemel.server.metrics import Metrics
 from gemel.server.oidc import Oidc
 from gemel.server.options import Options
@@ -40,19 +42,23 @@ class Services:
         self.platform = platform
         self.options = options
         self.metrics = Metrics()
+        self.since = platform.clock.now()
+        self.callers = Callers()
+        """What each has cost since then."""
         platform.health.certificates = [options.tls_cert] if options.tls_cert else []
         self.telemetry = telemetry_of(platform)
         """None unless the environment asks for it."""
-        self.slow = Threads(options.slow_at_once, limit=16 * options.slow_at_once)
+        self.slow = Threads(options.slow_at_once, limit=32 * options.slow_at_once)
         """For reads of the history and queries: few at once, so that they do not starve the rest."""
-        self.exports = Threads(2, limit=4)
+        self.exports = Threads(2, limit=8)
         """For downloads, which take as long as their reader."""
-        self.reads = Threads(8, limit=512)
+        self.reads = Threads(8, limit=1024)
         """For reads of the registry, which take a millisecond or two."""
+        self.pace = Pace(platform.clock, platform.folder.settings().party_requests_per_s)
         self.bodies = Budget(8 * options.body_bytes, "bytes of bodies")
         """Of requests that are being answered."""
         self.readers = Budget(MAX_READERS, "live sockets and streams")
-        self.waiting = Threads(32, limit=64)
+        self.waiting = Threads(32, limit=128)
         """Threads that only wait: for a position, for a password's hash."""
         self.pages = Pages(options.web or Path(str(resources.files("gemel.server") / "web")))
         self._looking = threading.Lock()
@@ -118,6 +124,13 @@ class Services:
         if self.platform.state.position < position:  # the writer folds in order: its next answer comes after the fold
             self.platform.intake.transact(lambda _tx: (None, ())).result(WAIT_S)
         return self.platform.state.position >= position
+
+    def queues(self) -> list[tuple[str, int, int]]:
+        """(what, how much of it is under way or waits, how much there may be)."""
+        pools = {"reads": self.reads, "queries": self.slow, "exports": self.exports, "changes": self.waiting}
+        rooms = {name: pool.room for name, pool in pools.items()}
+        rooms |= {"streams": self.readers, "bytes of bodies": self.bodies}
+        return [(name, one.held, one.most) for name, one in rooms.items()]
 
     def is_well(self) -> bool:
         """Whether the journal's writer takes work. Looked at once a second: it costs a transaction."""

@@ -52,7 +52,7 @@ export interface Lineage {
   computed_at: string;
   redone: boolean;
   inputs: Origin[];
-  hidden: number;
+  hidden: boolean;
 }
 
 export interface CommandType {
@@ -235,6 +235,9 @@ export interface Me {
   name: string;
   roles: Role[];
   demo: boolean;
+  kind: "user" | "token" | "device" | "demo";
+  party: string;
+  second_factor: boolean;
 }
 
 export interface Page<T> {

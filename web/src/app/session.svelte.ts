@@ -6,7 +6,7 @@ import { reader } from "../i18n/index.svelte";
 import { live } from "./live.svelte";
 
 class Session {
-  state = $state<"starting" | "signed-out" | "ready" | "unreachable">("starting");
+  state = $state<"starting" | "signed-out" | "nothing" | "ready" | "unreachable">("starting");
   me = $state.raw<Me | null>(null);
   site = $state.raw<Site | null>(null);
   types = $state.raw<ReadonlyMap<string, TwinType>>(new Map());
@@ -14,6 +14,7 @@ class Session {
   revision = $state(0);
 
   async start(): Promise<void> {
+    this.me = null;
     try {
       this.me = await get<Me>("/me");
       this.site = await get<Site>("/site");
@@ -24,7 +25,7 @@ class Session {
       live.onRefused = () => (this.state = "signed-out");
       live.client.start();
     } catch (error) {
-      if (error instanceof ApiError && (error.status === 401 || error.status === 403)) this.state = "signed-out";
+      if (error instanceof ApiError && (error.status === 401 || error.status === 403)) this.state = this.me ? "nothing" : "signed-out";
       else {
         this.state = "unreachable";
         setTimeout(() => void this.start(), 2000);

@@ -2,6 +2,7 @@
 
 import access from "./texts/access";
 import app from "./texts/app";
+import audit from "./texts/audit";
 import backups from "./texts/backups";
 import chart from "./texts/chart";
 import connect from "./texts/connect";
@@ -12,7 +13,9 @@ import fleet from "./texts/fleet";
 import health from "./texts/health";
 import type { Language } from "./texts/languages";
 import orders from "./texts/orders";
+import people from "./texts/people";
 import quarantine from "./texts/quarantine";
+import sharing from "./texts/sharing";
 import sign from "./texts/sign";
 import trends from "./texts/trends";
 import twin from "./texts/twin";
@@ -24,6 +27,7 @@ export { LANGUAGES, type Language } from "./texts/languages";
 export const TEXTS = {
   ...access,
   ...app,
+  ...audit,
   ...backups,
   ...chart,
   ...connect,
@@ -33,7 +37,9 @@ export const TEXTS = {
   ...fleet,
   ...health,
   ...orders,
+  ...people,
   ...quarantine,
+  ...sharing,
   ...sign,
   ...trends,
   ...twin,

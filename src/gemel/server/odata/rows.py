@@ -61,7 +61,7 @@ def count_of(name: str, call: Call, asked: Asked) -> int:
 def _twins(call: Call, asked: Asked, place: list[Any]) -> Iterator[Placed]:
     named = next((one.value for one in asked.filter.all_of or () if (one.column, one.operator) == ("Id", "eq")), None)
     if isinstance(named, str):  # one row, by its key
-        entry = call.services.platform.registry.directory.twin(named)
+        entry = call.view.find(named)
         if entry is not None and entry.id == named and not place:
             yield _twin(call.view.twin(named)), ["", named]
         return
@@ -92,13 +92,11 @@ def _twin(twin: Twin) -> Row:
 
 def _now(call: Call, asked: Asked, place: list[Any]) -> Iterator[Placed]:
     view, wanted = call.view, _span(asked).twin
-    directory, seen = call.services.platform.registry.directory, call.view.projection
-    numbers = directory.numbers() if seen is None else seen.numbers
-    twins = sorted(directory.ids(numbers.tolist())) if wanted is None else [wanted]
+    twins = view.ids() if wanted is None else [wanted]
     last = (str(place[0]), str(place[1])) if place else ("", "")
     for id in twins[bisect.bisect_left(twins, last[0]) :]:
-        entry = directory.twin(id)
-        if entry is None or entry.id != id or not view.shows(entry, id):
+        entry = view.find(id)
+        if entry is None or entry.id != id:
             continue
         for name, now in sorted(view.now(entry).items()):
             if (id, name) <= last:

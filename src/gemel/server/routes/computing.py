@@ -9,13 +9,14 @@ from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 
 from gemel.computation import Deviation, FunctionHealth, Lineage, Origin
-from gemel.errors import GemelError, InvalidQuery
+from gemel.errors import GemelError, InvalidQuery, NotFound
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Req, decoded, time_or
 from gemel.server.options import API
 from gemel.server.routes.history import END, START, interval
+from gemel.twin import Computed
 
 __all__ = ["ROUTES"]
 
@@ -56,8 +57,8 @@ class LineageView(msgspec.Struct):
     """Of a function, what it is given."""
     redone: bool
     inputs: list[OriginView]
-    hidden: int
-    """How many further inputs the caller may not see."""
+    hidden: bool
+    """There are further inputs, which the caller may not see; then the definition, which names them, is not told."""
 
 
 class RedoWanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -135,7 +136,8 @@ async def lineage_of(
 def _lineage(call: Call, twin: str, name: str, at: int) -> LineageView:
     view = call.view
     name = view.property(view.entry(twin), name)
-    view.at(twin, at)  # what nobody may see of that time has no lineage
+    if view.projection is not None and name not in view.at(twin, at):
+        raise NotFound(f"nothing of {twin:.100}.{name:.80} at that time may be seen")
     found = call.services.platform.computation.lineage(twin, name, at)
     seen = [origin for origin in found.inputs if _seen(call, origin, at)]
     return _told(found, seen)
@@ -158,10 +160,12 @@ def _told(found: Lineage, seen: list[Origin]) -> LineageView:
         )
         for one in seen
     ]  # fmt: skip
+    hidden = len(seen) < len(found.inputs)
+    how = Computed() if hidden else found.computed
     return LineageView(
         found.twin, found.property, found.value, found.unit, rfc3339(found.time), found.quality.name.lower(),
-        rfc3339(found.computed_at), found.position, found.type, found.version, found.computed.expression,
-        found.computed.function, list(found.computed.inputs), found.redone, inputs, len(found.inputs) - len(seen),
+        rfc3339(found.computed_at), found.position, found.type, found.version, how.expression,
+        how.function, list(how.inputs), found.redone, inputs, hidden,
     )  # fmt: skip
 
 

@@ -7,12 +7,14 @@ from litestar import delete, get, post, put
 from litestar.params import FromPath
 from litestar.response import Response
 
-from gemel.commands import Held
+from gemel.commands import Held, Standing
+from gemel.registry import Entry
 from gemel.server.call import Call, call_of
 from gemel.server.guard import needs, require_twin, speaks
 from gemel.server.http import Req, decoded, json
 from gemel.server.options import API
 from gemel.server.order_views import ControlView, control_view
+from gemel.server.orders_seen import WITHHELD
 from gemel.server.routes.orders import person
 from gemel.twin import PropertyGroup
 
@@ -48,15 +50,24 @@ async def control(request: Req, twin: FromPath[str]) -> ControlView:
 
 def _control(call: Call, twin: str) -> ControlView:
     commander, now = call.services.platform.commander, call.services.platform.clock.now()
-    entry, seen = commander.entry(twin), call.view.projection
+    entry = call.view.entry(twin)
     held = commander.authority.of(entry.id, now)
     return control_view(
         held,
         person(call.who),
-        commander.standing(twin) if seen is None or seen.has(entry, PropertyGroup.PROCESS) else [],
+        _standing(call, entry),
         required=commander.needs_control(twin),
         forced_because="" if held is None else commander.authority.why(held),
     )
+
+
+def _standing(call: Call, entry: Entry) -> list[Standing]:
+    """How the rules stand; why one does not hold, with the values that it reads, only to who sees everything."""
+    commander, seen = call.services.platform.commander, call.view.projection
+    if seen is None:
+        return commander.standing(entry.id)
+    told = commander.standing(entry.id) if seen.has(entry, PropertyGroup.PROCESS) else []
+    return [msgspec.structs.replace(one, detail="" if one.holds else WITHHELD) for one in told]
 
 
 @put(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Annotated, Any
 
 import msgspec
@@ -11,18 +13,18 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
 from gemel.access import Principal
-from gemel.commands import ENDED, Ask, Order, OrderKind
+from gemel.commands import ENDED, Ask, Commander, Order, OrderKind
 from gemel.errors import NotFound
-from gemel.registry import Entry
 from gemel.server.call import Call, call_of
 from gemel.server.encode import value_of
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, decoded, done, etag, if_match, json
 from gemel.server.options import API
-from gemel.server.order_views import DesiredView, OrderView, desired_view, order_view
-from gemel.twin import Page, PropertyGroup
+from gemel.server.order_views import DesiredView, OrderView, desired_view
+from gemel.server.orders_seen import group_of, orders_seen, readable, shown_order
+from gemel.twin import Page
 
-__all__ = ["ROUTES", "person"]
+__all__ = ["ROUTES", "Wait", "key_of", "person", "readable"]
 
 READ_ONE = needs("read", "Twin", id_in="twin")
 COMMAND_ONE = needs("command", "Twin", id_in="twin")
@@ -67,7 +69,7 @@ def person(who: Principal) -> str:
     return who.owner or who.id
 
 
-def _key(call: Call, given: str) -> str:
+def key_of(call: Call, given: str) -> str:
     return given or ("" if call.once is None else call.once.key)
 
 
@@ -87,7 +89,7 @@ async def command(request: Req, twin: FromPath[str], command: FromPath[str], wai
         kind=OrderKind.COMMAND,
         input=given.input,
         deadline_s=given.deadline_s,
-        key=_key(call_of(request), given.key),
+        key=key_of(call_of(request), given.key),
     )
     return await _asked(request, ask, wait)
 
@@ -109,7 +111,7 @@ async def desire(request: Req, twin: FromPath[str], property: FromPath[str], wai
         input=given.value,
         unit=given.unit,
         deadline_s=given.deadline_s,
-        key=_key(call_of(request), given.key),
+        key=key_of(call_of(request), given.key),
         if_revision=if_match(request),
     )
     return await _asked(request, ask, wait)
@@ -125,7 +127,7 @@ async def _asked(request: Req, ask: Ask, wait: float) -> Response[bytes]:
     headers = {"Location": f"{API}/orders/{order.id}"}
     if order.revision:
         headers |= etag(order.revision)
-    return json(order_view(order), status=200 if order.ended else 202, headers=headers)
+    return json(shown_order(call, order), status=200 if order.ended else 202, headers=headers)
 
 
 async def _ended(request: Req, order: Order, wait: float) -> Order:
@@ -154,7 +156,7 @@ async def desired(request: Req, twin: FromPath[str]) -> dict[str, DesiredView]:
 )
 async def desired_one(request: Req, twin: FromPath[str], property: FromPath[str]) -> Response[bytes]:
     call = call_of(request)
-    ref = call.services.platform.commander.entry(twin).properties.get(property)
+    ref = call.view.entry(twin).properties.get(property)
     found = await call.services.reads.run(_desired, call, twin)
     one = found.get(property if ref is None else ref.property.name)
     if one is None:
@@ -164,12 +166,12 @@ async def desired_one(request: Req, twin: FromPath[str], property: FromPath[str]
 
 def _desired(call: Call, twin: str) -> dict[str, DesiredView]:
     platform = call.services.platform
-    entry = platform.commander.entry(twin)
+    entry, seen = call.view.entry(twin), call.view.projection
     found = {}
-    for name, one in platform.commander.desired(twin).items():
-        if not _tells(call, entry, OrderKind.PROPERTY, name):
+    for name, one in platform.commander.desired(entry.id).items():
+        if seen is not None and not seen.has(entry, group_of(entry, OrderKind.PROPERTY, name)):
             continue
-        now = platform.state.property(entry, name)
+        now = call.view.value(entry, name)
         ref = entry.properties.get(name)
         agree = now is not None and ref is not None and platform.commander.agrees(now.value, one.value, ref.property)
         order = platform.commander.order(one.order)
@@ -188,10 +190,9 @@ async def orders_of(
 ) -> Page[OrderView]:
     call = call_of(request)
     services = call.services
-    page = await services.reads.run(
-        services.platform.commander.orders, twin, states=states or (), name=named, limit=limit, cursor=cursor
+    return await services.reads.run(
+        orders_seen, call, twin, states=states or (), name=named, limit=limit, cursor=cursor
     )
-    return Page([order_view(order) for order in page.items if readable(call, order)], page.next)
 
 
 @get(f"{API}/orders", opt=needs("read", "Fleet"), tags=["orders"], summary="Orders to all twins, the newest first")
@@ -201,27 +202,9 @@ async def orders(
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[OrderView]:
-    """Only of twins that may be read, so a page may be short; go on while there is a `next`."""
+    """Only of twins that may be read."""
     call = call_of(request)
-    page = await call.services.reads.run(
-        call.services.platform.commander.orders, states=states or (), limit=limit, cursor=cursor
-    )
-    return Page([order_view(order) for order in page.items if readable(call, order)], page.next)
-
-
-def readable(call: Call, order: Order) -> bool:
-    try:
-        return _tells(call, call.view.entry(order.twin), order.kind, order.name)
-    except NotFound:
-        return False
-
-
-def _tells(call: Call, entry: Entry, kind: OrderKind, name: str) -> bool:
-    """Whether an order of this kind may be seen: one of a property as its values are, a command as the process is."""
-    seen = call.view.projection
-    ref = entry.properties.get(name) if kind is OrderKind.PROPERTY else None
-    group = PropertyGroup.PROCESS if ref is None else ref.property.shared_as
-    return seen is None or seen.has(entry, group)
+    return await call.services.reads.run(orders_seen, call, states=states or (), limit=limit, cursor=cursor)
 
 
 def twin_of_order(call: Call, order: str) -> str:
@@ -241,7 +224,7 @@ async def order_of(request: Req, order: FromPath[str], wait: Wait = 0.0) -> Orde
         raise NotFound(f"there is no order {order!r:.60}; list them with orders()", order=order[:60])
     if wait > 0 and not found.ended:
         found = await _ended(request, found, wait)
-    return order_view(found)
+    return shown_order(call, found)
 
 
 @post(
@@ -252,8 +235,7 @@ async def order_of(request: Req, order: FromPath[str], wait: Wait = 0.0) -> Orde
     summary="Take back what has not left",
 )
 async def cancel(request: Req, order: FromPath[str]) -> OrderView:
-    call = call_of(request)
-    return order_view(await done(request, call.services.platform.commander.cancel(order, actor=person(call.who))))
+    return await _moved(request, Commander.cancel, order)
 
 
 @post(
@@ -264,8 +246,7 @@ async def cancel(request: Req, order: FromPath[str]) -> OrderView:
     summary="Agree, as the second person, to somebody's order",
 )
 async def approve(request: Req, order: FromPath[str]) -> OrderView:
-    call = call_of(request)
-    return order_view(await done(request, call.services.platform.commander.approve(order, actor=person(call.who))))
+    return await _moved(request, Commander.approve, order)
 
 
 @post(
@@ -276,10 +257,15 @@ async def approve(request: Req, order: FromPath[str]) -> OrderView:
     summary="Say what became of an order of which nobody could tell",
 )
 async def resolve(request: Req, order: FromPath[str]) -> Response[bytes]:
-    call, given = call_of(request), await decoded(request, Settled)
-    commander = call.services.platform.commander
-    future = commander.resolve(order, applied=given.applied, said=given.note, actor=person(call.who))
-    return json(order_view(await done(request, future)))
+    given = await decoded(request, Settled)
+    return json(await _moved(request, Commander.resolve, order, applied=given.applied, said=given.note))
+
+
+async def _moved(request: Req, verb: Callable[..., Future[Order]], order: str, **how: Any) -> OrderView:
+    """Have a person do something to an order."""
+    call = call_of(request)
+    future = verb(call.services.platform.commander, order, actor=person(call.who), **how)
+    return shown_order(call, await done(request, future))
 
 
 ROUTES = [command, desire, desired, desired_one, orders_of, orders, order_of, cancel, approve, resolve]

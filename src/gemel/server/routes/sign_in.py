@@ -1,4 +1,4 @@
-"""Signing in and out; the first administrator; one's own password and second factor; one-time links."""
+"""Signing in and out, here or by another system; the first administrator."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import secrets
 from typing import Annotated
 
 import msgspec
-from litestar import delete, get, post, put
+from litestar import delete, get, post
 from litestar.params import QueryParameter
 from litestar.response import Response
 
 from gemel.access import Account, Decision
-from gemel.errors import Denied, GemelError, Unauthenticated
+from gemel.errors import GemelError, Unauthenticated
 from gemel.server.call import Call, call_of
 from gemel.server.cookies import read_cookie, set_cookie
-from gemel.server.encode import rfc3339
-from gemel.server.guard import PUBLIC, SELF, needs, speaks
+from gemel.server.guard import PUBLIC, speaks
 from gemel.server.http import Req, decoded
 from gemel.server.options import API
-from gemel.server.routes.access import UserView, user_view
+from gemel.server.routes.users import UserView, user_view
 
-__all__ = ["ROUTES", "noted", "signed_in"]
+__all__ = ["ROUTES", "noted", "root_of"]
 
 CALLBACK = f"{API}/sign-in/callback"
 STATE = "gemel_sign_in"
@@ -40,76 +39,6 @@ class SetUp(msgspec.Struct, forbid_unknown_fields=True):
 
     token: str
     name: str
-    password: str
-
-
-class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
-    """One's own password."""
-
-    old: str
-    new: str
-
-
-class NewLink(msgspec.Struct, forbid_unknown_fields=True):
-    """For whom."""
-
-    user: str
-
-
-class LinkMade(msgspec.Struct):
-    """A one-time link; `secret` is shown this once."""
-
-    user: str
-    secret: str
-    address: str
-    """Where the person goes to; the part after # is not sent to any server."""
-    ends: str
-
-
-class Given(msgspec.Struct, forbid_unknown_fields=True):
-    """The secret of a link."""
-
-    secret: str
-
-
-class Used(msgspec.Struct, forbid_unknown_fields=True):
-    """The secret of a link, and the password that the person has chosen."""
-
-    secret: str
-    password: str
-
-
-class LinkView(msgspec.Struct):
-    """Whose a link is."""
-
-    name: str
-    kind: str
-    """invitation or reset."""
-
-
-class FactorBegun(msgspec.Struct):
-    """A second factor that counts once a code of it was shown."""
-
-    secret: str
-    uri: str
-    """For a QR code: otpauth://…"""
-
-
-class FactorCode(msgspec.Struct, forbid_unknown_fields=True):
-    """What the app shows now."""
-
-    code: str
-
-
-class Recovery(msgspec.Struct):
-    """Each is good once, in place of a code; shown this once."""
-
-    codes: list[str]
-
-
-class Proof(msgspec.Struct, forbid_unknown_fields=True):
-    """One's own password."""
-
     password: str
 
 
@@ -188,126 +117,6 @@ async def set_up(request: Req) -> UserView:
     return await signed_in(call, account, "set_up")
 
 
-def _person(call: Call) -> str:
-    """The id of the person who is signed in. Raises Denied for programs."""
-    if call.who.kind != "User":
-        raise Denied("only a person who signed in has a password or a second factor", policy="credentials")
-    return call.who.id
-
-
-@put(
-    f"{API}/me/password",
-    opt=SELF | speaks(NewPassword),
-    status_code=204,
-    tags=["access"],
-    summary="Change one's own password",
-)
-async def change_password(request: Req) -> None:
-    """Ends all of one's sessions but starts a new one here."""
-    call = call_of(request)
-    gate, given, who = call.services.platform.gate, await decoded(request, NewPassword), _person(call)
-    name = gate.accounts.name(who)
-    await call.services.waiting.run(gate.accounts.verify, name, given.old, address=call.address)
-    account = await call.services.waiting.run(gate.accounts.change, who, password=given.new, actor=who)
-    set_cookie(call, await call.services.waiting.run(gate.sessions.start, account))
-    noted(call, "password", who, allowed=True)
-
-
-@post(
-    f"{API}/me/second-factor",
-    opt=SELF,
-    status_code=200,
-    tags=["access"],
-    summary="Begin a second factor; its secret is shown this once",
-)
-async def begin_factor(request: Req) -> FactorBegun:
-    """For an authenticator app (TOTP). It is asked for once `PUT` has shown a code of it."""
-    call = call_of(request)
-    gate, who = call.services.platform.gate, _person(call)
-    secret, uri = await call.services.waiting.run(gate.second_factors.begin, who, gate.accounts.name(who))
-    return FactorBegun(secret, uri)
-
-
-@put(
-    f"{API}/me/second-factor",
-    opt=SELF | speaks(FactorCode),
-    tags=["access"],
-    summary="Confirm it with a code; answers with the recovery codes",
-)
-async def confirm_factor(request: Req) -> Recovery:
-    call, given = call_of(request), await decoded(request, FactorCode)
-    codes = await call.services.waiting.run(
-        call.services.platform.gate.second_factors.confirm, _person(call), given.code
-    )
-    return Recovery(codes)
-
-
-@post(
-    f"{API}/me/second-factor/removal",
-    opt=SELF | speaks(Proof),
-    status_code=204,
-    tags=["access"],
-    summary="Remove one's own second factor",
-)
-async def remove_factor(request: Req) -> None:
-    """Body: one's own password."""
-    call = call_of(request)
-    gate, given, who = call.services.platform.gate, await decoded(request, Proof), _person(call)
-    await call.services.waiting.run(gate.accounts.verify, gate.accounts.name(who), given.password, address=call.address)
-    await call.services.waiting.run(gate.second_factors.remove, who, actor=who)
-
-
-@delete(
-    f"{API}/users/{{user:str}}/second-factor",
-    opt=needs("administer", "Identity", id_in="user"),
-    status_code=204,
-    tags=["access"],
-    summary="Remove somebody's second factor, who has lost it",
-)
-async def remove_factor_of(request: Req) -> None:
-    call = call_of(request)
-    gate = call.services.platform.gate
-    account = gate.accounts.get(request.path_params["user"])
-    await call.services.waiting.run(gate.second_factors.remove, account.id, actor=call.who.id)
-
-
-@post(
-    f"{API}/links",
-    opt=needs("administer", "Identity") | speaks(NewLink),
-    tags=["access"],
-    summary="A one-time link with which a person sets a password",
-)
-async def add_link(request: Req) -> LinkMade:
-    """An invitation for who has none yet, for seven days; else a new password, for one day."""
-    call, given = call_of(request), await decoded(request, NewLink)
-    gate = call.services.platform.gate
-    account = gate.accounts.get(given.user)
-    secret, ends = await call.services.waiting.run(gate.links.make, account, actor=call.who.id)
-    return LinkMade(account.id, secret, f"{_root(request)}/welcome#{secret}", rfc3339(ends))
-
-
-@post(f"{API}/links/look", opt=PUBLIC | speaks(Given), status_code=200, tags=["access"], summary="Whose a link is")
-async def look_link(request: Req) -> LinkView:
-    call, given = call_of(request), await decoded(request, Given)
-    account, kind = await call.services.waiting.run(call.services.platform.gate.links.look, given.secret)
-    return LinkView(account.name, kind)
-
-
-@post(
-    f"{API}/links/use",
-    opt=PUBLIC | speaks(Used),
-    status_code=204,
-    tags=["access"],
-    summary="Set a password with a one-time link",
-)
-async def use_link(request: Req) -> None:
-    """The link is spent, and earlier sessions end; then sign in."""
-    call, given = call_of(request), await decoded(request, Used)
-    gate = call.services.platform.gate
-    account = await call.services.waiting.run(gate.links.use, given.secret, given.password)
-    noted(call, "password", account.id, allowed=True)
-
-
 class Ways(msgspec.Struct):
     """How people sign in."""
 
@@ -324,7 +133,7 @@ async def ways(request: Req) -> Ways:
 @get(f"{API}/sign-in/other", opt=PUBLIC, tags=["access"], summary="Go to the other system to sign in (OpenID Connect)")
 async def begin_other(request: Req) -> Response[bytes]:
     call = call_of(request)
-    address, state = await call.services.waiting.run(call.services.oidc.begin, _root(request) + CALLBACK)
+    address, state = await call.services.waiting.run(call.services.oidc.begin, root_of(request) + CALLBACK)
     secure = "; Secure" if call.secure else ""
     call.cookies.append(f"{STATE}={state}; Path={CALLBACK}; HttpOnly; SameSite=Lax; Max-Age=600{secure}".encode())
     return Response(b"", status_code=302, headers={"Location": address, "Cache-Control": "no-store"})
@@ -351,7 +160,7 @@ async def come_back(
     return Response(b"", status_code=302, headers={"Location": "/", "Cache-Control": "no-store"})
 
 
-def _root(request: Req) -> str:
+def root_of(request: Req) -> str:
     """The address that the browser knows; behind a proxy it is one of the origins that the operator named."""
     known = str(request.base_url).rstrip("/")
     host = known.partition("//")[2]
@@ -359,19 +168,4 @@ def _root(request: Req) -> str:
     return next(public, known)
 
 
-ROUTES = [
-    ways,
-    begin_other,
-    come_back,
-    sign_in,
-    sign_out,
-    set_up,
-    change_password,
-    begin_factor,
-    confirm_factor,
-    remove_factor,
-    remove_factor_of,
-    add_link,
-    look_link,
-    use_link,
-]
+ROUTES = [ways, begin_other, come_back, sign_in, sign_out, set_up]

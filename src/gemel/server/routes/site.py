@@ -36,6 +36,8 @@ class Me(msgspec.Struct):
     """The organisation that one belongs to; empty: the operating one."""
     roles: list[str]
     """The role and all below it: viewer, operator, engineer, administrator."""
+    second_factor: bool
+    """Whether a code of it is asked for at sign-in."""
     demo: bool
     """True: nobody signed in; this is the demonstration on this machine."""
     expires: str | None
@@ -68,6 +70,7 @@ async def me(request: Req) -> Me:
         role=roles[-1] if roles else "",
         party=who.party,
         roles=roles,
+        second_factor=gate.second_factors.has(who.id),
         demo=who.kind == "Demo",
         expires=None if who.expires is None else rfc3339(who.expires),
     )

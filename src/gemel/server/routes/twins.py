@@ -128,7 +128,7 @@ def _headlined(call: Call, parts: list[PartsView]) -> None:
 
 def _values(call: Call, twin: str, *, headline: bool = False) -> dict[str, Value] | None:
     """The live values of a twin; with `headline` those that overviews show."""
-    entry = call.services.platform.registry.directory.twin(twin)
+    entry = call.view.find(twin)
     if entry is None:
         return None
     shown = {name for name, ref in entry.properties.items() if ref.property.headline or not headline}

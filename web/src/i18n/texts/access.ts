@@ -1,34 +1,17 @@
-/** Other organisations, what is granted to them, why, and what was asked for. */
+/** What all pages of access share; links for who was invited. */
 
 import type { Texts } from "./languages";
 
 export default {
   "access.title": { en: "Access", de: "Zugriff" },
-  "access.grants": { en: "Grants", de: "Freigaben" },
-  "access.none": {
-    en: "Nothing is granted. gemel grants add party:<id> --twin <id> --days 7",
-    de: "Nichts ist freigegeben. gemel grants add party:<id> --twin <id> --days 7",
+  "access.done": { en: "Done", de: "Fertig" },
+  "access.cancel": { en: "Cancel", de: "Abbrechen" },
+  "access.undo": { en: "Undo", de: "Rückgängig" },
+  "access.actions": { en: "Actions", de: "Aktionen" },
+  "access.nothing": {
+    en: "You are signed in, and nothing is shared with you yet. Ask whoever invited you.",
+    de: "Sie sind angemeldet, und noch ist nichts für Sie freigegeben. Fragen Sie, wer Sie eingeladen hat.",
   },
-  "access.to": { en: "To", de: "Für" },
-  "access.what": { en: "May", de: "Darf" },
-  "access.of": { en: "Of", de: "Wovon" },
-  "access.until": { en: "Until", de: "Bis" },
-  "access.open": { en: "until revoked", de: "bis zum Widerruf" },
-  "access.revoke": { en: "Revoke", de: "Widerrufen" },
-  "access.why": { en: "Why may somebody do something?", de: "Warum darf jemand etwas?" },
-  "access.who": { en: "Who", de: "Wer" },
-  "access.action": { en: "Action", de: "Aktion" },
-  "access.twin": { en: "Twin", de: "Zwilling" },
-  "access.property": { en: "Property", de: "Eigenschaft" },
-  "access.ask": { en: "Ask", de: "Fragen" },
-  "access.yes": { en: "yes", de: "ja" },
-  "access.no": { en: "no", de: "nein" },
-  "access.needed": { en: "Would do:", de: "Würde genügen:" },
-  "access.audit": { en: "Audit log", de: "Prüfprotokoll" },
-  "access.party": { en: "Party", de: "Partei" },
-  "access.resource": { en: "On", de: "Auf" },
-  "access.filter": { en: "Filter", de: "Filtern" },
-  "access.policy": { en: "By", de: "Nach" },
   "sign.code": { en: "Code of the second factor", de: "Code des zweiten Faktors" },
   "sign.other": { en: "Sign in by {name}", de: "Anmelden über {name}" },
   "welcome.title": { en: "Welcome, {name}", de: "Willkommen, {name}" },

@@ -25,7 +25,7 @@ export default {
   "twin.changing": { en: "Only with data", de: "Nur mit Daten" },
   "twin.computed": { en: "How {name} is computed", de: "Wie {name} berechnet wird" },
   "twin.computed.at": { en: "Computed {moment}, version {version}.", de: "Berechnet {moment}, Version {version}." },
-  "twin.computed.hidden": { en: "{count} inputs are not shown to you.", de: "{count} Eingänge sehen Sie nicht." },
+  "twin.computed.hidden": { en: "It has further inputs, which are not shared with you.", de: "Es gibt weitere Eingänge, die nicht für Sie freigegeben sind." },
   "twin.corrected": { en: "corrected since", de: "seither berichtigt" },
   "stage.planned": { en: "Planned", de: "Geplant" },
   "stage.built": { en: "Built", de: "Gebaut" },
