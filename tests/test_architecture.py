@@ -28,7 +28,7 @@ LEVELS = [
     ["commands", "computation"],
     ["connectors"],
     ["folder"],
-    ["storage", "erasure", "witness"],
+    ["storage", "erasure", "witness", "edge"],
     ["backup"],
     ["transfer"],
     ["diagnosis"],
@@ -39,9 +39,10 @@ LEVELS = [
     ["cli"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
-EDGES = {"demo", "cli"}  # they speak to a platform as any client does
+EDGES = {"demo", "cli", "edge"}  # they speak to a platform as any client does
 SPECIAL = {
     "client": {"twin", "errors", "clock"},
+    "replicas": {"client", "twin", "errors", "clock", "disk"},
     "testing": {"twin", "errors", "clock", "units", "database"},
 }
 # The base files that gemel.testing may import: contracts, not implementations.
@@ -85,7 +86,7 @@ def test_a_room_imports_only_what_lies_below_it(room):
                 allowed = other in SPECIAL[room] or (room == "testing" and other in TESTED_ROOMS)
             else:
                 below = other in LEVEL and LEVEL[other] < LEVEL[room]
-                allowed = below or (room in EDGES and other == "client")
+                allowed = below or (room in EDGES and other in {"client", "replicas"})
             assert allowed, f"{path.relative_to(SOURCE)} imports gemel.{other}, which is not below {room}"
 
 

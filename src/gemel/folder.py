@@ -24,6 +24,8 @@ __all__ = [
     "SETTINGS",
     "BackupSettings",
     "DiskSettings",
+    "EdgeSelect",
+    "EdgeSettings",
     "Folder",
     "Owner",
     "PeerSettings",
@@ -122,6 +124,49 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return set(self.own_values)
 
 
+class EdgeSelect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What of an edge node goes upstream; all of it unless it says otherwise. The platform's own twins never do."""
+
+    twins: tuple[str, ...] = ()
+    """Ids; empty: all."""
+    types: tuple[str, ...] = ()
+    """Only twins of one of these types; empty: of any."""
+    properties: tuple[str, ...] | None = None
+    """Names; null: all."""
+    events: bool = True
+    """Events, too."""
+
+
+class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another Gemel, upstream, to which this one hands on what it journals."""
+
+    url: str = ""
+    """Its address, https://…; empty: this is no edge node."""
+    name: str = "edge"
+    """As whom it speaks there: the source is `http:<token>/<name>`."""
+    token: SecretRef | None = None
+    """A reference to a token of the plant upstream that may `write`; with `configure` it also declares types."""
+    certificate: str = ""
+    """A certificate (PEM, below secrets/) to trust instead of the usual authorities."""
+    select: EdgeSelect = EdgeSelect()
+    """What is handed on."""
+    offer: bool = True
+    """Declare types and twins upstream that it does not know."""
+    keep: str = FOREVER
+    """How long what is not upstream yet is kept: 30d, forever. What goes before its turn is told as a gap."""
+
+    def __post_init__(self) -> None:
+        local = self.url.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+        if self.url and not (self.url.startswith("https://") or local):
+            raise ValueError(f"the platform upstream, {self.url:.100}, is not reached by https")
+        if self.url and self.token is None:
+            raise ValueError(
+                "edge needs a token: {file: upstream.token} below secrets/, or {env: GEMEL_SECRET_UPSTREAM}"
+            )
+        if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,59}", self.name) is None:
+            raise ValueError(f"the name {self.name!r:.80} is not of small letters, digits, dot, dash; write hall-3")
+
+
 class PeerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another party's plant, whose heads this one countersigns."""
 
@@ -174,6 +219,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many requests and messages all people and programs of one other organisation may send in a second; 0: any."""
     sign_in: SignInSettings = SignInSettings()
     """Another system by which people sign in."""
+    edge: EdgeSettings = EdgeSettings()
+    """Another Gemel that gets what this one journals."""
     witness: WitnessSettings = WitnessSettings()
     """Plants of other parties that countersign this one's record."""
 
@@ -313,6 +360,10 @@ def _faults(settings: Settings) -> list[Problem]:
         parse_duration(retention.journal)
     except InvalidInput as error:
         found.append(Problem(error.detail, "retention.journal"))
+    try:
+        parse_duration(settings.edge.keep)
+    except InvalidInput as error:
+        found.append(Problem(error.detail, "edge.keep"))
     if not (every := settings.witness.every) or every == FOREVER:
         found.append(Problem("write how often: 10m, 1h", "witness.every"))
     else:

@@ -13,6 +13,7 @@ from gemel.access import Gate
 from gemel.backup import Keeper
 from gemel.clock import Clock
 from gemel.diagnosis import PLATFORM_TWIN, PLATFORM_TYPE, Health, platform_message
+from gemel.edge import Edge
 from gemel.entanglement import SHOP_TWIN, SHOP_TYPE, Entanglement, shop_values
 from gemel.errors import GemelError
 from gemel.intake import Intake, Message, Reported
@@ -40,6 +41,7 @@ class _Plant(Protocol):
     entanglement: Entanglement
     storage: Keeping
     backups: Keeper
+    edge: Edge | None
     witness: Witness
     health: Health
     at_work: bool
@@ -134,9 +136,10 @@ class House:
             _log.warning("the devices could not be looked after", error=error.detail)
 
     def _keep_room(self) -> None:
-        storage, floor = self._platform.storage, self._platform.backups.floor
+        storage, edge = self._platform.storage, self._platform.edge
+        floors = [self._saved.position, self._platform.backups.floor, None if edge is None else edge.floor]
         try:
-            storage.step(self._saved.position if floor is None else min(self._saved.position, floor))
+            storage.step(min(floor for floor in floors if floor is not None))
             storage.error = ""
         except (GemelError, OSError) as error:  # a full disk, a closing writer: it looks again in ten seconds
             storage.error = str(error)

@@ -30,6 +30,7 @@ from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
 from gemel.diagnosis import Health
+from gemel.edge import Edge
 from gemel.entanglement import Entanglement, Stretch, Tie
 from gemel.erasure import Erasures
 from gemel.errors import GemelError, InvalidDocument, UnknownTwin
@@ -168,6 +169,10 @@ class Platform:
             opened.callback(self.supervisor.close)
             self.epoch = adopt(folder.path, clock.now(), self.change)
             """Which life of the plant this is; empty for the first. Another one may give positions another meaning."""
+            self.edge = Edge(self, settings.edge) if settings.edge.url else None
+            """Hands on what is journaled, where this is an edge node."""
+            if self.edge is not None:
+                opened.callback(self.edge.close)
             self.witness = Witness(
                 folder.path,
                 WitnessRooms(
@@ -192,6 +197,8 @@ class Platform:
                 self.backups.start()
                 self.computation.start()
                 self.commander.start(self.supervisor)
+                if self.edge is not None:
+                    self.edge.start()
                 self.witness.start()
             opened.callback(self._house.close)
             self._house.start()
@@ -354,9 +361,7 @@ class Platform:
 
     # the past
 
-    def tied(
-        self, twin: str, property: str, start: Moment, end: Moment, *, within_s: float | None = None
-    ) -> Stretch:
+    def tied(self, twin: str, property: str, start: Moment, end: Moment, *, within_s: float | None = None) -> Stretch:
         """How a property was tied to its object in [start, end); `within_s`: judged by another bound."""
         self.past()
         return self.entanglement.then(self._entry(twin), property, moment(start), moment(end), within_s=within_s)

@@ -20,6 +20,7 @@ from gemel.cli import (
     orders,
     people,
     registry,
+    replicas,
     storage,
     values,
     witness,
@@ -73,7 +74,7 @@ def options(
 
 for group in (
     *(operate, backup, registry, connect, values, entanglement, computing, orders, devices, people, doctor, storage),
-    *(witness, erase),
+    *(replicas, witness, erase),
 ):
     group.add_to(app)
 

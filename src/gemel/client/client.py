@@ -15,8 +15,8 @@ from gemel.client.access import Access
 from gemel.client.backups import Backups
 from gemel.client.computing import Computing
 from gemel.client.devices import Devices
-from gemel.client.entanglement import Entanglement
 from gemel.client.discoveries import Discoveries
+from gemel.client.entanglement import Entanglement
 from gemel.client.live import Subscription
 from gemel.client.orders import Control, Orders
 from gemel.client.transport import Transport, path_of

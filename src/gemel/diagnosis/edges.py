@@ -24,6 +24,7 @@ __all__ = [
     "quarantine",
     "readers",
     "sources",
+    "upstream",
     "witnesses",
 ]
 
@@ -50,6 +51,29 @@ def connectors(plant: Plant) -> Iterator[Check]:
     off = sum(one.state == "disabled" for one in known.values())
     told = f"{well} of {len(known)} are well{f', {off} of them switched off' if off else ''}"
     yield ok("connectors", told if known else "none is declared")
+
+
+def upstream(plant: Plant) -> Iterator[Check]:
+    """Whether what this edge node journals comes upstream."""
+    if plant.edge is None:
+        return
+    one = plant.edge.standing()
+    told = f"{one.state}: {one.buffered:,} positions wait here for {one.url}, the oldest for {one.lag_s:,.0f} s"
+    if one.state == "refused":
+        way_out = "mend the token or the address in gemel.yaml; all is kept here meanwhile"
+        yield bad("edge", f"{told}: {one.error:.300}", way_out)
+    elif one.error:
+        yield warn("edge", f"{told}: {one.error:.300}", "it tries again by itself; all is kept here meanwhile")
+    elif one.skipped:
+        way_out = "`edge.keep` says how long it is kept; events of the kind edge.skipped name the positions"
+        yield warn("edge", f"{one.skipped:,} positions were gone before they could be forwarded", way_out)
+    elif one.note:
+        yield warn("edge", one.note, "then replay the quarantine upstream")
+    elif one.quarantined:
+        told = f"{one.quarantined:,} readings are in quarantine upstream, the last: {one.problem:.300}"
+        yield warn("edge", told, "mend the type or twin there, then replay its quarantine")
+    else:
+        yield ok("edge", told)
 
 
 def _last_seen(one: ConnectorHealth, now: int) -> str:

@@ -35,6 +35,7 @@ class Health:
             "computation": partial(parts.computation, plant),
             "disk": partial(parts.disk, plant),
             "connectors": partial(edges.connectors, plant),
+            "edge": partial(edges.upstream, plant),
             "deliveries": partial(edges.deliveries, plant),
             "source clocks": partial(edges.sources, plant),
             "quarantine": partial(edges.quarantine, plant, Recent()),

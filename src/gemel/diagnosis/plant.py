@@ -10,6 +10,7 @@ from gemel.backup import Keeper
 from gemel.clock import SECOND, Clock
 from gemel.computation import Computation
 from gemel.connectors.supervisor import Supervisor
+from gemel.edge import Edge
 from gemel.folder import Folder
 from gemel.history import History
 from gemel.intake import Intake
@@ -38,6 +39,7 @@ class Plant(Protocol):
     supervisor: Supervisor
     storage: Keeping
     backups: Keeper
+    edge: Edge | None
     witness: Witness
     clock: Clock
 

@@ -254,6 +254,13 @@ class SqlJournal:
         with self.database.read() as connection:
             return connection.execute(gone.where(c.first >= sa.func.coalesce(start, 0)).limit(1)).first() is None
 
+    def sealed_before(self, moment: int) -> Position:
+        """The last position of the blocks that were sealed before a moment; 0 if there is none."""
+        c = block_table.c
+        newest = sa.select(c.first + c.count - 1).where(self._mine, c.recorded < moment)
+        with self.database.read() as connection:
+            return connection.execute(newest.order_by(c.sequence.desc()).limit(1)).scalar_one_or_none() or 0
+
     def add_witness(self, witness: Witness, *, run: Run | None = None) -> None:
         """Keep another party's word. Raises Corrupt if its hash is not that of our block."""
         (run or self._run_here)(partial(self._add_witness, witness))
@@ -265,9 +272,7 @@ class SqlJournal:
         ).scalar_one_or_none()
         if ours != witness.hash:
             raise Corrupt(f"{witness.party} witnessed another block {witness.sequence} than this journal holds")
-        same = sa.and_(
-            kept.partition == self.partition, kept.sequence == witness.sequence, kept.party == witness.party
-        )
+        same = sa.and_(kept.partition == self.partition, kept.sequence == witness.sequence, kept.party == witness.party)
         connection.execute(witness_table.delete().where(same))  # said again, and later
         connection.execute(
             witness_table.insert(),

@@ -116,8 +116,14 @@ def message_of(body: MessageBody, otherwise: int | None = None) -> Message:
         )
         for one in body.events
     ]
-    numbered = {"sequence": body.sequence, "epoch": body.epoch, "sparse": body.sparse}
-    return Message(readings=readings, events=events, id=body.id, **numbered)
+    return Message(
+        readings=readings,
+        events=events,
+        id=body.id,
+        sequence=body.sequence,
+        epoch=body.epoch,
+        sparse=body.sparse,
+    )
 
 
 def micros_of(moment: datetime) -> int:

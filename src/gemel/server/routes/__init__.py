@@ -13,6 +13,7 @@ from gemel.server.routes import (
     control,
     devices,
     discoveries,
+    edge,
     enrolment,
     entanglement,
     erasure,
@@ -78,6 +79,7 @@ ROUTES: list[Any] = [
     *discoveries.ROUTES,
     *journal.ROUTES,
     *health.ROUTES,
+    *edge.ROUTES,
     *erasure.ROUTES,
     *witness.ROUTES,
 ]
