@@ -73,8 +73,21 @@ def options(
 
 
 for group in (
-    *(operate, backup, registry, connect, values, entanglement, computing, orders, devices, people, doctor, storage),
-    *(replicas, witness, erase),
+    operate,
+    backup,
+    registry,
+    connect,
+    values,
+    entanglement,
+    computing,
+    orders,
+    devices,
+    people,
+    doctor,
+    storage,
+    replicas,
+    witness,
+    erase,
 ):
     group.add_to(app)
 
