@@ -7,6 +7,8 @@ import pytest
 
 import gemel
 from gemel.computation import function
+from gemel.errors import InvalidDocument
+from gemel.twin import parse_plant
 from tests.computation.plants import settled
 
 PLANT = """
@@ -18,7 +20,7 @@ types:
       - {name: mode, kind: text}
       - {name: doubled, computed: {expression: hours * 2}}
       - {name: wear, computed: {function: "acme_models:wear", inputs: [hours, mode]}}
-      - {name: stuck, computed: {function: "acme_models:stuck", inputs: [hours]}}
+      - {name: stuck, computed: {function: "acme_models:stuck", inputs: [hours], timeout_s: 1}}
 twins:
   - {id: pump-1, types: [pump]}
   - {id: pump-2, types: [pump]}
@@ -36,6 +38,9 @@ def wear(hours, mode):
     print("said on stdout")
     return None if hours is None else hours / 10
 
+def fill(megabytes):
+    return len(bytearray(int(megabytes) << 20)) / (1 << 20)
+
 def stuck(hours):
     while True:
         time.sleep(60)
@@ -50,7 +55,9 @@ def models(tmp_path, monkeypatch):
     info.mkdir(parents=True)
     (site / "acme_models.py").write_text(textwrap.dedent(CODE))
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-models\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[gemel.functions]\nwear = acme_models:wear\nstuck = acme_models:stuck\n")
+    (info / "entry_points.txt").write_text(
+        "[gemel.functions]\nwear = acme_models:wear\nstuck = acme_models:stuck\nfill = acme_models:fill\n"
+    )
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.setenv("GEMEL_SECRET", "not for functions")
@@ -118,3 +125,54 @@ def test_a_function_of_a_distribution_that_nobody_trusts_is_not_run(tmp_path, mo
         assert not plant.computation.wait(position, 1.0)
         assert "plugins: [acme-models]" in health(plant, "wear").error
         assert health(plant, "wear").rows == 0
+
+
+LIMITED = """
+gemel: 1
+types:
+  - id: tank
+    properties:
+      - {name: size}
+      - {name: roomy, computed: {function: "acme_models:fill", inputs: [size], memory_mb: 2048}}
+      - {name: narrow, computed: {function: "acme_models:fill", inputs: [size], memory_mb: 256, timeout_s: 20}}
+twins: [{id: tank-1, types: [tank]}]
+"""
+
+
+def test_each_property_says_how_much_time_and_memory_its_function_gets(tmp_path, models):
+    (tmp_path / "plant").mkdir()
+    (tmp_path / "plant" / "gemel.yaml").write_text("plugins: [acme-models]\n")
+    with gemel.open(tmp_path / "plant") as plant:
+        plant.apply(LIMITED)
+        plant.write("tank-1", "size", 10.0)
+        settled(plant)
+        found = plant.now("tank-1")
+        assert (found["roomy"].value, found["narrow"].value) == (10.0, 10.0)
+        position = plant.write("tank-1", "size", 400.0)
+        assert not plant.computation.wait(position, 5.0), "one of the two cannot, and is tried again"
+        assert plant.now("tank-1")["roomy"].value == 400.0
+        found = {one.restarts > 0: one for one in plant.computation.standing().functions}
+        assert set(found) == {False, True}, "two processes: each has its own bounds"
+        assert "MemoryError" in found[True].error
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ("memory_mb: 1", "64 to 65,536 MB, not 1"),
+        ("timeout_s: 0", "0.1 to 600 s, not 0"),
+        ("timeout_s: 1e9", "0.1 to 600 s"),
+        ("timeout_s: .nan", "a number is wanted"),
+    ],
+)
+def test_bounds_that_make_no_sense_are_refused(limits, told):
+    text = LIMITED.replace("memory_mb: 256, timeout_s: 20", limits)
+    with pytest.raises(InvalidDocument, match=told):
+        parse_plant(text)
+
+
+def test_an_expression_takes_no_bounds():
+    with pytest.raises(InvalidDocument, match="an expression needs neither"):
+        parse_plant(
+            "gemel: 1\ntypes: [{id: a, properties: [{name: b}, {name: c, computed: {expression: b, timeout_s: 9}}]}]"
+        )

@@ -4,10 +4,13 @@ import math
 
 import pytest
 
+import gemel
+from gemel.clock import SteppedClock
 from gemel.errors import InvalidInput, InvalidQuery, UnknownProperty, UnknownTwin
+from gemel.history import EventQuery
 from gemel.intake import Message, Reported
 from gemel.twin import Quality
-from tests.computation.plants import SECOND, START, settled
+from tests.computation.plants import PLANT, SECOND, START, cell, settled
 
 
 def report(plant, twin, name, pairs):
@@ -63,6 +66,65 @@ def test_a_value_tells_what_it_was_made_of_down_to_the_machines(plant, line):
     assert (spindle.twin, spindle.value, spindle.time) == (f"{line}-mill-1-spindle", 4.0, START + 2 * SECOND)
     plant.computation.redo("line", "power", START, START + 100 * SECOND, twins=[line])
     assert plant.computation.lineage(line, "power").redone
+
+
+def test_the_past_has_the_parts_of_its_time(tmp_path):
+    clock = SteppedClock(START)
+    with gemel.open(tmp_path, clock=clock) as plant:
+        plant.apply(PLANT + cell("line-1", 2).removeprefix("gemel: 1\n"))
+        for mill, power in ((0, 1.0), (1, 2.0)):
+            report(plant, f"line-1-mill-{mill}-spindle", "power", [(-50, power), (5, 10 * power), (25, 100 * power)])
+        clock.step(10)
+        plant.change(lambda tx: plant.registry.end_link(tx, "part_of", "line-1-mill-1", "line-1"))
+        clock.step(10)
+        plant.change(lambda tx: plant.registry.put_link(tx, "part_of", "line-1-mill-1", "line-1", slot="mills"))
+        clock.step(30)
+        settled(plant)
+        span = START - 100 * SECOND, START + 60 * SECOND
+        done = plant.computation.redo("line", "deep", *span)
+        assert done.before == []
+        expected = {-50: 3.0, 0: 3.0, 5: 30.0, 10: 10.0, 20: 30.0, 25: 300.0}
+        for moment, value in expected.items():
+            found = plant.at("line-1", START + moment * SECOND)["deep"]
+            assert found.value == pytest.approx(value), f"at {moment} s"
+        assert plant.at("line-1", START + 10 * SECOND)["deep"].time == START + 10 * SECOND, "when the mill left"
+        told = plant.computation.lineage("line-1", "deep", START + 12 * SECOND)
+        assert [one.twin for one in told.inputs] == ["line-1-mill-0-spindle"]
+
+
+def test_what_is_read_and_computed_too_is_redone_first(plant, line):
+    for mill in (0, 1):
+        report(plant, f"{line}-mill-{mill}-spindle", "power", [(t, float(mill + t)) for t in (1, 2, 3)])
+    settled(plant)
+    done = plant.computation.redo("line", "power", START, START + 100 * SECOND, twins=[line])
+    assert done.before == ["mill.power"]
+    assert [plant.at(line, START + t * SECOND)["power"].value for t in (1, 2, 3)] == [3.0, 5.0, 7.0]
+    redone = plant.computation.redo("mill", "advice", START, START + 1, twins=[f"{line}-mill-0"])
+    assert redone.before == ["mill.hot", "mill.safe"]
+
+
+class Enough(BaseException):
+    """Somebody does not want the rest."""
+
+
+def test_a_redo_that_is_ended_tells_what_it_wrote(plant, line):
+    for mill in (0, 1):
+        report(plant, f"{line}-mill-{mill}", "feed", [(1, 100.0)])
+        report(plant, f"{line}-mill-{mill}", "speed", [(1, 50.0)])
+    settled(plant)
+    twins = [f"{line}-mill-{mill}" for mill in (0, 1)]
+
+    def progress(part):
+        if part >= 0.5:
+            raise Enough
+
+    with pytest.raises(Enough):
+        plant.computation.redo("mill", "per_turn", START, START + 9 * SECOND, twins=twins, progress=progress)
+    settled(plant)
+    (newest,) = plant.events(EventQuery(twins=("mill",), kinds=("computed.redone",), limit=1)).items
+    assert newest.change.body["twins"] == twins[:1]
+    assert plant.computation.lineage(twins[0], "per_turn").redone
+    assert not plant.computation.lineage(twins[1], "per_turn").redone
 
 
 def test_what_has_no_lineage_says_why(plant, line):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,13 +19,13 @@ from gemel.computation.lane import Lane
 from gemel.computation.lineage import Lineage, lineage
 from gemel.computation.program import Gathered, Program
 from gemel.computation.redo import Redo, Redone
-from gemel.errors import Overloaded
+from gemel.errors import InvalidInput, Overloaded
 from gemel.expression import Kind
 from gemel.history import History
 from gemel.intake import COMPUTED, Intake, SourceRule
 from gemel.registry import Registry
 from gemel.state import State
-from gemel.twin import Block, Position, quantity, series_of
+from gemel.twin import Block, Computed, Position, quantity, series_of
 
 __all__ = ["Computation", "Standing"]
 
@@ -74,7 +75,8 @@ class Computation:
         self._lock = threading.Lock()
         self._built: tuple[object, Built] | None = None
         self._closing = False
-        self._functions: dict[str, tuple[Function, Lane]] = {}
+        self._functions: dict[_Limited, tuple[Function, Lane]] = {}
+        self._called: dict[_Limited, Function] = {}
         intake.believe(COMPUTED, _ANY_TIME)
         self._expressions = self._lane("expressions", self._programs, _expression)
 
@@ -87,6 +89,9 @@ class Computation:
         with self._lock:
             self._closing = True
             running = list(self._functions.values())
+            called = list(self._called.values())
+        for one in called:
+            one.close()
         for function, lane in running:
             function.close()
             lane.close()
@@ -111,7 +116,9 @@ class Computation:
 
     def wait(self, position: Position, timeout_s: float) -> bool:
         """Until everything up to a position is computed and on stable storage; one `timeout_s` for each function."""
-        return all(lane.wait(position, timeout_s) for lane in self._lanes())
+        if not self._expressions.wait(position, timeout_s):  # it is what gives a function that is new its lane
+            return False
+        return all(lane.wait(position, timeout_s) for lane in self._lanes()[1:])
 
     def standing(self) -> Standing:
         lanes = self._lanes()
@@ -145,13 +152,13 @@ class Computation:
     ) -> Redone:
         """Compute a property of the past anew, as it is defined now; see `Redo`. Raises also Overloaded, when a
         function does not answer."""
-        own: dict[str, Function] = {}
+        own: dict[_Limited, Function] = {}
 
         def evaluate(program: Program, gathered: Gathered) -> pa.Array:
-            name = program.computed.function
-            if not name:
+            computed = program.computed
+            if not computed.function:
                 return _expression(program, gathered)
-            function = own.setdefault(name, Function(name, self._plugins, self._clock))
+            function = own.setdefault(_limited(computed), Function(computed, self._plugins, self._clock))
             return _called(function, program, gathered)
 
         try:
@@ -162,6 +169,23 @@ class Computation:
         finally:
             for function in own.values():
                 function.close()
+
+    def call(self, computed: Computed, inputs: Sequence[Any]) -> Any:
+        """What a function gives for these inputs; for one caller at a time. Raises InvalidInput with what it raised,
+        and Overloaded while it does not answer."""
+        with self._lock:
+            if self._closing:
+                raise Overloaded("the platform is closing", retry_after_s=1.0)
+            made = Function(computed, self._plugins, self._clock)
+            function = self._called.setdefault(_limited(computed), made)
+        try:
+            value = function.call([[one] for one in inputs], 1)[0]
+        except FunctionDown as down:
+            why = f"{computed.function} does not answer: {down.detail}"
+            raise Overloaded(why, retry_after_s=down.again_s) from down
+        if value is None:
+            raise InvalidInput(f"{computed.function} gives nothing: {function.health().error or 'it returned None'}")
+        return value
 
     def lineage(self, twin: str, name: str, at: int | None = None) -> Lineage:
         """What a computed value was made of: the one in force at `at`, or now."""
@@ -200,21 +224,30 @@ class Computation:
     def _programs(self) -> Sequence[Program]:
         """Of the expressions; functions that are new get their lanes."""
         built = self._build()
-        for name in dict.fromkeys(p.computed.function for p in built.programs if p.computed.function):
+        for computed in (p.computed for p in built.programs if p.computed.function):
+            key = _limited(computed)
             with self._lock:
-                if name in self._functions or self._closing:
+                if key in self._functions or self._closing:
                     continue
-                function = Function(name, self._plugins, self._clock)
-                lane = self._lane(name, partial(self._programs_of, name), partial(_called, function))
-                self._functions[name] = function, lane
+                function = Function(computed, self._plugins, self._clock)
+                lane = self._lane(computed.function, partial(self._programs_of, key), partial(_called, function))
+                self._functions[key] = function, lane
                 lane.start()
         return [program for program in built.programs if program.computed.expression]
 
-    def _programs_of(self, function: str) -> Sequence[Program]:
-        return [program for program in self._build().programs if program.computed.function == function]
+    def _programs_of(self, key: _Limited) -> Sequence[Program]:
+        return [program for program in self._build().programs if _limited(program.computed) == key]
 
 
 Evaluated = Callable[[Program, Gathered], pa.Array]
+_Limited = tuple[str, float, int]
+"""A function with its time and memory: a process of its own."""
+
+
+def _limited(computed: Computed) -> _Limited:
+    return computed.function, computed.timeout_s, computed.memory_mb
+
+
 _FITS = {Kind.NUMBER: (float, int), Kind.BOOLEAN: (bool,), Kind.TEXT: (str,)}
 
 

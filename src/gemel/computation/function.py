@@ -19,15 +19,13 @@ import msgspec
 from gemel.clock import Clock
 from gemel.computation import worker
 from gemel.errors import GemelError, InvalidInput
+from gemel.twin import Computed
 
 __all__ = ["Function", "FunctionDown", "FunctionHealth", "find_function"]
 
 GROUP = "gemel.functions"
-TIMEOUT_S = 5.0
-"""Of one call for up to ROWS rows."""
 FIRST_CALL_S = 30.0
-"""The first one of a process also imports the function."""
-MEMORY_MB = 1024
+"""The first one of a process also imports the function: so long at least."""
 ROWS = 10_000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
@@ -84,9 +82,11 @@ class Function:
     For one thread at a time, besides `health` and `close`.
     """
 
-    def __init__(self, name: str, plugins: Collection[str], clock: Clock, *, timeout_s: float = TIMEOUT_S) -> None:
-        self.name = name
-        self._plugins, self._clock, self._timeout_s = plugins, clock, timeout_s
+    def __init__(self, computed: Computed, plugins: Collection[str], clock: Clock) -> None:
+        """computed: names the function, and how much time and memory it gets."""
+        self.name = computed.function
+        self._plugins, self._clock = plugins, clock
+        self._timeout_s, self._memory_mb = computed.timeout_s, computed.memory_mb
         self._process: _Process | None = None
         self._pause_s, self._not_before = FIRST_PAUSE_S, 0.0
         self._rows = self._failed = self._restarts = 0
@@ -126,8 +126,8 @@ class Function:
             if self._process is not None:
                 return self._process, self._timeout_s
             find_function(self.name, self._plugins)
-            self._process = _Process(self.name)
-            return self._process, FIRST_CALL_S
+            self._process = _Process(self.name, self._memory_mb)
+            return self._process, max(FIRST_CALL_S, self._timeout_s)
 
     def _down(self, error: Exception) -> FunctionDown:
         detail = error.detail if isinstance(error, GemelError) else f"{type(error).__name__}: {error!s:.300}"
@@ -166,10 +166,10 @@ class Function:
 class _Process:
     """The process, and a thread that carries requests to it: neither writing to it nor reading can hold us up."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, memory_mb: int) -> None:
         environment = {key: os.environ[key] for key in _ENVIRONMENT if key in os.environ}
         self._process = subprocess.Popen(
-            [sys.executable, worker.__file__, name, str(MEMORY_MB)],
+            [sys.executable, worker.__file__, name, str(memory_mb)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -120,15 +120,16 @@ def _redo_of(history: History, type_id: str, name: str, twin: str, reading: Read
 
 def _origins(registry: Registry, history: History, of: tuple[str, str, int], reading: Reading) -> list[Origin]:
     type_id, name, number = of
-    program = _program(registry, type_id, name)
-    if program is None:
+    program = _program(registry, type_id, name, reading.time)
+    row = None if program is None else program.row_of(number)
+    if program is None or row is None:
         return []
-    row = int(np.flatnonzero(program.series >> 20 == number)[0])
     return [_origin(registry.directory, history, series, reading) for series in program.inputs_of(row)]
 
 
-def _program(registry: Registry, type_id: str, name: str) -> Program | None:
-    built = build(registry.directory.snapshot(), registry.assembly())
+def _program(registry: Registry, type_id: str, name: str, at: int) -> Program | None:
+    """With the parts that twins had at that moment."""
+    built = build(registry.directory.snapshot(), registry.assemblies().at(at))
     return next((p for p in built.programs if (p.type_id, p.property.name) == (type_id, name)), None)
 
 

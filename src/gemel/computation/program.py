@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gemel.expression import ARROW, Formula, Kind, Parts
 from gemel.state import Readout
-from gemel.twin import Computed, PropertyType, Quality, quantity
+from gemel.twin import PROPERTY_BITS, Computed, PropertyType, Quality, quantity
 
 __all__ = ["Gathered", "Program", "Read", "Results", "Source", "Spread"]
 
@@ -132,8 +132,17 @@ class Program:
 
     def inputs_of(self, row: int) -> list[int]:
         """The series that one row reads, each once."""
-        series, rows = self._readers
-        return list(np.unique(series[rows == row]).tolist())
+        return list(self.inputs_of_all(np.array([row])).tolist())
+
+    def inputs_of_all(self, rows: _Ints) -> _Ints:
+        """The series that any of these rows reads, each once, ascending."""
+        series, readers = self._readers
+        return np.unique(series[np.isin(readers, rows)])
+
+    def row_of(self, twin: int) -> int | None:
+        """Of a twin by its number."""
+        at = np.flatnonzero(self.series >> PROPERTY_BITS == twin)
+        return int(at[0]) if len(at) else None
 
     def signature(self) -> NDArray[np.uint64]:
         """uint64[n]: another number for a row means that it reads other cells."""

@@ -1,6 +1,6 @@
 """What is known: twin types and their versions, twins, links and connectors, in SQL; and the directory in memory."""
 
-from gemel.registry.assembly import Assembly
+from gemel.registry.assembly import Assemblies, Assembly
 from gemel.registry.connectors import connector_specs as connectors_in
 from gemel.registry.directory import Directory, Entry, PropertyRef, Shape
 from gemel.registry.files import load_plant
@@ -12,6 +12,7 @@ from gemel.registry.search import cursor_at
 
 __all__ = [
     "Action",
+    "Assemblies",
     "Assembly",
     "Directory",
     "Entry",

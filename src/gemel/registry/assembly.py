@@ -1,4 +1,4 @@
-"""What is part of what, now, as columns: for whoever asks of many twins at once."""
+"""What is part of what, now or at any moment, as columns: for whoever asks of many twins at once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select, true
 
 from gemel.registry import tables
-from gemel.registry.links import holds
+from gemel.registry.twins import visible
 
-__all__ = ["Assembly", "load_assembly"]
+__all__ = ["Assemblies", "Assembly", "load_assemblies", "load_assembly"]
 
 _Ints = NDArray[np.int64]
+_FAR = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,11 +53,63 @@ class Assembly:
         return pairs[0], pairs[1]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Assemblies:
+    """All links part_of that ever were: k of them. Moments are microseconds since the epoch, UTC."""
+
+    whole: _Ints
+    """int64[k], ascending."""
+    part: _Ints
+    slot: _Ints
+    since: _Ints
+    """int64[k]. What a twin was first told to be made of, it is taken to have been made of before, too."""
+    until: _Ints
+    slots: tuple[str, ...]
+
+    def at(self, moment: int) -> Assembly:
+        """What held then."""
+        holds = (self.since <= moment) & (moment < self.until)
+        return Assembly(self.whole[holds], self.part[holds], self.slot[holds], self.slots)
+
+    def moments(self, wholes: _Ints, start: int, end: int) -> list[int]:
+        """When something changed in (start, end) of what these twins are made of, at any depth."""
+        reached = np.unique(wholes)
+        mine = np.isin(self.whole, reached)
+        while len(more := np.setdiff1d(self.part[mine], reached)):
+            reached = np.union1d(reached, more)
+            mine = np.isin(self.whole, reached)
+        edges = np.unique(np.concatenate([self.since[mine], self.until[mine]]))
+        return list(edges[(edges > start) & (edges < end)].tolist())
+
+
 def load_assembly(tx: Connection) -> Assembly:
+    """As it is now."""
     c = tables.link.c
-    rows = tx.execute(select(c.target, c.source, c.slot).where(c.kind == "part_of", holds(None))).all()
+    return _read(tx, c.until.is_(None)).at(_FAR - 1)
+
+
+def load_assemblies(tx: Connection) -> Assemblies:
+    return _read(tx, true())
+
+
+def _read(tx: Connection, which: ColumnElement[bool]) -> Assemblies:
+    c = tables.link.c
+    mine = c.kind == "part_of", visible(tables.link), which
+    wanted = select(c.target, c.source, c.slot, c.since, c.until).where(*mine)
+    rows = tx.execute(wanted).all()
     names = tuple(dict.fromkeys(row.slot for row in rows))
     codes = {name: i for i, name in enumerate(names)}
-    listed = np.array([(row.target, row.source, codes[row.slot]) for row in rows], np.int64).reshape(-1, 3)
+    listed = np.array(
+        [
+            (row.target, row.source, codes[row.slot], row.since, _FAR if row.until is None else row.until)
+            for row in rows
+        ],
+        np.int64,
+    ).reshape(-1, 5)
     listed = listed[np.lexsort((listed[:, 1], listed[:, 0]))]
-    return Assembly(listed[:, 0].copy(), listed[:, 1].copy(), listed[:, 2].copy(), names)
+    whole, part, slot, since, until = (listed[:, at].copy() for at in range(5))
+    starts = np.flatnonzero(np.concatenate(([True], whole[1:] != whole[:-1]))) if len(whole) else np.zeros(0, np.int64)
+    if len(starts):
+        first = np.repeat(np.minimum.reduceat(since, starts), np.diff(np.append(starts, len(whole))))
+        since[since == first] = -_FAR
+    return Assemblies(whole, part, slot, since, until, names)

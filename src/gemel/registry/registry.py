@@ -12,7 +12,7 @@ from gemel.database import Database
 from gemel.errors import InvalidDocument, UnknownType
 from gemel.registry import connectors, links, tables, twins, types
 from gemel.registry.applying import Staging, Work, apply
-from gemel.registry.assembly import Assembly, load_assembly
+from gemel.registry.assembly import Assemblies, Assembly, load_assemblies, load_assembly
 from gemel.registry.computing import computing_problems
 from gemel.registry.directory import Directory
 from gemel.registry.following import follow, load
@@ -147,6 +147,11 @@ class Registry:
             with self._database.read() as tx:
                 kept = self._assembly = revision, load_assembly(tx)
         return kept[1]
+
+    def assemblies(self) -> Assemblies:
+        """What ever was part of what."""
+        with self._database.read() as tx:
+            return load_assemblies(tx)
 
     def type(self, id: str, version: int | None = None) -> TwinType:
         """Raises UnknownType."""

@@ -41,6 +41,8 @@ _SORTS = {
 }
 MAX_INPUTS = 50
 """Of a function."""
+MAX_TIMEOUT_S, MIN_MEMORY_MB, MAX_MEMORY_MB = 600.0, 64, 65_536
+_USUAL = Computed().timeout_s, Computed().memory_mb
 Types = Mapping[str, TwinType]
 
 
@@ -191,6 +193,18 @@ def dependencies(type_: TwinType, property_: PropertyType, types: Types) -> list
     return found
 
 
+def _limit_problems(computed: Computed) -> Iterator[tuple[str, str]]:
+    if computed.expression and (computed.timeout_s, computed.memory_mb) != _USUAL:
+        yield "computed", "timeout_s and memory_mb are of a function; an expression needs neither"
+    if not 0.1 <= computed.timeout_s <= MAX_TIMEOUT_S:
+        yield "computed.timeout_s", f"a call may last 0.1 to {MAX_TIMEOUT_S:.0f} s, not {computed.timeout_s:g}"
+    if not MIN_MEMORY_MB <= computed.memory_mb <= MAX_MEMORY_MB:
+        yield (
+            "computed.memory_mb",
+            f"a function's process takes {MIN_MEMORY_MB} to {MAX_MEMORY_MB:,} MB, not {computed.memory_mb:,}",
+        )
+
+
 def form_problems(property_: PropertyType) -> Iterator[tuple[str, str]]:
     """(field, fault) of what shows without knowing other properties."""
     computed = property_.computed
@@ -204,6 +218,7 @@ def form_problems(property_: PropertyType) -> Iterator[tuple[str, str]]:
         yield "computed.inputs", f"a function has 1 to {MAX_INPUTS} inputs, not {len(computed.inputs)}"
     if computed.function and computed.function.count(":") != 1:
         yield "computed.function", "write package.module:name, as its distribution declares it"
+    yield from _limit_problems(computed)
     if property_.writable:
         yield "writable", "a computed property cannot be written; leave writable out"
     if property_.kind not in _SORTS or property_.kind is Kind.CONDITION:

@@ -84,6 +84,10 @@ class Computed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """package.module:name of a function that an installed distribution declares in the group gemel.functions."""
     inputs: tuple[str, ...] = ()
     """Of a function: expressions, whose values it gets in this order."""
+    timeout_s: float = 5.0
+    """Of a function: how long a call for up to 10,000 twins may last."""
+    memory_mb: int = 1024
+    """Of a function: how much memory its process may take."""
 
 
 class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
