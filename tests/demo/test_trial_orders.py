@@ -13,7 +13,7 @@ from gemel.connectors.mqtt.broker import Broker, find_nats_server
 from gemel.demo.trial.base import FAULT
 from gemel.demo.trial.cell import Cell
 from gemel.demo.trial.documents import CELL, SKID, document
-from gemel.demo.trial.past import load_past
+from gemel.demo.trial.past import compute_past, load_past
 from gemel.demo.trial.skid import Skid
 from gemel.demo.trial.start import ACTOR, desire, do, set_going
 from gemel.platform import Platform
@@ -134,3 +134,5 @@ def test_the_day_before_is_history(tmp_path):
         tripped = platform.range("skid", "state", now - day, now)
         assert "tripped" in tripped.columns["value"]
         assert platform.average("skid", "flow", now - day, now).value > 5
+        compute_past(platform)
+        assert platform.average("skid", "power", now - day, now).value > 0.5

@@ -15,7 +15,7 @@ from gemel.client import Client
 from gemel.commands import Order, OrderState
 from gemel.demo.machines import MACHINES, Machine
 from gemel.demo.shop import Running, running_shop
-from gemel.demo.trial.start import ACTOR, desire, do
+from gemel.demo.trial.start import ACTOR, desire, do, wait_for_both
 from gemel.platform import Platform
 from gemel.twin import Quality
 
@@ -53,6 +53,7 @@ def check_shop(console: Console, *, speed: float = 1.0) -> int:
         gemel.connect(running.url) as client,
     ):
         clock, began = running.platform.clock, running.platform.clock.monotonic()
+        wait_for_both(running.platform, running.before)
         orders = give_orders(running.platform)
         while True:
             position = running.platform.position

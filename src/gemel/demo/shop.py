@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gemel.demo.machines import MACHINES, Shop, model, plant
 from gemel.demo.preload import preload
 from gemel.demo.trial.documents import document
-from gemel.demo.trial.past import load_past
-from gemel.demo.trial.start import set_going
+from gemel.demo.trial.past import compute_past, load_past
+from gemel.demo.trial.start import set_going, wait_for_both
 from gemel.errors import GemelError
 from gemel.folder import SETTINGS
 from gemel.platform import Platform
@@ -38,6 +38,8 @@ class Running:
     url: str
     before: Position
     """What has a higher one came over the machines' protocols."""
+    first: bool
+    """The earlier days were loaded just now."""
 
 
 def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -> None:
@@ -53,7 +55,10 @@ def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -
             f"  [dim]Signed in automatically on this computer. The plant is in {folder}; Ctrl-C stops.[/dim]\n"
         )
         try:
+            wait_for_both(running.platform, running.before)
             set_going(running.platform)
+            if running.first:
+                compute_past(running.platform)
         except GemelError as error:
             console.print(f"  [dim]The trial plant waits for orders: {error.detail}[/dim]")
         threading.Event().wait()
@@ -77,7 +82,8 @@ def running_shop(folder: Path, console: Console, *, port: int = 0, speed: float 
         if not (folder / MARK).exists():
             load_earlier_days(platform, console)
             (folder / MARK).touch()
-        if not (folder / TRIAL_MARK).exists():
+        first = not (folder / TRIAL_MARK).exists()
+        if first:
             load_past(platform, now=platform.clock.now())
             (folder / TRIAL_MARK).touch()
         before = platform.position
@@ -85,7 +91,7 @@ def running_shop(folder: Path, console: Console, *, port: int = 0, speed: float 
         platform.apply(document(shop.trial_urls()))
         with Server(platform, Options(port=port, demo=True)) as server:
             platform.folder.announce(url=server.url, token=platform.gate.tokens.local())
-            yield Running(platform, server, server.url, before)
+            yield Running(platform, server, server.url, before, first)
 
 
 def load_earlier_days(platform: Platform, console: Console) -> int:

@@ -76,6 +76,8 @@ export interface TwinType {
   commands: CommandType[];
   events: { name: string; title: string; description: string; fields: PropertyType[]; severity: string }[];
   slots: { name: string; type: string; title: string; minimum: number; maximum: number | null }[];
+  /** An SVG with places for live values. */
+  picture?: string;
 }
 
 export interface Link {

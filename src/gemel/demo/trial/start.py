@@ -7,14 +7,26 @@ from typing import Any
 import msgspec
 
 from gemel.commands import Ask, Order, OrderKind, OrderState
+from gemel.errors import NotYet
 from gemel.platform import Platform
+from gemel.state import Selection
+from gemel.twin import Position
 
-__all__ = ["ACTOR", "desire", "do", "set_going"]
+__all__ = ["ACTOR", "desire", "do", "set_going", "wait_for_both"]
 
 ACTOR = "demo"
 """Whoever visits the demo, and the demo itself."""
 _WAIT_S = 60.0
 _TRIES = 5
+
+
+def wait_for_both(platform: Platform, after: Position) -> None:
+    """Until skid and cell have told their state themselves: what has a higher position came over their protocols."""
+    for twin in ("skid", "cell"):
+        with platform.subscribe(Selection(twins=(twin,))) as changes:
+            while not ((now := platform.now(twin).get("state")) and now.position > after):
+                if changes.get(_WAIT_S) is None:
+                    raise NotYet(f"{twin} has not told anything for {_WAIT_S:.0f} s")
 
 
 def set_going(platform: Platform) -> list[Order]:
@@ -44,7 +56,7 @@ def do(platform: Platform, twin: str, command: str, given: dict[str, Any] | None
 
 
 def _carried_out(platform: Platform, ask: Ask) -> Order:
-    """What waits when a link comes expires, unsent, so that the fail-safe goes first: then it is asked for again."""
+    """What waits when a link comes expires, unsent, so that a fail-safe goes first: then it is asked for again."""
     ask = msgspec.structs.replace(ask, deadline_s=_WAIT_S)
     for _ in range(_TRIES):
         order = platform.commander.carry_out(ask, actor=ACTOR, wait_s=_WAIT_S)

@@ -4,6 +4,7 @@ import type { Texts } from "./languages";
 
 export default {
   "twin.values": { en: "Values", de: "Werte" },
+  "twin.picture": { en: "Picture of {name}", de: "Bild von {name}" },
   "twin.parts": { en: "Composition", de: "Aufbau" },
   "twin.history": { en: "History", de: "Verlauf" },
   "twin.events": { en: "Events", de: "Ereignisse" },
