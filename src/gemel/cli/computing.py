@@ -88,10 +88,19 @@ def redo(
 
     Example: gemel compute redo press efficiency --from 30d
     """
-    with target.open() as plant:
-        done = plant.computation.redo(type, property, moment_of(since), moment_of(until), twins=twin or ())
+    with target.open() as plant, output.progress(f"{type}.{property}") as bars:
+        bar = bars.add_task("", total=100)
+        done = plant.computation.redo(
+            type,
+            property,
+            moment_of(since),
+            moment_of(until),
+            twins=twin or (),
+            progress=lambda part: bars.update(bar, completed=round(100 * part)),
+        )
     twins = "1 twin" if done["twins"] == 1 else f"{done['twins']:,} twins"
-    output.done(f"{done['values']:,} values of {twins}, by version {done['version']}", **done)
+    first = f"; first {', '.join(done['before'])}" if done["before"] else ""
+    output.done(f"{done['values']:,} values of {twins}, by version {done['version']}{first}", **done)
 
 
 def compare(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gemel.client.transport import Transport, path_of
 from gemel.clock import Moment, moment, to_rfc3339
+from gemel.errors import GemelError
 
 __all__ = ["Computing"]
 
@@ -28,12 +30,31 @@ class Computing:
         return self._at.get(Row, path_of("twins", twin, "properties", property, "lineage"), at=_text(at))
 
     def redo(
-        self, type: str, property: str, start: Moment, end: Moment | None = None, *, twins: Sequence[str] = ()
+        self,
+        type: str,
+        property: str,
+        start: Moment,
+        end: Moment | None = None,
+        *,
+        twins: Sequence[str] = (),
+        progress: Callable[[float], None] | None = None,
     ) -> Row:
-        """Compute the past anew; lasts as long as it lasts: no time-out."""
+        """Compute the past anew; returns when that is done, however long it lasts. Whoever is interrupted meanwhile
+        (Ctrl-C) ends it. Raises GemelError when it failed."""
         body = {"start": _text(start), "end": _text(end), "twins": list(twins)}
-        path = path_of("types", type, "properties", property, "redo")
-        return self._at.send(Row, "POST", path, body, timeout=None)
+        job = self._at.send(Row, "POST", path_of("types", type, "properties", property, "redo"), body)
+        try:
+            while job["ended"] is None:
+                job = self._at.get(Row, path_of("jobs", job["id"]), wait_s=1.0)
+                if progress is not None:
+                    progress(job["part"])
+        except BaseException:
+            with contextlib.suppress(GemelError):  # it may be over just now, or the server gone
+                self._at.send(Row, "DELETE", path_of("jobs", job["id"]))
+            raise
+        if job["state"] != "done":
+            raise GemelError(f"the redo was {job['state']}: {job['error'] or 'what was written until then stays'}")
+        return dict(job["result"])
 
     def compare(
         self, twin: str, simple: str, detailed: str, start: Moment, end: Moment, *, bound: float | None = None

@@ -15,6 +15,7 @@ from gemel.server.bridge import Bridge, Threads
 from gemel.server.budget import Budget
 from gemel.server.call import Call
 from gemel.server.callers import Callers
+from gemel.server.jobs import Jobs
 from gemel.server.metrics import Metrics
 from gemel.server.oidc import Oidc
 from gemel.server.options import Options
@@ -61,6 +62,8 @@ class Services:
         self.waiting = Threads(32, limit=128)
         """Threads that only wait: for a position, for a password's hash."""
         self.pages = Pages(options.web or Path(str(resources.files("gemel.server") / "web")))
+        self.jobs = Jobs(platform.clock)
+        """For what lasts longer than a request."""
         self._looking = threading.Lock()
         self._looked: tuple[float, bool] | None = None
         self.bridge: Bridge
@@ -147,6 +150,7 @@ class Services:
     def close(self) -> None:
         if self.telemetry is not None:
             self.telemetry.close()
+        self.jobs.close()
         self.slow.close()
         self.reads.close()
         self.exports.close()

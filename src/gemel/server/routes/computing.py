@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 from litestar import get, post
 from litestar.params import FromPath, QueryParameter
+from litestar.response import Response
 
 from gemel.computation import Deviation, FunctionHealth, Lineage, Origin
 from gemel.errors import GemelError, InvalidQuery, NotFound
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import needs, speaks
-from gemel.server.http import Req, decoded, time_or
+from gemel.server.http import Req, decoded, json, time_or
 from gemel.server.options import API
 from gemel.server.routes.history import END, START, interval
+from gemel.server.routes.jobs import JobView, job_view
 from gemel.twin import Computed
 
 __all__ = ["ROUTES"]
 
+QUICK_S = 2.0
 PROPERTY = Annotated[str, QueryParameter(max_length=200, description="A property, or other-twin:property.")]
 
 
@@ -80,6 +84,8 @@ class RedoneView(msgspec.Struct):
     start: str
     end: str
     position: int
+    before: list[str]
+    """Computed properties that it reads, which were computed anew first."""
 
 
 class DeviationView(msgspec.Struct):
@@ -209,26 +215,34 @@ def _deviation(call: Call, twin: str, names: tuple[str, str], span: tuple[int, i
 
 @post(
     f"{API}/types/{{type_id:str}}/properties/{{name:str}}/redo",
-    opt=needs("configure", "TwinType", id_in="type_id") | speaks(RedoWanted, RedoneView),
-    status_code=200,
+    opt=needs("configure", "TwinType", id_in="type_id") | speaks(RedoWanted, JobView),
+    status_code=202,
     tags=["computed"],
     summary="Compute a property of the past anew",
 )
-async def redo(request: Req, type_id: FromPath[str], name: FromPath[str]) -> RedoneView:
-    """As the type defines it now, from the inputs as the history has them now; answers when it is done."""
+async def redo(request: Req, type_id: FromPath[str], name: FromPath[str]) -> Response[bytes]:
+    """As the type defines it now, from the inputs as the history has them now. A job: 200 with its result when it is
+    over within two seconds, else 202, and `GET /jobs/{id}` tells how far it is."""
     call = call_of(request)
     wanted = await decoded(request, RedoWanted)
-    platform = call.services.platform
+    services, platform = call.services, call.services.platform
     since, until = time_or(wanted.start, 0), time_or(wanted.end, platform.clock.now())
 
-    def work() -> Any:
-        return platform.computation.redo(type_id, name, since, until, twins=wanted.twins, actor=call.who.id)
+    def work(progress: Callable[[float], None]) -> RedoneView:
+        done = platform.computation.redo(
+            type_id, name, since, until, twins=wanted.twins, actor=call.who.id, progress=progress
+        )
+        return RedoneView(
+            done.type, done.property, done.version, done.twins, done.values, rfc3339(since), rfc3339(until),
+            done.position, done.before,
+        )  # fmt: skip
 
-    done = await call.services.slow.run(work)
-    call.position = done.position
-    return RedoneView(
-        done.type, done.property, done.version, done.twins, done.values, rfc3339(since), rfc3339(until), done.position
-    )
+    begun = services.jobs.start("redo", f"{type_id:.80}.{name:.80}", work, actor=call.who.id)
+    job = await services.waiting.run(services.jobs.outcome, begun.id, wait_s=QUICK_S)
+    if job.state == "done":
+        call.position = max(call.position, job.result.position)
+    headers = {"Location": f"{API}/jobs/{job.id}"}
+    return json(job_view(job), status=200 if job.over else 202, headers=headers)
 
 
 @get(f"{API}/computation", opt=needs("operate"), tags=["computed"], summary="How the computation stands")
