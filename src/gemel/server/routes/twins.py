@@ -9,18 +9,19 @@ import msgspec
 from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
+from sqlalchemy import Connection
 
 from gemel.access import View
 from gemel.clock import parse_time
 from gemel.errors import InvalidInput, NotFound, RevisionConflict
-from gemel.registry import TwinQuery
+from gemel.registry import Registry, TwinQuery
 from gemel.server.call import Call, call_of
 from gemel.server.encode import LinkView, PartsView, TwinView, Value, link_view, twin_view, value_of
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Cursor, Limit, Req, change, decoded, etag, if_match, json, time_or, unchanged
 from gemel.server.options import API
 from gemel.server.search import search
-from gemel.twin import LifeStage, Link, Page, Twin, TwinSpec
+from gemel.twin import Change, LifeStage, Link, Page, Twin, TwinSpec
 
 __all__ = ["ROUTES"]
 
@@ -143,7 +144,7 @@ async def add_twin(request: Req) -> Response[bytes]:
     spec = await decoded(request, TwinSpec)
     await change(request, lambda tx: registry.put_twin(tx, spec, if_revision=0))
     view = await call.services.reads.run(_one, call, spec.id)
-    headers = {**etag(view.revision), "Location": f"{API}/twins/{view.id}"}
+    headers = {**_etag(view, 1), "Location": f"{API}/twins/{view.id}"}
     return json(view, status=201, headers=headers)
 
 
@@ -186,14 +187,26 @@ async def change_twin(request: Req, twin: FromPath[str]) -> Response[bytes]:
         before = await call.services.reads.run(registry.twin, twin)
         spec = _patched(before, given)
         wanted = before.revision if read is None else read
+        made: list[Change] = []
         try:
-            await change(request, partial(registry.put_twin, spec=spec, if_revision=wanted))
+            await change(request, partial(_put, registry, spec, wanted, made))
             break
         except RevisionConflict:  # without If-Match the patch is applied to what somebody else made meanwhile
             if read is not None or attempt == ATTEMPTS - 1:
                 raise
     view = await call.services.reads.run(_one, call, twin)
-    return json(view, headers=etag(view.revision))
+    return json(view, headers=_etag(view, wanted + bool(made)))
+
+
+def _put(registry: Registry, spec: TwinSpec, wanted: int, made: list[Change], tx: Connection) -> list[Change]:
+    made[:] = registry.put_twin(tx, spec, if_revision=wanted)
+    return made
+
+
+def _etag(view: TwinView, made: int) -> dict[str, str]:
+    """The ETag of what this request made. None when somebody was faster with the next change: whoever writes for that
+    one has not seen it, and would overwrite it."""
+    return etag(made) if view.revision == made else {}
 
 
 def _patched(twin: Twin, given: dict[str, Any]) -> TwinSpec:
