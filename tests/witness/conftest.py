@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,12 +15,14 @@ import sqlalchemy as sa
 import yaml
 
 from gemel.access import Action, Role
+from gemel.clock import WallClock
 from gemel.database import Database, overwrite
 from gemel.journal.codec import GENESIS, Row, open_row, seal
 from gemel.journal.tables import block_table
 from gemel.platform import Platform
 from gemel.server import Server
 from gemel.twin import Block
+from gemel.witness.keys import Keys
 from gemel.witness.tables import node
 
 PLANT = """
@@ -34,18 +37,22 @@ class Party:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
-        self.port = 0
+        self.port = free_port()
+        self.variable = f"GEMEL_SECRET_{name.split('.')[0].upper()}"
+        self.first_key = str(Keys(folder / "secrets", WallClock(), name=name).public)
         self.open = ExitStack()
         self.platform: Platform
         self.server: Server
-        self.settings: dict[str, object] = {"witness": {"name": name, "every": "1h"}}
+
+    def knows(self, other: Party) -> None:
+        """Name the other as a peer, by its key and a token of it."""
+        peer = {"url": f"http://127.0.0.1:{other.port}", "key": other.first_key, "token": {"env": other.variable}}
+        settings = {"witness": {"name": self.name, "every": "1h", "peers": [peer]}}
+        (self.folder / "gemel.yaml").write_text(yaml.safe_dump(settings))
 
     def start(self) -> None:
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / "gemel.yaml").write_text(yaml.safe_dump(self.settings))
         self.platform = self.open.enter_context(Platform.open(self.folder))
         self.server = self.open.enter_context(Server(self.platform, port=self.port))
-        self.port = self.server.services.port
 
     def stop(self) -> None:
         self.open.close()
@@ -54,13 +61,9 @@ class Party:
     def key(self) -> str:
         return str(self.platform.witness.keys.public)
 
-    def knows(self, other: Party, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Name the other as a peer, by its key and a token of it."""
-        _, secret = other.platform.gate.tokens.add("peer", Role.VIEWER, only=((Action.WITNESS,), None))
-        variable = f"GEMEL_SECRET_{other.name.split('.')[0].upper()}"
-        monkeypatch.setenv(variable, secret)
-        peer = {"url": other.server.url, "key": other.key, "token": {"env": variable}}
-        self.settings["witness"] = {"name": self.name, "every": "1h", "peers": [peer]}
+    def token(self) -> str:
+        """For heads, and nothing else."""
+        return self.platform.gate.tokens.add("peer", Role.VIEWER, only=((Action.WITNESS,), None))[1]
 
     def works(self, count: int = 3) -> int:
         """Make blocks; the position of the last reading."""
@@ -82,21 +85,27 @@ class Pair:
 
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    """Acme, whose machine works, and Bolt; each has looked at the other once."""
+    """Acme, whose machine works, and Bolt; each knows the other."""
     a, b = Party(tmp_path / "a", "acme.example/shop"), Party(tmp_path / "b", "bolt.example/works")
+    a.knows(b)
+    b.knows(a)
     try:
         for one in (a, b):
             one.start()
-            one.platform.apply(PLANT)
-        a.knows(b, monkeypatch)
-        b.knows(a, monkeypatch)
-        for one in (a, b):
-            one.again()
+            monkeypatch.setenv(one.variable, one.token())
+        a.platform.apply(PLANT)
         a.works()
         yield Pair(a, b)
     finally:
         a.stop()
         b.stop()
+
+
+def free_port() -> int:
+    """One that a party keeps over its restarts."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def rewrite(folder: Path, sequence: int) -> None:

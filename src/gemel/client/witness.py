@@ -39,4 +39,4 @@ class Witnessing:
 
     def proof(self, position: int) -> Row:
         """A small document by which anybody can check that what is at `position` stands in a countersigned record."""
-        return self._at.get(Row, path_of("witness", "proof", str(position)))
+        return self._at.get(Row, path_of("witness", "proof"), position=position)

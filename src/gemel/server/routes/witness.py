@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import QueryParameter
 
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
@@ -174,12 +174,12 @@ async def rotate(request: Req) -> KeyView:
 
 
 @get(
-    f"{API}/witness/proof/{{position:int}}",
+    f"{API}/witness/proof",
     opt=needs("administer"),
     tags=["witness"],
     summary="A small document that proves a record to whoever has nothing else of the plant",
 )
-async def proof(request: Req, position: FromPath[int]) -> Evidence:
+async def proof(request: Req, position: Annotated[int, QueryParameter(ge=1, le=1 << 62)]) -> Evidence:
     """The record is in it: who gets it reads the record. docs/check_proof.py checks it without Gemel."""
     services = call_of(request).services
     return await services.slow.run(services.platform.proof, position)
