@@ -24,7 +24,17 @@ from sqlalchemy import Connection
 from gemel.access import SEALED, Action, AuditVerification, Devices, Gate, Principal, Rooms, View
 from gemel.backup import Keeper, Manifest, adopt, prepare, written
 from gemel.clock import Clock, Moment, WallClock, moment
-from gemel.commands import Ask, Commander, Order, OrderKind
+from gemel.commands import (
+    Ask,
+    AskGoal,
+    Commander,
+    GoalRun,
+    MemberWanted,
+    Order,
+    OrderKind,
+    Transaction,
+    together,
+)
 from gemel.computation import Computation
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
@@ -334,6 +344,27 @@ class Platform:
     def orders(self, twin: str = "", **query: Any) -> Page[Order]:
         """What was asked for and what became of it, the newest first: `states`, `name`, `limit`, `cursor`."""
         return self.commander.orders(twin, **query)
+
+    def transaction(
+        self,
+        members: Sequence[collections.abc.Mapping[str, Any] | MemberWanted],
+        *,
+        title: str = "",
+        on_failure: str = "compensate",
+        in_order: bool = False,
+        wait_s: float = 0.0,
+        **how: Any,
+    ) -> Transaction:
+        """Have several machines do something, all of them or none. A member is {"twin": …, "property": …, "value": …}
+        or {"twin": …, "command": …, "input": {…}}; `how`: deadline_s, key. Raises as an order does."""
+        asked = together(members, title=title, on_failure=on_failure, in_order=in_order, **how)
+        entries = [self.commander.entry(wish.ask.twin) for wish in asked.wishes]
+        return self.commander.transactions.carry_out(asked, entries, actor="library", wait_s=wait_s)
+
+    def goal(self, twin: str, name: str, value: float, *, unit: str = "", wait_s: float = 0.0, **how: Any) -> GoalRun:
+        """Bring a goal of a twin to a value, by what its members are told; `how`: deadline_s, key."""
+        ask = AskGoal(twin=twin, name=name, value=value, unit=unit, **how)
+        return self.commander.goals.carry_out(ask, self.commander.entry(twin), actor="library", wait_s=wait_s)
 
     def subscribe(
         self, selection: Selection, *, after: Position | None = None, rate_hz: float | None = None

@@ -172,7 +172,7 @@ class TestOrder:
         world.close()
 
     def test_too_many_that_wait_are_refused_with_a_time_to_come_again(self, world, monkeypatch):
-        monkeypatch.setattr("gemel.commands.commander.MOST_OPEN_OF_ONE", 3)
+        monkeypatch.setattr("gemel.commands.asking.MOST_OPEN_OF_ONE", 3)
         for _ in range(3):
             world.command("stop")
         with pytest.raises(Overloaded, match="have not ended"):

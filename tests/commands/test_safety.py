@@ -218,10 +218,6 @@ class TestLostLinks:
     def test_the_fail_safe_is_sent_first_when_the_link_is_there_again(self, world_of):
         world = world_of(self.SAFE)
         world.turn()
-        assert [errand.name for errand, _ in world.device.errands] == ["stop", "stop"]  # of both pumps, at the start
-        for _ in range(2):
-            world.device.answer("done")
-        world.turn()
         world.device.trouble = "the cable is out"
         lost = world.set("speed", 3)
         order = ended(world, lost)
@@ -235,14 +231,23 @@ class TestLostLinks:
     def test_a_loss_that_nobody_saw_counts_too(self, world_of):
         world = world_of(self.SAFE)
         world.turn()
-        for _ in range(2):
-            world.device.answer("done")
-        world.turn()
         world.intake.lost("wire", "for a moment").result()
         world.turn()
         assert len(world.device.errands) == 2
 
+    @pytest.mark.parametrize(("said", "sent"), [("", []), (", at_start: true", ["stop", "stop"])])
+    def test_over_the_first_connection_after_a_start_only_what_says_so_is_sent(self, world_of, said, sent):
+        world = world_of(f"{{fail_safe: {{command: stop{said}}}}}")
+        world.device.trouble = "still connecting"
+        world.turn()
+        assert world.device.errands == []
+        world.device.trouble = ""
+        world.turn()
+        assert [errand.name for errand, _ in world.device.errands] == sent
+
     def test_no_rule_holds_the_fail_safe_up(self, world_of):
         world = world_of("{required: true, fail_safe: {command: stop}, mode: {property: mode, remote: [remote]}}")
+        world.turn()
+        world.intake.lost("wire", "for a moment").result()
         world.turn()
         assert [errand.name for errand, _ in world.device.errands] == ["stop", "stop"]

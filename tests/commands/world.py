@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gemel.clock import Clock, SteppedClock
-from gemel.commands import Ask, Commander, Errand, Order, OrderKind, Outcome, Result, Tell
+from gemel.commands import Ask, Commander, Errand, Order, OrderKind, Outcome, Result, Tell, Transaction, together
+from gemel.commands.book import desired_of
 from gemel.database import Database
 from gemel.intake import Intake, Message, Reported
 from gemel.journal import SqlJournal
@@ -28,7 +29,10 @@ types:
       - {name: door, kind: enumeration, values: [open, closed], freshness: {mode: samples, within_s: 600}}
       - {name: mode, kind: enumeration, values: [local, remote]}
     commands:
-      - {name: start, input: [{name: ramp, minimum: 0, maximum: 60}], output: [{name: cycle, kind: integer}]}
+      - name: start
+        input: [{name: ramp, minimum: 0, maximum: 60}]
+        output: [{name: cycle, kind: integer}]
+        undo: stop
       - {name: stop}
     %(control)s
 twins: [{id: pump-1, types: [pump]}, {id: pump-2, types: [pump]}]
@@ -84,9 +88,7 @@ class World:
             "control": f"control: {control}" if control else "",
             "deduplicates": str(deduplicates).lower(),
         }
-        plan = self.registry.plan(parse_plant(text))
-        if plan:
-            self.intake.transact(lambda tx: (None, self.registry.apply(tx, plan))).result()
+        self.apply(text)
         self.begin()
 
     def _open(self) -> None:
@@ -110,7 +112,12 @@ class World:
     def begin(self) -> None:
         self.commander.dispatcher.begin(self.device)
 
+    def apply(self, document: str) -> None:
+        plan = self.registry.plan(parse_plant(document))
+        self.intake.transact(lambda tx: (None, self.registry.apply(tx, plan))).result()
+
     def close(self) -> None:
+        self.commander.effects.close()
         self.intake.close()
         self.state.close()
         self.journal.close()
@@ -139,6 +146,25 @@ class World:
         ask = Ask(twin=twin, name=name, kind=OrderKind.PROPERTY, input=value, **how)
         return self.commander.ask(ask, actor=actor).result()
 
+    def together(self, *members: dict[str, Any], actor: str = "user-a", **how: Any) -> Transaction:
+        """Ask for several things at once; each {"twin": …, "speed": 3} or {"twin": …, "command": …}."""
+        told = [_member(one) for one in members]
+        asked = together(told, **how)
+        entries = [self.commander.entry(wish.ask.twin) for wish in asked.wishes]
+        return self.commander.transactions.ask(asked, entries, actor=actor).result()
+
+    def transaction(self, id: str) -> Transaction:
+        return self.commander.transactions.get(id)
+
+    def member(self, id: str, place: int) -> Order:
+        return self.order(self.transaction(id).members[place].order)
+
+    def wanted(self, *twins: str, name: str = "speed") -> list[Any]:
+        """What is desired of a property of each, all read at one moment."""
+        with self.database.read() as connection:
+            found = [desired_of(connection, twin).get(name) for twin in twins]
+        return [None if one is None else one.value for one in found]
+
     def report(self, name: str, value: Any, *, twin: str = "pump-1", quality: str = "GOOD") -> None:
         reading = Reported(twin=twin, property=name, value=value, quality=Quality[quality])
         self.intake.submit("wire", [Message(readings=[reading])]).result()
@@ -153,6 +179,14 @@ class World:
     def changes(self, order: str) -> list[Change]:
         """What was journaled of an order."""
         return [c for block in self.journal.blocks() for c in block.changes if c.body.get("order") == order]
+
+
+def _member(told: dict[str, Any]) -> dict[str, Any]:
+    """{"twin": "pump-1", "speed": 3} as {"twin": "pump-1", "property": "speed", "value": 3}."""
+    if "command" in told or "property" in told:
+        return told
+    name = next(name for name in ("speed", "valve") if name in told)
+    return {**{key: value for key, value in told.items() if key != name}, "property": name, "value": told[name]}
 
 
 def append_durably(path: Path, text: str) -> None:

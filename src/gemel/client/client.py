@@ -18,7 +18,7 @@ from gemel.client.devices import Devices
 from gemel.client.discoveries import Discoveries
 from gemel.client.entanglement import Entanglement
 from gemel.client.live import Subscription
-from gemel.client.orders import Control, Orders
+from gemel.client.orders import Control, Goals, Orders, Transactions
 from gemel.client.transport import Transport, path_of
 from gemel.client.values import (
     Average,
@@ -74,6 +74,8 @@ class Client:
         self.orders = Orders(self._at)
         self.control = Control(self._at)
         self.command, self.set = self.orders.command, self.orders.set
+        self.transactions, self.goals = Transactions(self._at), Goals(self._at)
+        self.transaction, self.goal = self.transactions.ask, self.goals.ask
 
     def close(self) -> None:
         self._at.close()

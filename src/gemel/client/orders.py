@@ -8,7 +8,7 @@ from typing import Any
 from gemel.client.transport import Transport, path_of
 from gemel.twin import Page
 
-__all__ = ["Control", "Orders"]
+__all__ = ["Control", "Goals", "Orders", "Transactions"]
 
 Row = dict[str, Any]
 LONGEST_WAIT_S = 60.0
@@ -70,6 +70,75 @@ class Orders:
     def resolve(self, order: str, *, applied: bool, note: str = "") -> Row:
         """Say what became of an order of which nobody could tell. Raises Conflict."""
         return self._at.send(Row, "POST", path_of("orders", order, "resolve"), {"applied": applied, "note": note})
+
+
+class Transactions:
+    """`client.transaction`, `client.transactions` and what belongs to them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._at = transport
+
+    def ask(
+        self,
+        members: Iterable[Mapping[str, Any]],
+        *,
+        title: str = "",
+        on_failure: str = "compensate",
+        in_order: bool = False,
+        wait_s: float = 0.0,
+        **how: Any,
+    ) -> Row:
+        """Have several machines do something, all of them or none; the transaction, or with `wait_s` as it is when it
+        has ended. Read its `state`. A member: {"twin": …, "property": …, "value": …} or {"twin": …, "command": …}."""
+        body = {"members": list(members), "title": title, "on_failure": on_failure, "in_order": in_order, **how}
+        params = {"wait": min(wait_s, LONGEST_WAIT_S)} if wait_s else {}
+        return self._at.send(Row, "POST", path_of("transactions"), body, params=params)
+
+    def __call__(self, twin: str = "", *, states: Iterable[str] = (), limit: int = 100, cursor: str = "") -> Page[Row]:
+        """The newest first; of one twin, or of all that may be read."""
+        path = path_of("transactions")
+        return self._at.get(Page[Row], path, twin=twin, states=tuple(states), limit=limit, cursor=cursor)
+
+    def get(self, transaction: str, *, wait_s: float = 0.0) -> Row:
+        """One; with `wait_s` as it is when it has ended, or so many seconds have passed. Raises NotFound."""
+        return self._at.get(Row, path_of("transactions", transaction), wait=min(wait_s, LONGEST_WAIT_S) or None)
+
+    def cancel(self, transaction: str) -> Row:
+        """Take it back. Raises Conflict."""
+        return self._at.send(Row, "POST", path_of("transactions", transaction, "cancel"))
+
+    def approve(self, transaction: str) -> Row:
+        """Agree to somebody else's. Raises Conflict."""
+        return self._at.send(Row, "POST", path_of("transactions", transaction, "approve"))
+
+
+class Goals:
+    """`client.goal`, `client.goals` and what belongs to them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._at = transport
+
+    def ask(self, twin: str, name: str, value: float, *, unit: str = "", wait_s: float = 0.0, **how: Any) -> Row:
+        """Bring a goal to a value; the run, or with `wait_s` as it is when it is over. `how`: deadline_s, key."""
+        params = {"wait": min(wait_s, LONGEST_WAIT_S)} if wait_s else {}
+        body = {"value": value, "unit": unit, **how}
+        return self._at.send(Row, "PUT", path_of("twins", twin, "goals", name), body, params=params)
+
+    def __call__(self, twin: str) -> list[Row]:
+        """The goals of a twin, and where they stand."""
+        return self._at.get(list[Row], path_of("twins", twin, "goals"))
+
+    def runs(self, twin: str, name: str, *, limit: int = 100, cursor: str = "") -> Page[Row]:
+        """Runs towards one, the newest first."""
+        return self._at.get(Page[Row], path_of("twins", twin, "goals", name, "runs"), limit=limit, cursor=cursor)
+
+    def get(self, run: str, *, wait_s: float = 0.0) -> Row:
+        """One run. Raises NotFound."""
+        return self._at.get(Row, path_of("goals", run), wait=min(wait_s, LONGEST_WAIT_S) or None)
+
+    def cancel(self, run: str) -> Row:
+        """Begin no further stage. Raises Conflict."""
+        return self._at.send(Row, "POST", path_of("goals", run, "cancel"))
 
 
 class Control:

@@ -7,22 +7,34 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from gemel.clock import SECOND
 from gemel.commands.book import change_of, desired_of, find_by_key, moved, order_of, put_desired, put_order
-from gemel.commands.order import Ask, Desired, Order, OrderKind, OrderState
+from gemel.commands.order import ENDED, Ask, Desired, Order, OrderKind, OrderState
 from gemel.commands.tables import order_table
 from gemel.commands.ways import DEADLINE_S, Way, Ways, command_of, property_of
-from gemel.errors import Conflict, InvalidInput, InvalidValue, KeyReused, NotFound, RevisionConflict, UnknownProperty
+from gemel.errors import (
+    Conflict,
+    InvalidInput,
+    InvalidValue,
+    KeyReused,
+    NotFound,
+    Overloaded,
+    RevisionConflict,
+    UnknownProperty,
+)
 from gemel.intake import fitted
 from gemel.registry import Directory, Entry
 from gemel.twin import Change, CommandType, Control, PropertyType
 
-__all__ = ["controls_of", "draft", "placed"]
+__all__ = ["controls_of", "draft", "placed", "room"]
 
 LONGEST_DEADLINE_S = 30 * 86_400.0
 LONGEST_KEY = 200
+MOST_OPEN = 10_000
+"""Orders of the whole platform that have not ended."""
+MOST_OPEN_OF_ONE = 200
 
 
 def controls_of(directory: Directory, entry: Entry) -> list[Control]:
@@ -176,6 +188,16 @@ def placed(tx: Connection, drafted: Order, if_revision: int | None, now: int) ->
         orders.append(after)
         changes.append(change)
     return orders, changes
+
+
+def room(tx: Connection, twin: str) -> None:
+    """Raises Overloaded when too many orders wait."""
+    c = order_table.c
+    opened = select(func.count()).select_from(order_table).where(c.state.not_in([str(one) for one in ENDED]))
+    if tx.execute(opened.where(c.twin == twin)).scalar_one() >= MOST_OPEN_OF_ONE:
+        raise Overloaded(f"{MOST_OPEN_OF_ONE} orders to {twin} have not ended; wait for them", retry_after_s=1.0)
+    if tx.execute(opened).scalar_one() >= MOST_OPEN:
+        raise Overloaded(f"{MOST_OPEN} orders have not ended; wait for some of them", retry_after_s=1.0)
 
 
 def _unsent(tx: Connection, order: Order) -> list[Order]:

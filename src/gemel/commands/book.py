@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from msgspec.structs import replace
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gemel.commands.order import ENDED, Desired, Order, OrderKind, OrderState, Step
-from gemel.commands.tables import control_table, desired_table, order_table
+from gemel.commands.carrying import Outcome, Result
+from gemel.commands.order import ENDED, Desired, Late, Order, OrderKind, OrderState, Step
+from gemel.commands.tables import desired_table, order_table
 from gemel.errors import NotFound
 from gemel.twin import Change
 
 __all__ = [
     "MAX_STEPS",
+    "answered_late",
     "change_of",
     "desired_of",
     "find",
     "find_by_key",
-    "forget_twin",
     "moved",
     "note",
     "open_orders",
@@ -33,6 +35,11 @@ __all__ = [
 
 MAX_STEPS = 50
 """Of one order; what is told of it after that is in the journal alone."""
+MAX_LATE = 10
+"""Late answers that are kept of one order."""
+_LATE = frozenset({Result.DELIVERED, Result.ACKNOWLEDGED, Result.DONE, Result.REFUSED})
+_OPEN_ENDS = frozenset({OrderState.UNKNOWN, OrderState.TIMED_OUT, OrderState.EXPIRED, OrderState.SUPERSEDED})
+"""Ends that the object did not tell."""
 _json = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -42,12 +49,14 @@ def order_of(row: Row[Any]) -> Order:
     told.pop("note", None)
     told |= {"kind": OrderKind(row.kind), "state": OrderState(row.state)}
     told |= {"input": msgspec.json.decode(row.input), "output": msgspec.json.decode(row.output)}
-    return Order(**{**told, "steps": msgspec.json.decode(row.steps, type=tuple[Step, ...])})
+    told["steps"] = msgspec.json.decode(row.steps, type=tuple[Step, ...])
+    told["late"] = msgspec.json.decode(row.late, type=tuple[Late, ...])
+    return Order(**told)
 
 
 def _row(order: Order) -> dict[str, Any]:
     told = msgspec.structs.asdict(order)
-    for name in ("input", "output", "steps"):
+    for name in ("input", "output", "steps", "late"):
         told[name] = _json.encode(told[name]).decode()
     told |= {"kind": str(order.kind), "state": str(order.state)}
     return told
@@ -70,7 +79,7 @@ def find_by_key(tx: Connection, actor: str, key: str) -> Order | None:
 
 def put_order(tx: Connection, order: Order) -> Order:
     """Write a new order; it gets its id and number."""
-    order = msgspec.structs.replace(
+    order = replace(
         order,
         id=f"order-{secrets.token_hex(8)}",
         steps=(Step(state=order.state, time=order.created, detail=order.detail),),
@@ -78,7 +87,7 @@ def put_order(tx: Connection, order: Order) -> Order:
     row = _row(order)
     del row["number"]
     number = tx.execute(insert(order_table).values(**row).returning(order_table.c.number)).scalar_one()
-    return msgspec.structs.replace(order, number=number)
+    return replace(order, number=number)
 
 
 def moved(
@@ -86,7 +95,7 @@ def moved(
 ) -> tuple[Order, Change]:
     """Bring an order into its next state; returns it and what is to be journaled. `actor`: who did it, if a person."""
     step = Step(state=state, time=now, detail=str(facts.get("detail", ""))[:500])
-    after = msgspec.structs.replace(order, state=state, steps=(*order.steps, step)[:MAX_STEPS], **facts)
+    after = replace(order, state=state, steps=(*order.steps, step)[:MAX_STEPS], **facts)
     rewritten(tx, after)
     return after, change_of(after, now, actor=actor)
 
@@ -94,6 +103,21 @@ def moved(
 def rewritten(tx: Connection, order: Order) -> None:
     """Write an order again, in the state that it is in."""
     tx.execute(update(order_table).where(order_table.c.number == order.number).values(**_row(order)))
+
+
+def answered_late(tx: Connection, order: Order, outcome: Outcome, now: int) -> tuple[Order, Change] | None:
+    """Keep what the object said of an order after its end, where it had not told that end itself; the end stays."""
+    if order.state not in _OPEN_ENDS and order.reason != "settled":
+        return None
+    said = Late(time=now, result=str(outcome.result), detail=outcome.detail[:500], output=outcome.output)
+    before = [replace(one, time=now) for one in order.late]
+    if outcome.result not in _LATE or said in before or len(before) >= MAX_LATE:
+        return None
+    after = replace(order, late=(*order.late, said))
+    rewritten(tx, after)
+    body = {"order": order.id, str(order.kind): order.name, "result": said.result, "detail": said.detail}
+    body |= {"output": msgspec.json.decode(_json.encode(said.output))} if said.output else {}
+    return after, Change(kind="command.answered_late", subject=order.twin, time=now, body=body)
 
 
 def note(tx: Connection, order: Order, sealed: bytes) -> None:
@@ -140,13 +164,6 @@ def put_desired(tx: Connection, desired: Desired) -> None:
             set_={name: wanted.excluded[name] for name in row.keys() - keys},
         )
     )
-
-
-def forget_twin(tx: Connection, twin: str) -> int:
-    """Drop all orders to a twin, what is desired of it, and control of it; how many orders."""
-    for table in (desired_table, control_table):
-        tx.execute(delete(table).where(table.c.twin == twin))
-    return int(tx.execute(delete(order_table).where(order_table.c.twin == twin)).rowcount)
 
 
 def open_orders(tx: Connection) -> list[Order]:

@@ -10,7 +10,10 @@ import msgspec
 
 from gemel.twin import Binding
 
-__all__ = ["Carrier", "Errand", "Outcome", "Result", "Tell"]
+__all__ = ["OWN", "Carrier", "Errand", "Outcome", "Result", "Routed", "Tell"]
+
+OWN = "gemel"
+"""In place of a connector: the twin itself is commanded, here."""
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,3 +75,16 @@ class Carrier(Protocol):
 
     def carry(self, errand: Errand, tell: Tell) -> None:
         """Have the connector carry it out; returns at once. `tell` is called at least once, whatever happens."""
+
+
+class Routed:
+    """A carrier that hands commands to twins themselves to `own`, and everything else to `others`."""
+
+    def __init__(self, own: Carrier, others: Carrier) -> None:
+        self._own, self._others = own, others
+
+    def ready(self, connector: str) -> str:
+        return self._own.ready(connector) if connector == OWN else self._others.ready(connector)
+
+    def carry(self, errand: Errand, tell: Tell) -> None:
+        (self._own if errand.connector == OWN else self._others).carry(errand, tell)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -10,23 +9,31 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from gemel.access import seal
 from gemel.clock import Clock
 from gemel.commands.agreement import agrees
-from gemel.commands.asking import controls_of, draft, placed
+from gemel.commands.aiming import Aiming
+from gemel.commands.asking import controls_of, draft, placed, room
 from gemel.commands.authority import LAPSES_S, Authority
 from gemel.commands.book import change_of, desired_of, find, moved, note, order_of, rewritten
 from gemel.commands.carrying import Carrier
+from gemel.commands.coordinator import Coordinator
 from gemel.commands.dispatcher import Dispatcher
+from gemel.commands.effects import Effects
+from gemel.commands.goals import Goals
 from gemel.commands.instructions import Instructions
 from gemel.commands.order import ENDED, Ask, Desired, Order, OrderState
+from gemel.commands.placing import Placing
 from gemel.commands.rules import Rules, Standing
+from gemel.commands.sight import Sight
 from gemel.commands.tables import order_table
+from gemel.commands.transactions import Transactions
+from gemel.commands.waiting import Waiting
 from gemel.commands.ways import Ways
 from gemel.database import Database
-from gemel.errors import Conflict, InvalidInput, Overloaded, UnknownTwin
+from gemel.errors import Conflict, InvalidInput, UnknownTwin
 from gemel.intake import Intake
 from gemel.registry import Entry, Registry
 from gemel.state import State
@@ -34,9 +41,6 @@ from gemel.twin import Block, Change, Page, PropertyType
 
 __all__ = ["Commander"]
 
-MOST_OPEN = 10_000
-"""Orders of the whole platform that have not ended."""
-MOST_OPEN_OF_ONE = 200
 LONGEST_NOTE = 500
 RESTORED = "backup.restored"
 _ABOUT_WAYS = ("connector.", "type.", "twin.", "plant.")
@@ -49,13 +53,22 @@ class Commander:
         self._database, self._intake, self._registry, self._clock = database, intake, registry, clock
         self._directory, self._state = registry.directory, state
         self._ways: Ways | None = None
-        self._waiters: dict[str, list[tuple[Collection[OrderState], Future[Order]]]] = {}
-        self._lock = threading.Lock()
+        self._waiting = Waiting(self.order, ENDED)
         self.authority = Authority(database, clock, self._run, wholes=partial(_wholes, registry))
         self.instructions = Instructions(self, intake, clock, self._current_ways)
-        self._rules = Rules(database, self._directory, state, self.authority, slots=_Slots(registry))
+        sight = Sight(self._directory, state, _Slots(registry))
+        self._rules = Rules(database, self._directory, self.authority, sight=sight)
         self.dispatcher = Dispatcher(intake, self._directory, state, clock, rules=self._rules, ways=self._current_ways)
-        self.dispatcher.listen(self._moved)
+        self.dispatcher.open.listen(self._waiting.moved)
+        placing = Placing(self._directory, self._current_ways, self._rules, clock, self.dispatcher.ready)
+        coordinator = Coordinator(intake, clock, self.dispatcher.open, placing)
+        rooms = (database, intake, self._directory, clock)
+        self.transactions = Transactions(
+            *rooms, dispatcher=self.dispatcher, coordinator=coordinator, ways=self._current_ways
+        )
+        self.goals = Goals(*rooms, aiming=Aiming(self._directory, sight, clock), transactions=self.transactions)
+        self.effects = Effects(intake, self._directory, sight, clock)
+        self.dispatcher.carry_on(self.effects, self.goals, coordinator)
 
     def start(self, carrier: Carrier) -> None:
         """Begin to send, through `carrier`; before, and without it, nothing is taken."""
@@ -64,6 +77,7 @@ class Commander:
     def close(self) -> None:
         """Send no more; what is under way is taken up by the next run."""
         self.dispatcher.close()
+        self.effects.close()
 
     # asking
 
@@ -79,7 +93,7 @@ class Commander:
         drafted = msgspec.structs.replace(draft(ask, entry, self._directory, self._current_ways(), now), actor=actor)
 
         def work(tx: Connection) -> tuple[list[Order], Sequence[Change]]:
-            self._room(tx, entry.id)
+            room(tx, entry.id)
             return placed(tx, drafted, ask.if_revision, self._clock.now())
 
         return self._then(self._intake.transact(work, actor=actor))
@@ -87,14 +101,7 @@ class Commander:
     def carry_out(self, ask: Ask, *, actor: str = "library", wait_s: float = 0.0) -> Order:
         """Ask, and wait until it has ended or so many seconds have passed. Raises as `ask`."""
         order = self.ask(ask, actor=actor).result()
-        if wait_s > 0 and not order.ended:
-            reached = self.reached(order.id)
-            try:
-                return reached.result(wait_s)
-            except TimeoutError:
-                reached.cancel()
-                return self.order(order.id)
-        return order
+        return self._waiting.within(order.id, wait_s) if wait_s > 0 and not order.ended else order
 
     def cancel(self, id: str, *, actor: str = "") -> Future[Order]:
         """Take an order back that has not left. The future raises Conflict when it has."""
@@ -204,16 +211,7 @@ class Commander:
 
     def reached(self, id: str, states: Collection[OrderState] = ENDED) -> Future[Order]:
         """The order once it is in one of these states, or has ended."""
-        future: Future[Order] = Future()
-        with self._lock:
-            self._waiters.setdefault(id, []).append((frozenset(states) | ENDED, future))
-        future.add_done_callback(lambda _: self._forget(id, future))
-        try:
-            self._moved(self.order(id))  # it may have moved before we listened
-        except BaseException:
-            future.cancel()
-            raise
-        return future
+        return self._waiting.reached(id, states)
 
     def entry(self, twin: str) -> Entry:
         """Raises UnknownTwin."""
@@ -235,7 +233,7 @@ class Commander:
                 )
             elif change.kind == "source.lost":
                 self.dispatcher.unready(change.subject)
-        watched = self.dispatcher.watched
+        watched = self.dispatcher.open.watched
         if watched:
             wanted = np.fromiter(watched, np.int64, len(watched))
             for frame in block.frames.values():
@@ -253,15 +251,6 @@ class Commander:
 
     def _run(self, work: Callable[[Connection], Sequence[Change]], actor: str) -> object:
         return self._intake.transact(lambda tx: (None, work(tx)), actor=actor).result()
-
-    def _room(self, tx: Connection, twin: str) -> None:
-        """Raises Overloaded when too many orders wait."""
-        c = order_table.c
-        opened = select(func.count()).select_from(order_table).where(c.state.not_in([str(one) for one in ENDED]))
-        if tx.execute(opened.where(c.twin == twin)).scalar_one() >= MOST_OPEN_OF_ONE:
-            raise Overloaded(f"{MOST_OPEN_OF_ONE} orders to {twin} have not ended; wait for them", retry_after_s=1.0)
-        if tx.execute(opened).scalar_one() >= MOST_OPEN:
-            raise Overloaded(f"{MOST_OPEN} orders have not ended; wait for some of them", retry_after_s=1.0)
 
     def _then(self, future: Future[Any]) -> Future[Order]:
         """The first order of what was written; the dispatcher hears of all of them."""
@@ -282,22 +271,6 @@ class Commander:
         future.add_done_callback(done)
         return later
 
-    def _moved(self, order: Order) -> None:
-        with self._lock:
-            waiting = self._waiters.get(order.id, ())
-            done = [future for states, future in waiting if order.state in states]
-        for future in done:
-            if future.set_running_or_notify_cancel():
-                future.set_result(order)
-
-    def _forget(self, id: str, future: Future[Order]) -> None:
-        with self._lock:
-            left = [one for one in self._waiters.get(id, ()) if one[1] is not future]
-            if left:
-                self._waiters[id] = left
-            else:
-                self._waiters.pop(id, None)
-
 
 class _Slots:
     """Which part fills a slot."""
@@ -305,10 +278,9 @@ class _Slots:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def in_slot(self, twin: str, slot: str) -> str | None:
+    def in_slot(self, twin: str, slot: str) -> tuple[str, ...]:
         links = self._registry.links(twin, kind="part_of", direction="in")
-        found = [link.source for link in links if link.slot == slot and link.target == twin]
-        return found[0] if len(found) == 1 else None
+        return tuple(sorted(link.source for link in links if link.slot == slot and link.target == twin))
 
 
 def _wholes(registry: Registry, twin: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gemel.commands.agreement import agrees
@@ -39,6 +39,8 @@ class Move:
     since: frozenset[OrderState]
     to: OrderState
     facts: dict[str, Any] = field(default_factory=dict)
+    told: Outcome | None = None
+    """What its connector said; kept as a late answer when the order has ended meanwhile."""
 
 
 class Fate:
@@ -49,6 +51,9 @@ class Fate:
 
     def told(self, order: Order, outcome: Outcome) -> Move:
         """What follows from what a connector said; not for LEFT."""
+        return replace(self._told(order, outcome), told=outcome)
+
+    def _told(self, order: Order, outcome: Outcome) -> Move:
         facts: dict[str, Any] = {"detail": outcome.detail}
         if outcome.output is not None:
             facts["output"] = outcome.output

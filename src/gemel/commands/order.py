@@ -9,7 +9,7 @@ import msgspec
 
 from gemel.twin import Position
 
-__all__ = ["ENDED", "PLATFORM", "UNDER_WAY", "Ask", "Desired", "Order", "OrderKind", "OrderState", "Step"]
+__all__ = ["ENDED", "PLATFORM", "UNDER_WAY", "Ask", "Desired", "Late", "Order", "OrderKind", "OrderState", "Step"]
 
 
 PLATFORM = "gemel"
@@ -97,6 +97,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Late(msgspec.Struct, frozen=True, kw_only=True):
+    """What the object said of an order after its end."""
+
+    time: int
+    result: str
+    """delivered, acknowledged, done or refused."""
+    detail: str = ""
+    output: Any = None
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One order as it is now. Moments are microseconds since the epoch, UTC."""
 
@@ -129,6 +139,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """The same for people, with the values that decided."""
     output: Any = None
     steps: tuple[Step, ...] = ()
+    late: tuple[Late, ...] = ()
+    """It changes nothing that has ended; it helps whoever has to settle what is unknown."""
+    transaction: str = ""
+    """That it is a part of; empty: of none."""
+    role: str = ""
+    """In it: member, undo, ask or release."""
 
     @property
     def ended(self) -> bool:

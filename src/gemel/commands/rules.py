@@ -7,7 +7,7 @@ fail. What protects people is in the machine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
@@ -17,26 +17,20 @@ from gemel.clock import SECOND
 from gemel.commands.asking import controls_of
 from gemel.commands.authority import Authority
 from gemel.commands.order import PLATFORM, Order, OrderKind, OrderState, Step
+from gemel.commands.sight import Given, Sight, quantity_of
 from gemel.commands.tables import order_table
+from gemel.commands.transaction import Role
 from gemel.commands.ways import command_of
 from gemel.database import Database
 from gemel.errors import GemelError
-from gemel.expression import Expression, Input, Quantity
+from gemel.expression import Expression, Quantity
 from gemel.expression import Kind as ValueKind
 from gemel.registry import Directory, Entry
-from gemel.state import Now, State
-from gemel.twin import Interlock, Kind, Mode, Pace, PropertyType, Quality
+from gemel.twin import CommandType, Interlock, Mode, Pace
 
-__all__ = ["Rules", "Standing", "Verdict"]
+__all__ = ["INPUT", "Rules", "Standing", "Verdict", "given_of"]
 
 _log = structlog.get_logger("gemel.commands")
-_KINDS = {
-    Kind.NUMBER: ValueKind.NUMBER,
-    Kind.INTEGER: ValueKind.NUMBER,
-    Kind.BOOLEAN: ValueKind.BOOLEAN,
-    Kind.TEXT: ValueKind.TEXT,
-    Kind.ENUMERATION: ValueKind.TEXT,
-}
 WANTED, INPUT = "wanted", "input"
 """In an interlock: the desired value; the inputs of the command, as input.speed."""
 
@@ -61,21 +55,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What it guards; empty: everything."""
 
 
-class Slots(Protocol):
-    """How twins are made of twins: the registry."""
-
-    def in_slot(self, twin: str, slot: str) -> str | None:
-        """The id of the one part that fills a slot; None if none does, or several."""
-
-
 class Rules:
     """Of all types; looked at when something is sent. None of its verbs raises: what cannot be judged refuses."""
 
-    def __init__(
-        self, database: Database, directory: Directory, state: State, authority: Authority, *, slots: Slots
-    ) -> None:
-        self.database = database
-        self._directory, self._state, self._authority, self._slots = directory, state, authority, slots
+    def __init__(self, database: Database, directory: Directory, authority: Authority, *, sight: Sight) -> None:
+        self.database, self.sight = database, sight
+        self._directory, self._authority = directory, authority
 
     def sweep(self, now: int) -> None:
         """Journal control that has lapsed."""
@@ -101,7 +86,11 @@ class Rules:
             if control.mode is not None and (why := self._mode(control.mode, entry)):
                 return Verdict("mode", why)
             for pace in control.paces:
-                if (not pace.of or order.name in pace.of) and (why := self._pace(pace, order, now)):
+                if (
+                    order.role != Role.UNDO
+                    and (not pace.of or order.name in pace.of)
+                    and (why := self._pace(pace, order, now))
+                ):
                     return Verdict("pace", why)
             for interlock in control.interlocks:
                 guards = not interlock.of or order.name in interlock.of
@@ -129,7 +118,7 @@ class Rules:
     # one rule each; the answer is why not
 
     def _mode(self, mode: Mode, entry: Entry) -> str:
-        now, fault = self._value(entry, mode.property)
+        now, fault = self.sight.value(entry, mode.property)
         if now is None:
             return f"{entry.id} is commanded only while {mode.property} says so, and {fault}"
         if now.value in mode.remote:
@@ -169,90 +158,26 @@ class Rules:
         return sorted(times, reverse=True)
 
     def _interlock(self, interlock: Interlock, entry: Entry, now: int, order: Order | None) -> str:
-        expression = Expression.parse(interlock.require)
-        quantities, values, shown = dict[str, Quantity](), dict[str, Any](), list[str]()
         way_out = f"; {interlock.message}" if interlock.message else ""
-        if expression.members:
-            many = expression.members[0].name
-            return f"interlock {interlock.name} is of {many}, and interlocks judge one twin and its components"
-        for one in expression.inputs:
-            if one.path[0] in (WANTED, INPUT):
-                fault = self._of_order(one, entry, order, quantities, values)
-            else:
-                fault = self._of_twin(one, entry, quantities, values)
-            if fault:
-                return f"{fault}, and {interlock.name} needs it ({interlock.require}){way_out}"
-            shown.append(f"{one.name} is {_told(values.get(one.name))}")
-        formula = expression.check(quantities, result=Quantity(ValueKind.BOOLEAN))
-        if formula.one(values, moment=now) is True:
+        seen = self.sight.see(interlock.require, entry, self._given(entry, order), reserved=(WANTED, INPUT))
+        if seen.fault:
+            return f"{seen.fault}, and {interlock.name} needs it ({interlock.require}){way_out}"
+        if seen.one(now, Quantity(ValueKind.BOOLEAN)) is True:
             return ""
-        return f"{', '.join(shown) or 'it never holds'}, and {interlock.name} requires {interlock.require}{way_out}"
+        return f"{seen.shown() or 'it never holds'}, and {interlock.name} requires {interlock.require}{way_out}"
 
-    def _of_order(
-        self,
-        one: Input,
-        entry: Entry,
-        order: Order | None,
-        quantities: dict[str, Quantity],
-        values: dict[str, Any],
-    ) -> str:
-        """Take a value of the order itself; why not, else."""
+    def _given(self, entry: Entry, order: Order | None) -> Given:
+        """What the order itself says."""
         if order is None:
-            return "nothing is ordered"
-        if one.path[0] == WANTED and order.kind is OrderKind.PROPERTY:
+            return {}
+        if order.kind is OrderKind.PROPERTY:
             ref = entry.properties.get(order.name)
-            if ref is not None:
-                quantities[one.name], values[one.name] = _quantity(ref.property), order.input
-                return ""
-        command = command_of(self._directory, entry, order.name) if order.kind is OrderKind.COMMAND else None
-        for field in command.input if command is not None else ():
-            if len(one.path) == 2 and field.name == one.path[1]:
-                quantities[one.name], values[one.name] = _quantity(field), (order.input or {}).get(field.name)
-                return ""
-        return f"{order.name} has no {one.name}"
-
-    def _of_twin(self, one: Input, entry: Entry, quantities: dict[str, Quantity], values: dict[str, Any]) -> str:
-        """Take the live value of a property of the twin, or of a component in a slot; why not, else."""
-        for slot in one.path[:-1]:
-            part = self._slots.in_slot(entry.id, slot)
-            found = None if part is None else self._directory.twin(part)
-            if found is None:
-                return f"slot {slot} of {entry.id} is not filled by one part"
-            entry = found
-        ref = entry.properties.get(one.path[-1])
-        if ref is None:
-            return f"{entry.id} has no property {one.path[-1]}"
-        if ref.property.kind not in _KINDS:
-            return f"{entry.id}.{one.path[-1]} is a {ref.property.kind}, which no rule can judge"
-        quantities[one.name] = _quantity(ref.property)
-        if one.about:
-            now = self._state.property(entry, one.path[-1])
-            values |= {
-                f"{one.name}__fresh": now is not None and now.fresh,
-                f"{one.name}__quality": "unavailable" if now is None else now.quality.name.lower(),
-                f"{one.name}__time": None if now is None else now.time,
-            }
-        good, fault = self._value(entry, one.path[-1])
-        if good is None:
-            return fault
-        values[one.name] = good.value
-        return ""
-
-    def _value(self, entry: Entry, name: str) -> tuple[Now | None, str]:
-        """A live value that is fresh and good; or what is wrong with it."""
-        now = self._state.property(entry, name)
-        if now is None:
-            return None, f"{entry.id}.{name} has never been reported"
-        if now.quality is not Quality.GOOD:
-            return None, f"the quality of {entry.id}.{name} is {now.quality.name.lower()}"
-        if not now.fresh:
-            return None, f"{entry.id}.{name} is stale (it was {_told(now.value)})"
-        return now, ""
+            return {} if ref is None else {WANTED: (quantity_of(ref.property), order.input)}
+        command = command_of(self._directory, entry, order.name)
+        return given_of(command, order.input) if command is not None else {}
 
 
-def _quantity(property_: PropertyType) -> Quantity:
-    return Quantity(_KINDS.get(property_.kind, ValueKind.TEXT), property_.unit, property_.values)
-
-
-def _told(value: Any) -> str:
-    return "unknown" if value is None else str(value).lower() if isinstance(value, bool) else f"{value!s:.60}"
+def given_of(command: CommandType, given: Any) -> Given:
+    """The inputs of a command as expressions name them: input.speed."""
+    values = given or {}
+    return {f"{INPUT}.{one.name}": (quantity_of(one), values.get(one.name)) for one in command.input}

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gemel.commands.carrying import Errand
+from gemel.commands.carrying import OWN, Errand
 from gemel.commands.order import Order, OrderKind
 from gemel.errors import Conflict, InvalidInput
 from gemel.registry import Directory, Entry
@@ -39,6 +39,7 @@ class Ways:
     """Of the connectors that are declared and enabled; made anew when they change."""
 
     def __init__(self, specs: Iterable[ConnectorSpec], directory: Directory) -> None:
+        self._directory = directory
         self._plain: dict[tuple[str, str], Way] = {}
         self._patterns: list[Way] = []
         self._told: set[tuple[str, str]] = set()
@@ -62,6 +63,11 @@ class Ways:
 
     def of(self, twin: str, name: str) -> Way | None:
         """The way of an order; None if nothing carries it."""
+        entry = self._directory.twin(twin)
+        command = None if entry is None else command_of(self._directory, entry, name)
+        if command is not None and command.effect:
+            own = Binding(address="", twin=twin, property=name, direction=Direction.OUT, deduplicates=True)
+            return Way(OWN, own)
         way = self._plain.get((twin, name))
         if way is not None and way.binding.direction is not Direction.IN:
             return msgspec.structs.replace(way, told=(twin, name) in self._told) if way.by_hand else way

@@ -20,6 +20,15 @@ class StepView(msgspec.Struct):
     detail: str
 
 
+class LateView(msgspec.Struct):
+    """What the object said of an order after its end."""
+
+    time: str
+    result: str
+    detail: str
+    output: Any
+
+
 class OrderView(msgspec.Struct):
     """An order as it is now."""
 
@@ -47,6 +56,12 @@ class OrderView(msgspec.Struct):
     """Why it ended so: interlock:<name>, control, mode, pace, device, deadline, no-answer …"""
     detail: str
     output: Any
+    late: list[LateView]
+    """Answers that came after its end; they change nothing, and help whoever settles what is unknown."""
+    transaction: str
+    """That it is a part of; empty: of none."""
+    role: str
+    """In it: member, undo, ask or release."""
     steps: list[StepView]
 
 
@@ -109,6 +124,9 @@ def order_view(order: Order) -> OrderView:
         reason=order.reason,
         detail=order.detail,
         output=order.output,
+        late=[LateView(rfc3339(one.time), one.result, one.detail, one.output) for one in order.late],
+        transaction=order.transaction,
+        role=order.role,
         steps=[StepView(str(step.state), rfc3339(step.time), step.detail) for step in order.steps],
     )
 

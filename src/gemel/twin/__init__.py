@@ -12,11 +12,12 @@ from gemel.twin.computed import (
     property_named,
     quantity,
 )
-from gemel.twin.control import Control, FailSafe, Interlock, Mode, Pace
+from gemel.twin.control import Control, FailSafe, Interlock, Mode, Pace, Prepare
 from gemel.twin.conversion import convert_generation
 from gemel.twin.documents import located, merge_plants, parse_plant, parse_type
 from gemel.twin.evolution import evolve, former
 from gemel.twin.frame import MAX_PROPERTIES, PROPERTY_BITS, VALUE_TYPES, Frame, series_of, split_series
+from gemel.twin.goal import GoalMember, GoalType, OnFailure
 from gemel.twin.ids import check_id, check_name
 from gemel.twin.page import Page
 from gemel.twin.reading import Form, Kind, Quality, Reading
@@ -64,16 +65,20 @@ __all__ = [
     "Frame",
     "Freshness",
     "FreshnessMode",
+    "GoalMember",
+    "GoalType",
     "Interlock",
     "Kind",
     "LifeStage",
     "Link",
     "Mode",
+    "OnFailure",
     "Pace",
     "Page",
     "PartOf",
     "Plant",
     "Position",
+    "Prepare",
     "PropertyGroup",
     "PropertyType",
     "Quality",

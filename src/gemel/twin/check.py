@@ -14,15 +14,17 @@ from zoneinfo import available_timezones
 import msgspec
 
 from gemel.errors import GemelError, Problem
+from gemel.expression import Expression
 from gemel.twin.binding import MANUAL, ConnectorSpec
-from gemel.twin.computed import form_problems
+from gemel.twin.computed import form_problems, source_problems
 from gemel.twin.control import Control
 from gemel.twin.evolution import HOWS
+from gemel.twin.goal import GoalType
 from gemel.twin.ids import check_id, check_name
 from gemel.twin.picture import picture_problems
 from gemel.twin.reading import Kind
 from gemel.twin.spec import Plant, TwinSpec
-from gemel.twin.types import PropertyType, TwinType
+from gemel.twin.types import CommandType, PropertyType, TwinType
 from gemel.units import check_unit
 
 __all__ = ["check_connector", "check_plant", "check_spec", "check_type", "secret_problems"]
@@ -44,6 +46,7 @@ def check_type(type_: TwinType) -> list[Problem]:
         ("commands", type_.commands),
         ("events", type_.events),
         ("slots", type_.slots),
+        ("goals", type_.goals),
     ):
         if len(members) > MAX_MEMBERS:
             problems.append(Problem(f"{len(members)} {what} are too many; at most {MAX_MEMBERS}", what))
@@ -56,6 +59,9 @@ def check_type(type_: TwinType) -> list[Problem]:
             _check_properties(problems, f"commands[{i}].{side}", fields)
         if unknown := sorted(set(command.optional) - {f.name for f in command.input}):
             problems.append(Problem(f"{', '.join(unknown)} is no input", f"commands[{i}].optional"))
+        _check_effect(problems, f"commands[{i}]", command, type_)
+    for i, goal in enumerate(type_.goals):
+        _check_goal(problems, f"goals[{i}]", goal)
     for i, event in enumerate(type_.events):
         _check_names(problems, f"events[{i}].fields", [f.name for f in event.fields])
         _not_computed(problems, f"events[{i}].fields", event.fields)
@@ -79,6 +85,44 @@ def check_type(type_: TwinType) -> list[Problem]:
     return problems
 
 
+def _check_effect(problems: list[Problem], field: str, command: CommandType, type_: TwinType) -> None:
+    properties = {one.name: one for one in type_.properties}
+    for name, computed in command.effect.items():
+        where = f"{field}.effect.{name}"
+        if name not in properties:
+            problems.append(Problem(f"{type_.id} has no property {name}", where))
+        elif properties[name].computed is not None:
+            problems.append(Problem(f"{name} is computed; nothing else brings its values", where))
+        problems += [Problem(message, where) for _, message in source_problems(computed)]
+    other = {one.name: one for one in type_.commands}.get(command.undo)
+    if command.undo and other is None:
+        problems.append(Problem(f"{type_.id} has no command {command.undo}", f"{field}.undo"))
+    elif other is not None and {one.name for one in other.input} - set(other.optional):
+        problems.append(Problem(f"{command.undo} needs inputs, which nobody would give it", f"{field}.undo"))
+
+
+def _check_goal(problems: list[Problem], field: str, goal: GoalType) -> None:
+    if goal.unit:
+        _try(problems, f"{field}.unit", partial(check_unit, goal.unit))
+    if not goal.members:
+        problems.append(Problem("a goal moves something; list its members", f"{field}.members"))
+    for i, member in enumerate(goal.members):
+        _try(problems, f"{field}.members[{i}].value", partial(Expression.parse, member.value))
+    if goal.now:
+        _try(problems, f"{field}.now", partial(Expression.parse, goal.now))
+    if goal.ramp_per_s is not None and not goal.now:
+        problems.append(Problem("a ramp begins where it is now; say by an expression what that is", f"{field}.now"))
+    for name in ("ramp_per_s", "step_s"):
+        value = getattr(goal, name)
+        if value is not None and not 0 < value < math.inf:
+            problems.append(Problem(f"{value} is not above 0", f"{field}.{name}"))
+    for low, high, where in [(goal.minimum, goal.maximum, field)] + [
+        (one.minimum, one.maximum, f"{field}.members[{i}]") for i, one in enumerate(goal.members)
+    ]:
+        if low is not None and high is not None and low > high:
+            problems.append(Problem(f"minimum {low} lies above maximum {high}", f"{where}.minimum"))
+
+
 def _check_control(problems: list[Problem], control: Control) -> None:
     """What it names may belong to another type of the same twin, so only what stands here is judged."""
     _check_names(problems, "control.interlocks", [one.name for one in control.interlocks])
@@ -93,6 +137,9 @@ def _check_control(problems: list[Problem], control: Control) -> None:
     safe = control.fail_safe
     if safe is not None and bool(safe.command) == bool(safe.property):
         problems.append(Problem("name a command, or a property and its value", "control.fail_safe"))
+    for i, prepare in enumerate(control.prepares):
+        if not prepare.of or not prepare.command:
+            problems.append(Problem("say what it prepares, and by which command", f"control.prepares[{i}]"))
     if not 0 < control.lapses_s < math.inf:
         problems.append(Problem(f"{control.lapses_s} is not a number of seconds above 0", "control.lapses_s"))
     if control.in_flight < 1:

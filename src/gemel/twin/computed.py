@@ -29,6 +29,7 @@ __all__ = [
     "part_types",
     "property_named",
     "quantity",
+    "source_problems",
 ]
 
 _SORTS = {
@@ -210,6 +211,15 @@ def form_problems(property_: PropertyType) -> Iterator[tuple[str, str]]:
     computed = property_.computed
     if computed is None:
         return
+    yield from source_problems(computed)
+    if property_.writable:
+        yield "writable", "a computed property cannot be written; leave writable out"
+    if property_.kind not in _SORTS or property_.kind is Kind.CONDITION:
+        yield "kind", f"a computed property is a number, integer, boolean, text or enumeration, not a {property_.kind}"
+
+
+def source_problems(computed: Computed) -> Iterator[tuple[str, str]]:
+    """The same of where its values come from: an expression, or a function."""
     if bool(computed.expression) == bool(computed.function):
         yield "computed", "a computed property has an expression, or a function with its inputs"
     if computed.expression and computed.inputs:

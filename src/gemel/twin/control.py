@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Control", "FailSafe", "Interlock", "Mode", "Pace"]
+__all__ = ["Control", "FailSafe", "Interlock", "Mode", "Pace", "Prepare"]
 
 
 class Interlock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +44,19 @@ class FailSafe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     input: dict[str, Any] = {}
     property: str = ""
     value: Any = None
+    at_start: bool = False
+    """Also over the first connection after Gemel starts, when nobody knows whether the link was lost meanwhile."""
+
+
+class Prepare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the object is asked, before a transaction, whether it could: by a command of its own, which it may refuse."""
+
+    of: tuple[str, ...]
+    """Commands and properties."""
+    command: str
+    """It is given those inputs of the order that it has; of a desired value: `value`."""
+    release: str = ""
+    """The command that tells an object that agreed that nothing comes of it."""
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,5 +72,6 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     interlocks: tuple[Interlock, ...] = ()
     paces: tuple[Pace, ...] = ()
     fail_safe: FailSafe | None = None
+    prepares: tuple[Prepare, ...] = ()
     in_flight: int = 8
     """Orders to one object that were sent and have not ended."""

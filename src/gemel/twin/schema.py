@@ -29,6 +29,10 @@ _ABOUT: dict[tuple[str, str], dict[str, Any]] = {
     ("EventType", "name"): _NAME,
     ("Slot", "name"): _NAME,
     ("Interlock", "name"): _NAME,
+    ("GoalType", "name"): _NAME,
+    ("GoalType", "members"): {"minItems": 1},
+    ("GoalType", "ramp_per_s"): {"exclusiveMinimum": 0},
+    ("GoalType", "step_s"): {"exclusiveMinimum": 0},
     ("Binding", "deadline_s"): {"exclusiveMinimum": 0},
     ("PropertyType", "tolerance"): {"minimum": 0},
     ("PropertyType", "unit"): {"examples": ["mm", "Cel", "/min", "%", "N.m", "m/s2"]},
@@ -59,7 +63,7 @@ def json_schema(kind: str) -> dict[str, Any]:
 
 @cache
 def _structs() -> dict[str, Any]:
-    names = ("types", "control", "spec", "binding", "reading", "retention")
+    names = ("types", "control", "goal", "spec", "binding", "reading", "retention")
     modules = [sys.modules[f"gemel.twin.{name}"] for name in names]
     return {name: thing for module in modules for name, thing in vars(module).items() if inspect.isclass(thing)}
 

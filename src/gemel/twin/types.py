@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gemel.twin.control import Control
+from gemel.twin.goal import GoalType
 from gemel.twin.reading import Form, Kind
 from gemel.twin.retention import Retention
 
@@ -152,6 +153,11 @@ class CommandType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     optional: tuple[str, ...] = ()
     """Names of inputs that may be left out."""
     output: tuple[PropertyType, ...] = ()
+    effect: dict[str, Computed] = {}
+    """Of a command to the twin itself: what its properties become. Expressions read its properties, and input.<name>.
+    Empty: the object carries it out."""
+    undo: str = ""
+    """The command that takes it back, when a transaction has to; it needs no input."""
     deprecated: str = ""
     """Why, and what to use instead; empty when it is in use."""
 
@@ -199,6 +205,7 @@ class TwinType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     commands: tuple[CommandType, ...] = ()
     events: tuple[EventType, ...] = ()
     slots: tuple[Slot, ...] = ()
+    goals: tuple[GoalType, ...] = ()
     control: Control | None = None
     """Who may command it, and what must hold when something is sent to the object."""
     picture: str = ""

@@ -1,0 +1,156 @@
+"""Goals: one number for many actuators."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from litestar import get, post, put
+from litestar.params import FromPath
+from litestar.response import Response
+
+from gemel.commands import AskGoal, GoalRun
+from gemel.errors import NotFound
+from gemel.registry import Entry
+from gemel.server.call import Call, call_of
+from gemel.server.guard import needs, require_twin, speaks
+from gemel.server.http import Cursor, Limit, Req, decoded, done, json
+from gemel.server.options import API
+from gemel.server.routes.orders import Wait, key_of, person
+from gemel.server.transaction_views import GoalRunView, GoalView, goal_view, run_view
+from gemel.twin import Page, PropertyGroup
+
+__all__ = ["ROUTES"]
+
+READ_ONE = needs("read", "Twin", id_in="twin")
+COMMAND_ONE = needs("command", "Twin", id_in="twin")
+
+
+class Aim(msgspec.Struct, forbid_unknown_fields=True):
+    """What a goal is to come to."""
+
+    value: float
+    unit: str = ""
+    deadline_s: float | None = None
+    """For each stage; null: as the members' bindings say, or 30."""
+    key: str = ""
+
+
+def _sees(call: Call, entry: Entry, since: int) -> bool:
+    """Goals are shared as the process is."""
+    seen = call.view.projection
+    return seen is None or since >= seen.of(entry.number).since(PropertyGroup.PROCESS)
+
+
+@get(f"{API}/twins/{{twin:str}}/goals", opt=READ_ONE, tags=["orders"], summary="Goals of a twin, and where they stand")
+async def goals(request: Req, twin: FromPath[str]) -> list[GoalView]:
+    call = call_of(request)
+    return await call.services.reads.run(_goals, call, twin)
+
+
+def _goals(call: Call, twin: str) -> list[GoalView]:
+    commander = call.services.platform.commander
+    entry, found = call.view.entry(twin), list[GoalView]()
+    if not _sees(call, entry, call.services.platform.clock.now()):
+        return found
+    for goal in commander.goals.aiming.goals(entry):
+        now, why = commander.goals.aiming.stands(entry, goal)
+        last = commander.goals.list(entry.id, name=goal.name, limit=1).items
+        found.append(goal_view(goal, now, why, last[0] if last else None))
+    return found
+
+
+@put(
+    f"{API}/twins/{{twin:str}}/goals/{{goal:str}}",
+    opt=COMMAND_ONE | speaks(Aim, GoalRunView),
+    status_code=202,
+    tags=["orders"],
+    summary="Bring a goal to a value",
+)
+async def aim(request: Req, twin: FromPath[str], goal: FromPath[str], wait: Wait = 0.0) -> Response[bytes]:
+    """Answers 202 while it is under way, 200 once it is over. Needs the right to command the twin and every member."""
+    call, given = call_of(request), await decoded(request, Aim)
+    commander = call.services.platform.commander
+    entry = commander.entry(twin)
+    aiming = commander.goals.aiming
+    parts = [part.id for member in aiming.goal(entry, goal).members for part in aiming.parts(entry, member)]
+    for member in dict.fromkeys(parts):
+        require_twin(call, call.who, "command", member, detail=f"PUT goal {goal:.80} of {entry.id}")
+    ask = AskGoal(
+        twin=entry.id,
+        name=goal,
+        value=given.value,
+        unit=given.unit,
+        deadline_s=given.deadline_s,
+        key=key_of(call, given.key),
+    )
+    run = await done(request, commander.goals.ask(ask, entry, actor=person(call.who)))
+    call.position = max(call.position, call.services.platform.state.position)
+    if wait > 0 and not run.over:
+        run = await _over(request, run, wait)
+    return json(run_view(run), status=200 if run.over else 202, headers={"Location": f"{API}/goals/{run.id}"})
+
+
+async def _over(request: Req, run: GoalRun, wait: float) -> GoalRun:
+    known = call_of(request).services.platform.commander.goals
+    reached = known.reached(run.id)
+    try:
+        async with asyncio.timeout(wait):
+            return await done(request, reached)
+    except TimeoutError:
+        reached.cancel()
+        return known.get(run.id)
+
+
+@get(
+    f"{API}/twins/{{twin:str}}/goals/{{goal:str}}/runs",
+    opt=READ_ONE,
+    tags=["orders"],
+    summary="Runs towards a goal, the newest first",
+)
+async def runs(
+    request: Req, twin: FromPath[str], goal: FromPath[str], limit: Limit = 100, cursor: Cursor = ""
+) -> Page[GoalRunView]:
+    call = call_of(request)
+    commander = call.services.platform.commander
+    entry = call.view.entry(twin)
+    page = await call.services.reads.run(commander.goals.list, entry.id, name=goal, limit=limit, cursor=cursor)
+    return Page([run_view(run) for run in page.items if _sees(call, entry, run.created)], page.next)
+
+
+def twin_of_run(call: Call, run: str) -> str:
+    """Raises NotFound."""
+    return call.services.platform.commander.goals.get(run).twin
+
+
+@get(
+    f"{API}/goals/{{run:str}}",
+    opt=needs("read", "Twin", id_in="run", through=twin_of_run),
+    tags=["orders"],
+    summary="One run towards a goal",
+)
+async def run_of(request: Req, run: FromPath[str], wait: Wait = 0.0) -> GoalRunView:
+    call = call_of(request)
+    commander = call.services.platform.commander
+    found = await call.services.reads.run(commander.goals.get, run)
+    if not _sees(call, call.view.entry(found.twin), found.created):
+        raise NotFound(f"there is no run of a goal {run!r:.60}; list them with goals()")
+    if wait > 0 and not found.over:
+        found = await _over(request, found, wait)
+    return run_view(found)
+
+
+@post(
+    f"{API}/goals/{{run:str}}/cancel",
+    opt=needs("command", "Twin", id_in="run", through=twin_of_run),
+    status_code=200,
+    tags=["orders"],
+    summary="Begin no further stage of a run",
+)
+async def cancel(request: Req, run: FromPath[str]) -> GoalRunView:
+    """A stage that is under way goes on to its own end."""
+    call = call_of(request)
+    return run_view(await done(request, call.services.platform.commander.goals.cancel(run, actor=person(call.who))))
+
+
+ROUTES = [goals, aim, runs, run_of, cancel]
