@@ -17,7 +17,7 @@ from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
 from gemel.demo.processes import Lines, Processes, address_of
 from gemel.demo.trial.documents import CELL, SKID
-from gemel.twin import Computed, ConnectorSpec, Kind, LifeStage, Plant, PropertyType, Site, TwinSpec, TwinType
+from gemel.twin import Computed, ConnectorSpec, Kind, LifeStage, Plant, PropertyGroup, PropertyType, Site, TwinSpec, TwinType
 
 __all__ = ["DATA", "MACHINES", "Machine", "Shop", "model", "plant"]
 
@@ -104,6 +104,13 @@ WORKED_OUT = (
     ),
 )
 """What no machine tells, and the platform works out for each."""
+SHARED_AS = (
+    (re.compile("availability|temperature|load|load_.*|peak_load"), PropertyGroup.CONDITION),
+    (re.compile("accumulated_time.*|power_state|working"), PropertyGroup.USAGE),
+    (re.compile("emergency_stop"), PropertyGroup.SAFETY),
+    (re.compile("tool_.*|pallet_number"), PropertyGroup.CONFIGURATION),
+)
+"""As what properties are shared, by name; programs, positions, speeds and counts of parts stay process."""
 
 
 class Shop:
@@ -181,7 +188,7 @@ def plant(urls: dict[str, str] | None = None) -> Plant:
         site=Site(name="Machine shop (demo)", time_zone="America/New_York"),
         types=(
             TwinType(id="machine_shop", title="Machine shop"),
-            *(_with_computed(type_) for type_ in whole.types if type_.id in used),
+            *(_completed(type_) for type_ in whole.types if type_.id in used),
         ),
         twins=(TwinSpec(id=SHOP, types=("machine_shop",), name="Machine shop (recorded)"), *twins),
         connectors=tuple(
@@ -190,10 +197,17 @@ def plant(urls: dict[str, str] | None = None) -> Plant:
     )
 
 
-def _with_computed(type_: TwinType) -> TwinType:
-    if type_.id != "machine_tool":
-        return type_
-    return msgspec.structs.replace(type_, properties=(*type_.properties, *WORKED_OUT))
+def _completed(type_: TwinType) -> TwinType:
+    """With what is worked out, and with what each property is shared as."""
+    properties = (*type_.properties, *WORKED_OUT) if type_.id == "machine_tool" else type_.properties
+    return msgspec.structs.replace(type_, properties=tuple(_grouped(one) for one in properties))
+
+
+def _grouped(property_: PropertyType) -> PropertyType:
+    if property_.kind is Kind.CONDITION:
+        return property_
+    group = next((group for names, group in SHARED_AS if names.fullmatch(property_.name)), None)
+    return msgspec.structs.replace(property_, group=group)
 
 
 def _connector(machine: Machine, spec: ConnectorSpec, url: str) -> ConnectorSpec:
