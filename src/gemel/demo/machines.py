@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,18 @@ from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
 from gemel.demo.processes import Lines, Processes, address_of
 from gemel.demo.trial.documents import CELL, SKID
-from gemel.twin import Computed, ConnectorSpec, Kind, LifeStage, Plant, PropertyGroup, PropertyType, Site, TwinSpec, TwinType
+from gemel.twin import (
+    Computed,
+    ConnectorSpec,
+    Kind,
+    LifeStage,
+    Plant,
+    PropertyGroup,
+    PropertyType,
+    Site,
+    TwinSpec,
+    TwinType,
+)
 
 __all__ = ["DATA", "MACHINES", "Machine", "Shop", "model", "plant"]
 
