@@ -137,6 +137,7 @@ class Platform:
             )
             opened.callback(self.computation.close)
             self.commander = Commander(self.database, self.intake, self.registry, self.state, clock)
+            self.commander.effects.call = self.computation.call
             opened.callback(self.commander.close)
             self.history.on_damage(lambda change: self.tell([change]))
             devices = Devices(

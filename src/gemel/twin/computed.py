@@ -229,10 +229,6 @@ def source_problems(computed: Computed) -> Iterator[tuple[str, str]]:
     if computed.function and computed.function.count(":") != 1:
         yield "computed.function", "write package.module:name, as its distribution declares it"
     yield from _limit_problems(computed)
-    if property_.writable:
-        yield "writable", "a computed property cannot be written; leave writable out"
-    if property_.kind not in _SORTS or property_.kind is Kind.CONDITION:
-        yield "kind", f"a computed property is a number, integer, boolean, text or enumeration, not a {property_.kind}"
     for field, text in _texts(computed):
         try:
             Expression.parse(text)
