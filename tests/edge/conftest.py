@@ -80,6 +80,11 @@ def wait_for(edge: Platform, holds: Any) -> None:
         edge.journal.wait(edge.journal.head().position + 1, 0.05)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemel.edge.edge.LONGEST_PAUSE_S", 0.5)
+
+
 @pytest.fixture
 def upstream(tmp_path: Path) -> Iterator[Platform]:
     with Platform.open(tmp_path / "upstream") as platform:

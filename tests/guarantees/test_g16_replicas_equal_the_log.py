@@ -129,4 +129,4 @@ def test_the_hash_of_a_copy_is_that_of_its_cells_however_it_came_to_them() -> No
         assert copy.hash == fingerprint(cells(copy))  # type: ignore[arg-type]
         assert copy.count == len(cells(copy))
 
-    drawn(held, 300, told=steps)
+    drawn(held, 100, told=steps)

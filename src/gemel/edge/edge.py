@@ -26,13 +26,13 @@ from gemel.folder import EdgeSettings, Folder
 from gemel.history import EventQuery, History
 from gemel.journal import SqlJournal
 from gemel.registry import Registry
-from gemel.twin import FOREVER, Change, Position, parse_duration
+from gemel.twin import Change, Position, parse_duration
 
 __all__ = ["Edge"]
 
 BATCH, BATCH_BLOCKS = 5_000, 500
 """Readings, and blocks, of one round."""
-IDLE_S, LOOK_S = 1.0, 10.0
+IDLE_S, LOOK_S, AGED_S = 1.0, 10.0, 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, REFUSED_PAUSE_S = 0.25, 30.0, 30.0
 RESTORED, SKIPPED = "backup.restored", "edge.skipped"
 _log = structlog.get_logger("gemel.edge")
@@ -61,6 +61,7 @@ class Edge:
         self._progress = Progress(plant.folder.path / "edge.json")
         self._writer = Writer(plant.registry.directory, settings.select)
         self._position: Position = self._progress.reached.position
+        self._aged, self._aged_due = 0, 0.0
         self._closing = threading.Event()
         self._state, self._since = "connecting", plant.clock.now()
         self._error, self._note, self._problem = "", "", ""
@@ -83,11 +84,24 @@ class Edge:
     @property
     def floor(self) -> Position:
         """Retention leaves what comes after it: it is not upstream yet, and not older than the settings allow."""
-        reached = self._progress.reached.position
-        if self._settings.keep == FOREVER:
-            return reached
-        kept_s = parse_duration(self._settings.keep) or 0
-        return max(reached, self._journal.sealed_before(self._clock.now() - kept_s * SECOND))
+        reached = self._progress.reached
+        if (kept_s := parse_duration(self._settings.keep)) is None:
+            return reached.position
+        if (now := self._clock.monotonic()) >= self._aged_due:
+            self._aged_due = now + AGED_S
+            self._aged = self._sealed_before(self._clock.now() - kept_s * SECOND, reached.sequence)
+        return max(reached.position, self._aged)
+
+    def _sealed_before(self, moment: int, after: int) -> Position:
+        """The last position of the blocks that were sealed before a moment, by halves: they are in order of time."""
+        low, high = after, self._journal.head().sequence
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._journal.head_at(middle).recorded < moment:
+                low = middle
+            else:
+                high = middle - 1
+        return self._journal.head_at(low).position
 
     def standing(self) -> EdgeStanding:
         """How it fares now."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
+
+import structlog
 
 from gemel.client import Client, Delta, Subscription, Update
 from gemel.clock import Clock, WallClock
@@ -42,6 +43,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
 PASSED = 10_000
 REFUSED = (Denied, Unauthenticated, UnknownTwin, UnknownType)
 """What it may hold no longer when the platform says so."""
+
+
+_log = structlog.get_logger("gemel.replicas")
 
 
 class _Mend(Exception):
@@ -78,6 +82,7 @@ class Replica:
         self._changed = threading.Condition()
         self._copy = Copy()
         self._passed: deque[tuple[int, str]] = deque(maxlen=PASSED)
+        self._whole = self._closed = False
         self._subscription: Subscription | None = None
         self._cut_since: int = self._clock.now()
         self._head = 0
@@ -92,6 +97,7 @@ class Replica:
         self._kept = None if folder is None else Kept(folder, self.url, self.select)
         if self._kept is not None:
             self._copy, reason = self._kept.load()
+            self._whole = self._copy.position > 0
             if reason:
                 self._restarted = Restarted(self._clock.now(), reason)
         self._thread = threading.Thread(target=self._run, name="gemel-replica", daemon=True)
@@ -104,12 +110,15 @@ class Replica:
 
     def _begin(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._copy.position or self._error)
-            if self._error is not None and not self._copy.position:
+            self._changed.wait_for(lambda: self._whole or self._error)
+            if self._error is not None and not self._whole:
                 raise self._error
 
     def close(self) -> None:
         """Stop following, and write the copy down if it has a folder. Safe to call again."""
+        if self._closed:
+            return
+        self._closed = True
         self._closing.set()
         with self._changed:
             subscription = self._subscription
@@ -274,8 +283,11 @@ class Replica:
                 if anew:
                     self._restart(error.detail)
                 self._told(error)
-            except (GemelError, OSError, ssl.SSLError) as error:
+            except (GemelError, OSError) as error:
                 self._told(error if isinstance(error, GemelError) else NotYet(str(error)))
+            except Exception as error:  # what no version of the platform should send: said, and tried again
+                _log.exception("the stream was not understood", url=self.url)
+                self._told(GemelError(f"what came from {self.url} is not understood: {error!r:.200}"))
             if self._clock.monotonic() - begun > LONGEST_PAUSE_S:
                 pause = FIRST_PAUSE_S
             self._closing.wait(pause * (0.5 + random.random() / 2))
@@ -338,15 +350,20 @@ class Replica:
                     self._mended += differs
                     self._checked_at = copy.position
             if not differs:
-                self._subscription, self._error = subscription, None
+                self._subscription, self._error, self._whole = subscription, None, True
             self._changed.notify_all()
         if differs:
             self._restart(f"at position {copy.position} the copy was not what the platform has")
             raise _Mend
         if any(one.values or one.gone or one.snapshot for one in deltas):
-            new = [update for one in deltas for update in one.values]
-            for tell in self._listeners:
-                tell(copy.position, new)
+            self._tell(copy.position, [update for one in deltas for update in one.values])
+
+    def _tell(self, position: int, new: Sequence[Update]) -> None:
+        for tell in self._listeners:
+            try:
+                tell(position, new)
+            except Exception:  # of whoever listens; the copy goes on
+                _log.exception("whoever hears what changes has failed", position=position)
 
     def _tick(self) -> None:
         if self._subscription is None:
@@ -369,15 +386,18 @@ class Replica:
 
     def _told(self, error: GemelError) -> None:
         with self._changed:
-            if self._subscription is not None:
-                self._subscription, self._cut_since = None, self._clock.now()
+            self._cut()
             self._error = error
             self._changed.notify_all()
 
+    def _cut(self) -> None:
+        if self._subscription is not None:
+            self._subscription, self._cut_since = None, self._clock.now()
+
     def _restart(self, reason: str) -> None:
         with self._changed:
+            self._cut()
             self._restarted = Restarted(self._clock.now(), reason)
-            self._subscription = None
 
     def _forget(self, reason: str) -> None:
         """Hold nothing any more that may not be read."""
