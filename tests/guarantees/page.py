@@ -23,14 +23,6 @@ PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- {}: filled by tests/guarantees/page.py -->", "<!-- {}: until here -->"
 RUNS = ("short", "full")
 COUNTS = ("ok", "lost", "unknown")
-ELSEWHERE = {
-    "G14": "at most one command is executed per id, and its outcome is known or said to be unknown: tried in"
-    " `tests/commands`, by kill -9 at every step of an order and against a device that drops, "
-    "doubles, delays and lies",
-    "G15": "a lost update is impossible: a change says the revision it was made for (`If-Match`), and is "
-    "refused with 412 when that is not the last one; tried by the tests of registry and server, and "
-    "in `tests/commands` by many writers of one desired value at once",
-}
 Told = dict[str, dict[str, dict[str, dict[str, Any]]]]
 """Guarantee → what was tried → run → figures."""
 
@@ -45,7 +37,7 @@ def promise(number: int, told: Told) -> str:
     guarantee = f"G{number}"
     found = sorted(HERE.glob(f"test_g{number:02d}_*.py"))
     if not found:
-        return f"| {guarantee} | {ELSEWHERE.get(guarantee, 'no test of this name yet')} | | | |"
+        return f"| {guarantee} | no test of this name yet | | | |"
     text = ast.get_docstring(ast.parse(found[0].read_text())) or ""
     said = re.split(r"\.(?:\s|$)", " ".join(text.split()).removeprefix(f"{guarantee}: "), maxsplit=1)[0]
     tests = ", ".join(f"`{path.relative_to(ROOT).as_posix()}`" for path in found)
