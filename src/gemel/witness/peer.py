@@ -15,7 +15,7 @@ from gemel.errors import Unreachable
 __all__ = ["Consistency", "Countersigned", "Heads", "Peer"]
 
 API = "/api/v1/witness"
-TIMEOUT_S = 30.0
+TIMEOUT_S = 15.0
 LARGEST = 4_000_000
 T = TypeVar("T")
 

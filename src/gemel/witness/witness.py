@@ -159,9 +159,12 @@ class Witness:
             try:
                 self._exchange(pair)
                 pair.error, pair.checked = "", self._clock.now()
-            except (GemelError, OSError) as error:
-                pair.error = error.detail if isinstance(error, GemelError) else str(error)
-                _log.warning("a peer could not be witnessed", peer=pair.key.name, error=pair.error)
+            except GemelError as error:
+                pair.error = error.detail
+                _log.warning("a peer could not be witnessed", peer=pair.key.name, error=error.detail)
+            except Exception as error:  # whatever it answers, the next look comes
+                pair.error = f"{type(error).__name__}: {error!s:.300}"
+                _log.exception("a peer could not be witnessed", peer=pair.key.name)
 
     def _exchange(self, pair: _Pair) -> None:
         reach, settings = self._rooms.reach, pair.settings
