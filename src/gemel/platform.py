@@ -139,7 +139,6 @@ class Platform:
             self.commander = Commander(self.database, self.intake, self.registry, self.state, clock)
             self.commander.effects.call = self.computation.call
             opened.callback(self.commander.close)
-            self.history.on_damage(lambda change: self.tell([change]))
             devices = Devices(
                 self.database, self.intake, clock, registry=self.registry, secrets=folder.path / "secrets"
             )
@@ -202,6 +201,7 @@ class Platform:
             self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
             opened.callback(self.backups.close)
             threading.Thread(target=warm_up, name="gemel-units", daemon=True).start()
+            self.history.on_damage(lambda change: self.tell([change]))
             self.health = Health(self)
             self._rewire()
             if run_connectors:  # a copy that is only looked at keeps still

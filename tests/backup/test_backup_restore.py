@@ -26,6 +26,19 @@ def test_taking_in_goes_on_while_a_backup_is_made(plant, writing, tmp_path):
     assert writing.slowest_s < 1.0
 
 
+def test_a_restored_past_is_held_against_the_hashes_of_when_it_was_written(plant, tmp_path):
+    plant.history.flush()
+    made = plant.backup(tmp_path / "vault")
+    restore(Vault(tmp_path / "vault"), tmp_path / "again")
+    assert made.shared
+    harmed = tmp_path / "again" / made.shared[0].path
+    harmed.write_bytes(harmed.read_bytes()[:-20] + b"x" * 20)
+    with gemel.open(tmp_path / "again") as again:
+        found = again.history.verify()
+    assert found.unhashed == 0
+    assert list(found.damaged) == [made.shared[0].path.removeprefix("history/")]
+
+
 def test_files_of_the_past_are_copied_once(plant, tmp_path):
     plant.history.flush()
     first = plant.backup(tmp_path / "vault")

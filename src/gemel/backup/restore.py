@@ -24,6 +24,7 @@ from gemel.disk import sync
 from gemel.erasure import LEDGER
 from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from gemel.folder import DATABASE, SETTINGS
+from gemel.history import write_sums
 from gemel.journal.tables import block_table
 from gemel.twin import Change
 
@@ -129,6 +130,9 @@ def _copy_in(vault: Vault, manifest: Manifest, draft: Path, told: Progress, *, s
                 _copy_checked(root, file, target)
             done += file.size
             told(done / max(1, manifest.size))
+    past = {file.path.removeprefix("history/"): file.sha256 for file in manifest.shared}
+    if past:
+        write_sums(draft / "history", past)
 
 
 def _linked(root: Path, file: Stored, target: Path) -> bool:

@@ -13,6 +13,7 @@ from gemel.history.rebuild import rebuild, tables_of
 from gemel.history.rows import Rows
 from gemel.history.series import Method, Series
 from gemel.history.status import Pace, Settings, Stage, Status
+from gemel.history.sums import write_sums
 from gemel.history.tail import Fact
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "read_index",
     "rebuild",
     "tables_of",
+    "write_sums",
 ]

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
 from gemel.disk import refusals, sync, write_whole
 from gemel.errors import Corrupt
 
-__all__ = ["NAME", "Sums", "record", "tidy"]
+__all__ = ["NAME", "Sums", "record", "tidy", "write_sums"]
 
 NAME = "SHA256SUMS"
 _PART = 1 << 20
@@ -47,7 +47,12 @@ def tidy(folder: Path) -> None:
     there = {path: told for path, told in listed.items() if (folder / path).exists()}
     if len(listed) > 2 * len(there) + 1000:
         with _writing:
-            write_whole(folder / NAME, "".join(f"\n{told}  {path}" for path, told in there.items()).encode())
+            write_sums(folder, there)
+
+
+def write_sums(folder: Path, told: Mapping[str, str]) -> None:
+    """Say what every file of the history is: path in its folder → hash in hexadecimal digits."""
+    write_whole(folder / NAME, "".join(f"\n{hashed}  {path}" for path, hashed in told.items()).encode())
 
 
 def digest(path: Path, pause: Callable[[int], bool] | None = None) -> str:
