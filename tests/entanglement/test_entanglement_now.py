@@ -105,7 +105,7 @@ def test_a_twin_is_the_sum_of_its_properties(shop: Shop):
     shop.tell("OPEN", "door")
     shop.pass_s(12)
     found = shop.platform.entanglement.twin(shop.platform.registry.directory.twin("press-7"))
-    assert (found.level, found.levels) == ("shadow", {"model": 3, "shadow": 1, "twin": 0})
+    assert (found.level, found.levels) == ("shadow", {"model": 2, "shadow": 1, "twin": 0})
     assert (found.stale, found.stale_since) == (1, shop.clock.now() - 2 * SECOND)
 
 

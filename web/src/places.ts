@@ -7,6 +7,7 @@ import Access from "./access/Access.svelte";
 import Account from "./access/Account.svelte";
 import Backups from "./backups/Backups.svelte";
 import Connect from "./connect/Connect.svelte";
+import Entanglement from "./entanglement/Entanglement.svelte";
 import Overview from "./fleet/Overview.svelte";
 import type { Key } from "./i18n/texts";
 import Connectors from "./pages/Connectors.svelte";
@@ -39,6 +40,7 @@ export const PLACES: readonly Place[] = [
   { path: "/twins", title: "nav.twins", page: Twins, one: TwinPage, menu: "daily", key: "t" },
   { path: "/trends", title: "trends.title", page: Trends, menu: "daily", key: "r" },
   { path: "/events", title: "nav.events", page: Events, menu: "daily", key: "e" },
+  { path: "/entanglement", title: "tie.title", page: Entanglement, menu: "sources", key: "l" },
   { path: "/connect", title: "nav.connect", page: Connect, menu: "sources", role: "engineer" },
   { path: "/connectors", title: "nav.connectors", page: Connectors, menu: "sources" },
   { path: "/devices", title: "nav.devices", page: Devices, one: Device, menu: "sources" },

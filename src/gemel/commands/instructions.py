@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -39,6 +39,18 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
     order: Order
     where: str
     """The address of its binding: words."""
+
+
+class _Answer(NamedTuple):
+    """What a person said of an instruction."""
+
+    what: str
+    """confirmed or declined."""
+    actor: str
+    said: str
+    found: Any = None
+    entered: tuple[Reported, ...] = ()
+    """To be told as a value."""
 
 
 class Instructions:
@@ -76,28 +88,26 @@ class Instructions:
         if order.kind is OrderKind.COMMAND:
             if value is not None:
                 raise InvalidInput(f"{id} is a command; tell what came of it as output, by name")
-            return self._answered(order, "confirmed", actor, said, Outcome(result=Result.DONE, output=output))
+            return self._answered(order, _Answer("confirmed", actor, said), Outcome(result=Result.DONE, output=output))
         if output is not None:
             raise InvalidInput(f"{id} desires a value; tell the one that was found as value")
         property_ = property_of(self._commander.entry(order.twin), order.name)
         if property_ is None:
             raise Conflict(f"{order.twin} has no property {order.name} any more")
         found = order.input if value is None else fitted(order.twin, property_, value, "")
-        if value is not None or not way.told:
-            told = Reported(twin=order.twin, property=order.name, value=found)
-            message = Message(readings=[told], id=f"{order.id}:{actor}:{found!r:.60}")
-            self._intake.submit(MANUAL, [message], strict=True, actor=actor).result()
         outcome = Outcome(result=Result.DONE, detail="confirmed by a person")
         if not agrees(found, order.input, property_):
             detail = f"a person found {found!r:.80}, not {order.input!r:.80}"
             outcome = Outcome(result=Result.REFUSED, detail=detail)
-        return self._answered(order, "confirmed", actor, said, outcome, found=found)
+        told = Reported(twin=order.twin, property=order.name, value=found)
+        entered = (told,) if value is not None or not way.told else ()
+        return self._answered(order, _Answer("confirmed", actor, said, found, entered), outcome)
 
     def decline(self, id: str, *, actor: str, said: str = "") -> Future[Order]:
         """It was not carried out, and will not be. Raises as `confirm`."""
         order, _ = self._shown(id, said)
         outcome = Outcome(result=Result.REFUSED, detail="declined by a person")
-        return self._answered(order, "declined", actor, said, outcome)
+        return self._answered(order, _Answer("declined", actor, said), outcome)
 
     def _shown(self, id: str, said: str) -> tuple[Order, Way]:
         if len(said) > LONGEST_NOTE:
@@ -115,21 +125,23 @@ class Instructions:
         way = self._ways().of(order.twin, order.name)
         return way if way is not None and way.by_hand and way.connector == order.connector else None
 
-    def _answered(
-        self, order: Order, what: str, actor: str, said: str, outcome: Outcome, **found: Any
-    ) -> Future[Order]:
-        """Journal who answered, and let the dispatcher move the order; it alone does."""
+    def _answered(self, order: Order, answer: _Answer, outcome: Outcome) -> Future[Order]:
+        """Journal who answered and what was found, and let the dispatcher move the order; it alone does."""
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
             now = find(tx, order.id)
             if now.state not in UNDER_WAY:
                 raise Conflict(f"{order.id} is {now.state} meanwhile", state=str(now.state))
-            if said.strip():
-                note(tx, now, seal(tx, actor, said.strip()))
-            told = change_of(now, self._clock.now(), actor=actor, kind=f"command.{what}")
-            return None, [msgspec.structs.replace(told, body=told.body | found)]
+            if answer.said.strip():
+                note(tx, now, seal(tx, answer.actor, answer.said.strip()))
+            told = change_of(now, self._clock.now(), actor=answer.actor, kind=f"command.{answer.what}")
+            body = told.body if answer.found is None else told.body | {"found": answer.found}
+            return None, [msgspec.structs.replace(told, body=body)]
 
-        self._intake.transact(work, actor=actor).result()
+        self._intake.transact(work, actor=answer.actor).result()
+        if answer.entered:
+            message = Message(readings=list(answer.entered))
+            self._intake.submit(MANUAL, [message], strict=True, actor=answer.actor).result()
         reached = self._commander.reached(order.id, {OrderState.ACKNOWLEDGED})
         self._commander.dispatcher.tell(order.id, outcome)
         return reached

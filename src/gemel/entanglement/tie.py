@@ -55,8 +55,9 @@ class TwinTie(msgspec.Struct, frozen=True, kw_only=True):
     level: Level
     """The highest of its properties: with how many of each, in `levels`."""
     levels: dict[str, int]
-    """model, shadow, twin → how many properties; computed ones are left out."""
+    """model, shadow, twin → how many properties that are bound, or were ever reported; computed ones are left out."""
     properties: int
+    """All of them, but for computed ones."""
     stale: int
     """Properties whose bound is broken now."""
     stale_since: int | None
@@ -85,7 +86,8 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
 def summed(twin: str, ties: list[Tie]) -> TwinTie:
     """A twin of these properties."""
     counted = [tie for tie in ties if tie.inward is not Flow.COMPUTED]
-    levels = {str(level): sum(tie.level is level for tie in counted) for level in Level}
+    tied = [tie for tie in counted if tie.fresh is not None or tie.declared.direction]
+    levels = {str(level): sum(tie.level is level for tie in tied) for level in Level}
     broken = [tie.stale_since for tie in ties if tie.broken and tie.stale_since is not None]
     shares = [tie.share for tie in ties if tie.share is not None]
     late = [tie.latency.p95_s for tie in ties if tie.latency is not None]

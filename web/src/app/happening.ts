@@ -46,6 +46,7 @@ type Line = Pick<Happening, "level" | "text"> & { source?: string };
 function lineOf(kind: string, body: Record<string, unknown>): Line {
   if (kind === "condition.changed") return ofCondition(body);
   if (kind in CONNECTION) return ofConnection(kind, body);
+  if (kind === "value.entered") return { level: null, text: t("events.entered", { value: `${String(body.value)} ${String(body.unit)}`.trim() }) };
   if (kind.startsWith("command.")) return ofOrder(kind.slice("command.".length), body);
   if (kind.startsWith("control.")) return ofControl(kind, body);
   return ofEvent(kind, body);

@@ -8,6 +8,7 @@ import chart from "./texts/chart";
 import connect from "./texts/connect";
 import connectors from "./texts/connectors";
 import devices from "./texts/devices";
+import entanglement from "./texts/entanglement";
 import events from "./texts/events";
 import fleet from "./texts/fleet";
 import health from "./texts/health";
@@ -33,6 +34,7 @@ export const TEXTS = {
   ...connect,
   ...connectors,
   ...devices,
+  ...entanglement,
   ...events,
   ...fleet,
   ...health,

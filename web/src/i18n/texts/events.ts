@@ -6,6 +6,7 @@ export default {
   "events.title": { en: "Events", de: "Ereignisse" },
   "events.none": { en: "Nothing happened in this range.", de: "In diesem Zeitraum ist nichts geschehen." },
   "events.time": { en: "Time", de: "Zeit" },
+  "events.entered": { en: "{value}, entered by hand", de: "{value}, von Hand eingetragen" },
   "events.what": { en: "What", de: "Was" },
   "events.where": { en: "Twin", de: "Zwilling" },
   "events.details": { en: "Details", de: "Einzelheiten" },
