@@ -62,6 +62,7 @@ def test_the_skid_starts_only_with_its_suction_valve_open(world):
     assert desire(platform, "skid", "suction_valve", 100).state is S.APPLIED
     started = do(platform, "skid", "start")
     assert (started.state, started.output) == (S.APPLIED, {"starts": 1})
+    until(platform, "skid", "state", lambda state: state in ("starting", "running"))
     assert desire(platform, "skid", "speed", 1500).state is S.APPLIED
     assert platform.now("skid")["speed"].value == pytest.approx(1500, abs=25)
     assert do(platform, "skid", "select_duty", {"pump": "B"}).reason == "interlock:at_rest"
