@@ -67,7 +67,7 @@ def followed(folder: Path, number: int, rounds: int) -> int:
             line.heal()
             name = chance.choice(sorted(rates))
             if chance.random() < 0.3:
-                passed |= set(replicas[name]._passed)
+                passed |= set(replicas[name]._held.passed)
                 replicas[name].close()
                 last = work(platform, chance, 3)
                 replicas[name] = begin(name)
@@ -77,7 +77,7 @@ def followed(folder: Path, number: int, rounds: int) -> int:
             assert replica.wait(last, PATIENCE_S) == last, where
             replica.check(PATIENCE_S)
             assert replica.standing().mended == 0, (where, replica.standing())
-            passed |= set(replica._passed)
+            passed |= set(replica._held.passed)
         assert len({replica.hash() for replica in replicas.values()}) == 1, where
         log = replayed(platform, {position for position, _ in passed})
     for position, hash_ in passed:

@@ -35,10 +35,10 @@ def held(platform: Platform, selection: Selection | None = None) -> str:
 def until(holds: Callable[[], bool], replica: Replica) -> None:
     """Look again whenever the replica has moved, or a tick later."""
     end = WallClock().monotonic() + PATIENCE_S
-    with replica._changed:
+    with replica._held.changed:
         while not holds():
             assert WallClock().monotonic() < end, replica.standing()
-            replica._changed.wait(0.2)
+            replica._held.changed.wait(0.2)
 
 
 @pytest.mark.parametrize("rate", [None, 20.0])
@@ -182,9 +182,9 @@ def test_what_is_changed_in_the_copy_is_found_and_mended(platform: Platform, ser
     last = work(platform, random.Random(10), 20)
     with gemel.replica(server.url, token=token) as replica:
         replica.wait(last, PATIENCE_S)
-        with replica._changed:
-            replica._copy._drop("press-1")
-        replica._ask(hashed=True)
+        with replica._held.changed:
+            replica._held.copy._drop("press-1")
+        replica._held.ask(hashed=True)
         until(lambda: replica.standing().mended == 1 and replica.connected, replica)
         replica.check(PATIENCE_S)
         assert replica.hash() == held(platform)
@@ -203,6 +203,19 @@ def test_a_twin_or_property_that_goes_goes_from_the_copy(platform: Platform, ser
         replica.wait(platform.write("press-2", "count", 2), PATIENCE_S)
         replica.check(PATIENCE_S)
         assert replica.standing().mended == 0
+
+
+def test_a_property_that_goes_goes_from_the_copy(platform: Platform, server: Server, token: str) -> None:
+    pump = {"id": "pump", "properties": [{"name": "flow"}, {"name": "noise"}]}
+    platform.apply({"gemel": 1, "types": [pump], "twins": [{"id": "pump-1", "types": ["pump"]}]})
+    platform.write("pump-1", "flow", 1.0)
+    platform.write("pump-1", "noise", 1.0)
+    with gemel.replica(server.url, token=token, select="pump-1") as replica:
+        assert set(replica.now("pump-1")) == {"flow", "noise"}
+        platform.apply({"gemel": 1, "types": [{"id": "pump", "properties": [{"name": "flow"}]}]})
+        until(lambda: set(replica.now("pump-1")) == {"flow"}, replica)
+        until(lambda: replica.connected, replica)
+        replica.check(PATIENCE_S)
 
 
 def party_token(platform: Platform, party: str) -> str:
@@ -271,9 +284,9 @@ def test_a_replica_of_another_plant_begins_anew(platform: Platform, server: Serv
     work(platform, random.Random(13), 10)
     with gemel.replica(server.url, token=token) as replica:
         ahead = 1_000_000
-        with replica._changed:
-            replica._copy.position = ahead
-            subscription = replica._subscription
+        with replica._held.changed:
+            replica._held.copy.position = ahead
+            subscription = replica._held.subscription
         assert subscription is not None
         subscription.close()
         until(lambda: 0 < replica.position < ahead and replica.connected, replica)

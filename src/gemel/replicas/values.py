@@ -29,10 +29,9 @@ class Select(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Only properties that overviews show."""
 
     def wanted(self) -> dict[str, Any]:
-        """As the live socket takes it."""
-        twins: Any = list(self.twins) if self.twins else {"type": self.type, "roots": self.roots}
-        rest = {"depth": self.depth, "properties": self.properties, "headline": self.headline}
-        return {"twins": twins, **rest}
+        """As `Client.subscribe` takes it."""
+        chosen = {"twins": self.twins} if self.twins else {"type": self.type, "roots": self.roots}
+        return {**chosen, "depth": self.depth, "properties": self.properties, "headline": self.headline}
 
 
 def select_of(given: Select | Mapping[str, Any] | Sequence[str] | str | None) -> Select:
