@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import gemel
 from gemel.clock import SteppedClock
-from gemel.errors import InvalidDocument, InvalidValue
+from gemel.errors import Conflict, InvalidDocument, InvalidValue
 from gemel.intake import Message, Reported
 from gemel.twin import Quality
 from tests.computation.plants import PLANT, SECOND, START, cell, now, settled
@@ -157,6 +157,31 @@ types:
 """
     with pytest.raises(InvalidDocument, match=r"a → inner\.b → a"):
         plant.plan(document)
+
+
+NESTED = """
+gemel: 1
+types:
+  - id: box
+    properties:
+      - {name: own, unit: kg}
+      - {name: weight, unit: kg, computed: {expression: "own + coalesce(sum(parts.weight), 0)"}}
+twins:
+  - {id: box-1, types: [box]}
+  - {id: box-2, types: [box], part_of: box-1}
+  - {id: box-3, types: [box], part_of: box-2}
+"""
+
+
+def test_what_is_made_of_its_own_kind_is_computed_at_any_depth_and_cannot_contain_itself(tmp_path):
+    with gemel.open(tmp_path) as plant:
+        plant.apply(NESTED)
+        for number in (1, 2, 3):
+            plant.write(f"box-{number}", "own", 10.0**number)
+        settled(plant)
+        assert [now(plant, f"box-{number}")["weight"] for number in (1, 2, 3)] == [1110.0, 1100.0, 1000.0]
+        with pytest.raises(Conflict, match="box-1 → box-3 → box-2 → box-1"):
+            plant.change(lambda tx: plant.registry.put_link(tx, "part_of", "box-1", "box-3"))
 
 
 def test_a_plant_that_comes_back_makes_up_for_what_it_missed_and_repeats_nothing(tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from gemel.access import Role
 from gemel.platform import Platform
 from gemel.server import Server
+from tests.server.test_server_guard import FRAMEWORK, declared
 from tests.server.test_server_parties import OF_A, OF_B, TYPES
 
 STAYS_OPEN = "/api/v1/stream"
@@ -43,6 +46,19 @@ def tried(server: Server, times: int) -> int:
         given(case=operation.as_strategy())(once)()
         count += 1
     return count
+
+
+def test_every_route_is_in_the_document_that_is_tried(server: Server) -> None:
+    """A new route is tried without anybody having to think of it."""
+    document = httpx.get(f"{server.url}/api/v1/openapi.json", timeout=60).json()
+    listed = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    routes = {
+        (method, re.sub(r":\w+}", "}", path))
+        for method, path, _ in declared(server)
+        if method not in {"WEBSOCKET", "HEAD", "OPTIONS"} and path.startswith("/api/v1/")
+    }
+    assert {one for one in routes - listed if not (one[1] + "/").startswith(FRAMEWORK + "/")} == set()
+    assert len(routes) > 100
 
 
 def test_no_request_that_the_document_allows_makes_the_server_fail(server: Server) -> None:
