@@ -56,9 +56,13 @@ class Declarations:
 
     def __init__(self, specs: Iterable[ConnectorSpec], directory: Directory) -> None:
         self._directory = directory
+        self.connectors: list[str] = []
+        """Ids of those."""
         self._plain: dict[tuple[str, str], list[tuple[ConnectorSpec, Binding]]] = {}
         self._patterns: list[tuple[ConnectorSpec, Binding]] = []
         for spec in specs:
+            if spec.enabled:
+                self.connectors.append(spec.id)
             for binding in spec.bindings if spec.enabled else ():
                 if binding.is_template:
                     self._patterns.append((spec, binding))

@@ -54,8 +54,12 @@ class Entanglement:
         self._directory = registry.directory
         self._flows = Flows()
         self._meter = Meter(state)
+        self._known = 0
+        """Rises with everything that declarations may depend on."""
         self._declared: Declarations | None = None
         self._watched: Declarations | None = None
+        self._serving: dict[str, bool] = {}
+        """Whether a twin is in service, by id; as far as that was asked since twins changed."""
         self._recalled = False
         self._lock = threading.Lock()
 
@@ -67,7 +71,9 @@ class Entanglement:
         for change in block.changes:
             self._flows.take(change, block.first + change.ordinal)
             if change.kind.startswith(_ABOUT_BINDINGS):
+                self._known += 1
                 self._declared = None
+                self._serving = {}
 
     def look(self, now: int) -> None:
         """Measure what came since the last look, and who is fresh."""
@@ -90,9 +96,11 @@ class Entanglement:
 
     def declarations(self) -> Declarations:
         """What is declared now."""
-        found = self._declared
+        found, known = self._declared, self._known
         if found is None:
-            found = self._declared = Declarations(self._registry.connectors(), self._directory)
+            found = Declarations(self._registry.connectors(), self._directory)
+            if known == self._known:  # else something changed while it was read
+                self._declared = found
         return found
 
     def _bound(self, declared: Declarations) -> _Ints:
@@ -277,12 +285,18 @@ class Entanglement:
         found = []
         for number, listed in held.items():
             entry = self._directory.entry(number)
-            if entry is None or self._registry.twin(entry.id).stage in _ENDED:
+            if entry is None or not self._in_service(entry.id):
                 continue
             named = {ref.number: ref.property.name for ref in entry.properties.values()}
             names = tuple(sorted(named[number] for number, _ in listed if number in named))
             found.append(Broken(entry.id, min(moment for _, moment in listed), names))
         return found
+
+    def _in_service(self, twin: str) -> bool:
+        known = self._serving
+        if twin not in known:
+            known[twin] = self._registry.twin(twin).stage not in _ENDED
+        return known[twin]
 
     def alarms(self, now: int) -> list[dict[str, Any]]:
         """What there is to tell of the condition `broken` of the platform's twin: what it does not say yet."""
@@ -290,8 +304,7 @@ class Entanglement:
         told = None if entry is None else self._state.property(entry, "broken")
         active = [one["code"] for one in (told.value or ())] if told is not None else []
         lost: dict[str, int] = defaultdict(int)
-        sources = [spec.id for spec in self._registry.connectors()]
-        for loss in self._flows.lost(sources, now - round(LOST_FOR_S * SECOND)):
+        for loss in self._flows.lost(self.declarations().connectors, now - round(LOST_FOR_S * SECOND)):
             lost[loss.source] += loss.count
         return updates(self.broken(), lost, active, now)
 
