@@ -14,8 +14,9 @@ from gemel.server.call import Call, call_of
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Limit, Req, decoded, done, json
 from gemel.server.options import API
-from gemel.server.order_views import OrderView, order_view
-from gemel.server.routes.orders import COMMAND_ORDER, person, readable
+from gemel.server.order_views import OrderView
+from gemel.server.orders_seen import readable, shown_order
+from gemel.server.routes.orders import COMMAND_ORDER, person
 
 __all__ = ["ROUTES"]
 
@@ -60,7 +61,7 @@ def _open(call: Call, twin: str, limit: int) -> list[InstructionView]:
     if twin:
         call.view.entry(twin)
     found: list[Instruction] = call.services.platform.commander.instructions.open(twin, limit=limit)
-    return [InstructionView(order_view(one.order), one.where) for one in found if readable(call, one.order)]
+    return [InstructionView(shown_order(call, one.order), one.where) for one in found if readable(call, one.order)]
 
 
 @post(
@@ -76,7 +77,7 @@ async def confirm(request: Req, order: FromPath[str]) -> Response[bytes]:
     told: dict[str, Any] = {"value": given.value, "output": given.output, "said": given.note}
     found = call.services.platform.commander.instructions
     future = await call.services.waiting.run(lambda: found.confirm(order, actor=person(call.who), **told))
-    return json(order_view(await done(request, future)))
+    return json(shown_order(call, await done(request, future)))
 
 
 @post(
@@ -90,7 +91,7 @@ async def decline(request: Req, order: FromPath[str]) -> Response[bytes]:
     call, given = call_of(request), await decoded(request, Declined, optional=True)
     found = call.services.platform.commander.instructions
     future = await call.services.waiting.run(lambda: found.decline(order, actor=person(call.who), said=given.note))
-    return json(order_view(await done(request, future)))
+    return json(shown_order(call, await done(request, future)))
 
 
 ROUTES = [instructions, confirm, decline]
