@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ import pyarrow as pa
 
 import gemel
 from benchmarks.record import Record
-from benchmarks.served import TWINS, Served, served
+from benchmarks.served import PLANT, TWINS, Served, served
 from gemel.client import Update
+from gemel.platform import Platform
 
 NAMES = ("pressure", "temperature", "speed")
 PATIENCE_S = 120.0
@@ -24,33 +26,52 @@ PATIENCE_S = 120.0
 def run(record: Record) -> None:
     seconds, rate = (2.0, 1_000) if record.small else (15.0, 5_000)
     with served() as s, tempfile.TemporaryDirectory() as folder:
-        _write(s, 0)
+        _write(s.platform, 0)
         values = TWINS * len(NAMES)
         began = time.monotonic()
         with gemel.replica(s.url, token=s.token, folder=folder) as replica:
             record("replica, keyframe", values / (time.monotonic() - began), "values/s")
             replica.wait(s.platform.position, PATIENCE_S)
-        missed = [_write(s, turn) for turn in range(1, 3 if record.small else 30)]
+        missed = [_write(s.platform, turn) for turn in range(1, 3 if record.small else 30)]
         began = time.monotonic()
         with gemel.replica(s.url, token=s.token, folder=folder) as replica:
             replica.wait(missed[-1], PATIENCE_S)
             took = time.monotonic() - began
             record("replica, catching up by position, of the journal's positions", missed[-1] / took, "positions/s")
-            replica.check(PATIENCE_S)
             began = time.monotonic()
             replica.check(PATIENCE_S)
             record(f"replica, comparing {values:,} values by hash", 1000 * (time.monotonic() - began), "ms")
         _lag(record, s, seconds, rate)
+    _edge(record, 5 if record.small else 60)
 
 
-def _write(s: Served, turn: int) -> int:
+def _write(platform: Platform, turn: int) -> int:
     """Every value once; returns the last position."""
     twins = pa.array(np.repeat([f"press-{n}" for n in range(TWINS)], len(NAMES))).dictionary_encode()
     names = pa.array(list(NAMES) * TWINS).dictionary_encode()
     values = pa.array(np.arange(TWINS * len(NAMES)) / 7.0 + turn)
-    now = pa.array(np.full(TWINS * len(NAMES), s.platform.clock.now()), pa.int64())
+    now = pa.array(np.full(TWINS * len(NAMES), platform.clock.now()), pa.int64())
     batch = pa.record_batch({"twin": twins, "property": names, "time": now, "value": values})
-    return s.platform.intake.submit_frame("bench", batch).result().last
+    return platform.intake.submit_frame("bench", batch).result().last
+
+
+def _edge(record: Record, turns: int) -> None:
+    """From an edge node's journal to stable storage upstream, both on this machine: what waited for the line."""
+    with served() as upstream, tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as name:
+        folder = Path(name)
+        with gemel.open(folder) as edge:
+            edge.apply(PLANT)
+            for turn in range(turns):
+                last = _write(edge, turn)
+        (folder / "secrets").mkdir(exist_ok=True)
+        (folder / "secrets" / "upstream.token").write_text(upstream.token)
+        (folder / "gemel.yaml").write_text(f"edge: {{url: {upstream.url}, token: {{file: upstream.token}}}}\n")
+        with gemel.open(folder) as edge:
+            began = time.monotonic()
+            assert edge.edge is not None
+            while (reached := edge.edge.standing().acknowledged) < last and time.monotonic() - began < PATIENCE_S:
+                threading.Event().wait(0.05)
+            record("edge node, handing on what waited", reached / (time.monotonic() - began), "values/s")
 
 
 def _lag(record: Record, s: Served, seconds: float, rate: int) -> None:

@@ -293,7 +293,7 @@ def test_a_token_that_was_withdrawn_is_told_and_all_is_kept(tmp_path: Path, upst
     folder = edge_folder(tmp_path / "edge", line.url, str(secret))
     with opened(folder) as edge:
         level(edge, count(edge, 0, 10))
-        upstream.gate.tokens.remove(made.id)
+        upstream.gate.tokens.withdraw(made.id)
         count(edge, 10, 30)
         wait_for(edge, lambda: edge.edge is not None and edge.edge.standing().state == "refused")
         assert check(edge).way_out == "mend the token or the address in gemel.yaml; all is kept here meanwhile"

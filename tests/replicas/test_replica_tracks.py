@@ -205,16 +205,16 @@ def test_a_twin_or_property_that_goes_goes_from_the_copy(platform: Platform, ser
         assert replica.standing().mended == 0
 
 
-def test_a_property_that_goes_goes_from_the_copy(platform: Platform, server: Server, token: str) -> None:
+def test_a_property_that_is_renamed_is_renamed_in_the_copy(platform: Platform, server: Server, token: str) -> None:
     pump = {"id": "pump", "properties": [{"name": "flow"}, {"name": "noise"}]}
     platform.apply({"gemel": 1, "types": [pump], "twins": [{"id": "pump-1", "types": ["pump"]}]})
     platform.write("pump-1", "flow", 1.0)
     platform.write("pump-1", "noise", 1.0)
     with gemel.replica(server.url, token=token, select="pump-1") as replica:
         assert set(replica.now("pump-1")) == {"flow", "noise"}
-        platform.apply({"gemel": 1, "types": [{"id": "pump", "properties": [{"name": "flow"}]}]})
-        until(lambda: set(replica.now("pump-1")) == {"flow"}, replica)
-        until(lambda: replica.connected, replica)
+        renamed = {"id": "pump", "properties": [{"name": "flow"}, {"name": "sound", "aliases": ["noise"]}]}
+        platform.apply({"gemel": 1, "types": [renamed]})
+        until(lambda: replica.connected and set(replica.now("pump-1")) == {"flow", "sound"}, replica)
         replica.check(PATIENCE_S)
 
 
