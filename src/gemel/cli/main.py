@@ -22,6 +22,7 @@ from gemel.cli import (
     registry,
     replicas,
     storage,
+    together,
     values,
     witness,
 )
@@ -81,6 +82,7 @@ for group in (
     entanglement,
     computing,
     orders,
+    together,
     devices,
     people,
     doctor,

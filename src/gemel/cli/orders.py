@@ -12,7 +12,7 @@ from gemel.cli.target import target
 from gemel.clock import parse_time
 from gemel.errors import InvalidInput
 
-__all__ = ["add_to"]
+__all__ = ["Deadline", "Key", "Wait", "add_to", "inputs", "parsed_value"]
 
 orders = typer.Typer(invoke_without_command=True, help="What was asked of machines, and what became of it.")
 control = typer.Typer(no_args_is_help=True, help="Who has control of a machine.")
@@ -42,7 +42,7 @@ def command(
     Example: gemel command pump-1 start ramp=5
     """
     with target.open() as plant:
-        told(plant.command(twin, name, _inputs(given or []), deadline_s=deadline, key=key, wait_s=wait))
+        told(plant.command(twin, name, inputs(given or []), deadline_s=deadline, key=key, wait_s=wait))
 
 
 def set_(
@@ -60,8 +60,9 @@ def set_(
     Example: gemel set pump-1 speed 1500
     """
     how: dict[str, Any] = {"unit": unit, "deadline_s": deadline, "key": key}
+    parsed = parsed_value(value)
     with target.open() as plant:
-        told(plant.set(twin, property, _value(value), if_revision=if_revision, wait_s=wait, **how))
+        told(plant.set(twin, property, parsed, if_revision=if_revision, wait_s=wait, **how))
 
 
 def told(order: dict[str, Any]) -> None:
@@ -187,18 +188,20 @@ def release(twin: str) -> None:
     output.done(f"nobody has control of {twin} now", twin=twin)
 
 
-def _inputs(given: list[str]) -> dict[str, Any]:
+def inputs(given: list[str]) -> dict[str, Any]:
+    """ramp=5@s as {"ramp": {"value": 5, "unit": "s"}}. Raises InvalidInput."""
     found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise InvalidInput(f"{text!r:.80} is not INPUT=VALUE, like ramp=5 or ramp=5@s")
         number, at, unit = value.rpartition("@")
-        found[name] = {"value": _value(number), "unit": unit} if at and number else _value(value)
+        found[name] = {"value": parsed_value(number), "unit": unit} if at and number else parsed_value(value)
     return found
 
 
-def _value(text: str) -> Any:
+def parsed_value(text: str) -> Any:
+    """A number, true, false, or other JSON; else the text itself."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:

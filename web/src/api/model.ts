@@ -76,8 +76,16 @@ export interface TwinType {
   commands: CommandType[];
   events: { name: string; title: string; description: string; fields: PropertyType[]; severity: string }[];
   slots: { name: string; type: string; title: string; minimum: number; maximum: number | null }[];
+  goals?: GoalType[];
   /** An SVG with places for live values. */
   picture?: string;
+}
+
+export interface GoalType {
+  name: string;
+  title?: string;
+  description?: string;
+  unit?: string;
 }
 
 export interface Link {

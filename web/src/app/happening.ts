@@ -49,6 +49,8 @@ function lineOf(kind: string, body: Record<string, unknown>): Line {
   if (kind === "value.entered") return { level: null, text: t("events.entered", { value: `${String(body.value)} ${String(body.unit)}`.trim() }) };
   if (kind.startsWith("command.")) return ofOrder(kind.slice("command.".length), body);
   if (kind.startsWith("control.")) return ofControl(kind, body);
+  if (kind.startsWith("transaction.")) return ofSeveral(kind.slice("transaction.".length), body);
+  if (kind.startsWith("goal.")) return ofGoal(kind.slice("goal.".length), body);
   return ofEvent(kind, body);
 }
 
@@ -65,7 +67,19 @@ function ofOrder(state: string, body: Record<string, unknown>): Line {
   return { level: FAILED.has(state) ? "warning" : null, text: told, source: humanise(String(body.property ?? body.command ?? "")) };
 }
 
-const FAILED = new Set(["refused", "timed_out", "expired", "unknown"]);
+/** How far a transaction came, of which the twin is a member. */
+function ofSeveral(state: string, body: Record<string, unknown>): Line {
+  const told = [tOr("transactions.state", state), body.reason].filter(Boolean).join(": ");
+  return { level: FAILED.has(state) ? "warning" : null, text: told, source: String(body.title ?? t("transactions.title")) };
+}
+
+/** A number for many actuators: what it is to be, and how far it came. */
+function ofGoal(state: string, body: Record<string, unknown>): Line {
+  const told = [`${tOr("goals.state", state)} → ${String(body.value)}`, body.detail].filter(Boolean).join(": ");
+  return { level: FAILED.has(state) ? "warning" : null, text: told, source: humanise(String(body.goal ?? "")) };
+}
+
+const FAILED = new Set(["refused", "timed_out", "expired", "unknown", "partly", "compensating", "stopped"]);
 
 function ofEvent(kind: string, body: Record<string, unknown>): Line {
   const failed = kind === "backup.failed" || (kind === "backup.drilled" && body.ok === false);

@@ -24,7 +24,63 @@ export interface Order {
   reason: string;
   detail: string;
   output: unknown;
+  /** What the object said after its end. */
+  late: { time: string; result: string; detail: string }[];
+  /** That it is a part of; empty: of none. */
+  transaction: string;
+  role: string;
   steps: Step[];
+}
+
+export interface Member {
+  twin: string;
+  kind: "command" | "property";
+  name: string;
+  input: unknown;
+  order: string;
+  state: string;
+  detail: string;
+  reported: { value: unknown } | null;
+  undone: string;
+  undone_state: string;
+  note: string;
+}
+
+export interface Transaction {
+  id: string;
+  title: string;
+  state: string;
+  ended: boolean;
+  actor: string;
+  created: string;
+  approval: string;
+  goal: string;
+  waits_for: string;
+  reason: string;
+  detail: string;
+  members: Member[];
+}
+
+export interface GoalRun {
+  id: string;
+  value: number;
+  at: number | null;
+  state: string;
+  ended: boolean;
+  detail: string;
+}
+
+export interface Goal {
+  name: string;
+  title: string;
+  description: string;
+  unit: string;
+  minimum: number | null;
+  maximum: number | null;
+  ramp_per_s: number | null;
+  now: number | null;
+  why: string;
+  run: GoalRun | null;
 }
 
 export interface Desired {
@@ -68,6 +124,20 @@ export function standing(order: Pick<Order, "state" | "ended">): "open" | "well"
   return order.state === "unknown" ? "unknown" : "bad";
 }
 
+/** How a transaction or a run stands, in the same words. */
+export function standingOf(one: Pick<Transaction, "state" | "ended">): "open" | "well" | "void" | "bad" | "unknown" {
+  if (!one.ended) return "open";
+  if (one.state === "committed" || one.state === "reached") return "well";
+  if (["cancelled", "superseded", "expired"].includes(one.state)) return "void";
+  return one.state === "unknown" ? "unknown" : "bad";
+}
+
+/** How a member stands: what was put back counts more than what was done before. */
+export function memberState(member: Pick<Member, "state" | "undone_state">): string {
+  if (member.undone_state === "applied") return "putback";
+  return member.undone_state ? "putting" : member.state;
+}
+
 /** What a form's field holds as the value that its property takes; undefined when it is left empty. */
 export function valueOf(property: Pick<PropertyType, "kind">, text: string): unknown {
   if (property.kind === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
@@ -96,5 +166,13 @@ export const desire = (twin: string, property: string, value: unknown): Promise<
   send("PUT", `${twinPath(twin)}/properties/${encodeURIComponent(property)}/desired`, { value });
 export const act = (order: string, verb: "cancel" | "approve" | "resolve", body: unknown = {}): Promise<Order> =>
   send("POST", `/orders/${encodeURIComponent(order)}/${verb}`, body);
+export const readTransactions = async (twin: string, signal?: AbortSignal): Promise<Transaction[]> =>
+  (await get<Page<Transaction>>("/transactions", { twin, limit: 3 }, signal)).items;
+export const actTogether = (transaction: string, verb: "cancel" | "approve"): Promise<Transaction> =>
+  send("POST", `/transactions/${encodeURIComponent(transaction)}/${verb}`, {});
+export const readGoals = (twin: string, signal?: AbortSignal): Promise<Goal[]> => get(`${twinPath(twin)}/goals`, {}, signal);
+export const aim = (twin: string, goal: string, value: number): Promise<GoalRun> =>
+  send("PUT", `${twinPath(twin)}/goals/${encodeURIComponent(goal)}`, { value });
+export const stopRun = (run: string): Promise<GoalRun> => send("POST", `/goals/${encodeURIComponent(run)}/cancel`, {});
 export const take = (twin: string, force = ""): Promise<Control> => send("PUT", `${twinPath(twin)}/control`, { force });
 export const release = (twin: string): Promise<null> => send("DELETE", `${twinPath(twin)}/control`);
