@@ -151,6 +151,7 @@ class Platform:
                 registry=self.registry,
             )
             opened.callback(self.gate.close)
+            self.gate.pace.per_second = settings.party_requests_per_s
             self._seen = Rooms(self.gate, self.registry, self.state, self.history, self._tables, self.entanglement)
             self.holds = Holds(self.database, self.registry, clock, lambda work, actor: self.change(work, actor=actor))
             rooms = (self.journal, self.history, self.registry.directory)

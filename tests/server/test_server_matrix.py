@@ -6,12 +6,17 @@ import re
 from collections.abc import Iterator
 
 import httpx
+import msgspec
 import pytest
+from litestar.routes import HTTPRoute, WebSocketRoute
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from gemel.access import Action, ResourceKind, Role, Selector
 from gemel.clock import SECOND, SteppedClock
 from gemel.platform import Platform
 from gemel.server import Server
+from gemel.server.app import make_litestar
 from tests.server.test_server_guard import FRAMEWORK, declared
 from tests.server.test_server_parties import OF_A, OF_B, READS, TYPES, token_of
 
@@ -149,6 +154,76 @@ def test_who_may_use_which_route(server: Server, callers: dict[str, httpx.Client
             refused = {403, *(HIDDEN if opt["kind"] is ResourceKind.TWIN or opt.get("through") else ())}
             assert not allowed or answer.status_code not in {401, 403}, said
             assert allowed or answer.status_code in refused, said
+
+
+STREAMS = {
+    "/api/v1/live": "followed and refused below, one twin and all",
+    "/api/v1/stream": "followed and refused below",
+    "/api/v1/export": "downloaded and refused below",
+    "/api/v1/audit.csv": "an answer as any other, for administrators: above",
+}
+"""What goes on after the guard has said yes, and how it is tried."""
+
+
+def test_every_stream_has_its_decision(server: Server) -> None:
+    """A socket, a stream or a download that is new has to be tried here, or the build fails."""
+    found = set()
+    for route in make_litestar(server.services).routes:
+        if isinstance(route, WebSocketRoute):
+            found.add(route.path)
+        elif isinstance(route, HTTPRoute):
+            streams = [one for one in route.route_handlers if "Stream" in str(one.fn.__annotations__.get("return"))]
+            found |= {route.path} if streams else set()
+    assert found == set(STREAMS)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_who_may_open_a_socket_and_follow_what(server: Server, callers: dict[str, httpx.Client], caller: str) -> None:
+    """A subscription to one twin, to one of others, and to all that there is."""
+    headers = {name: value for name, value in callers[caller].headers.items() if name == "authorization"}
+    address = server.url.replace("http", "ws") + "/api/v1/live"
+    if caller not in {*ROLES, *PARTIES}:
+        with pytest.raises(InvalidStatus) as refused:
+            connect(address, additional_headers=headers).close()
+        assert refused.value.response.status_code in {401, 403}
+        return
+    told = {}
+    with connect(address, additional_headers=headers) as socket:
+        for number, twins in enumerate((["press-a"], ["press-b"], [])):
+            asked = {"t": "sub", "s": number, "twins": twins, "rate_hz": None}
+            socket.send(msgspec.msgpack.encode(asked))
+            names: set[tuple[str, str]] = set()
+            while (one := msgspec.msgpack.decode(socket.recv(timeout=30)))["t"] not in {"snap", "error"}:
+                names |= {(key[1], key[2]) for key in one.get("keys", ())}
+            told[number] = one.get("code") or names
+    everything = {(twin, name) for twin in ("press-a", "press-b") for name in ("oil_temperature", "recipe")}
+    if caller in ROLES:
+        assert told == {0: _of(everything, "press-a"), 1: _of(everything, "press-b"), 2: everything}
+    elif caller == "party a":
+        own = {("press-a", "oil_temperature")}
+        assert told == {0: own, 1: "unknown-twin", 2: own}
+    else:
+        own = _of(everything, "press-b")
+        assert told == {0: "unknown-twin", 1: own, 2: own}
+
+
+def _of(everything: set[tuple[str, str]], twin: str) -> set[tuple[str, str]]:
+    return {one for one in everything if one[0] == twin}
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("form", ["csv", "parquet", "arrow"])
+def test_who_may_take_what_along(callers: dict[str, httpx.Client], caller: str, form: str) -> None:
+    """Every form of export, and a query as Arrow."""
+    client = callers[caller]
+    for twin, own in (("press-a", "party a"), ("press-b", "party b")):
+        answer = client.get("/api/v1/export", params={"twins": twin, "format": form})
+        assert (answer.status_code == 200) == (caller in {*ROLES, own}), answer.text[:200]
+    headers = {"Accept": "application/vnd.apache.arrow.stream"} if form == "arrow" else {}
+    answer = client.post("/api/v1/query", json={"sql": "SELECT twin FROM twins"}, headers=headers)
+    assert (answer.status_code == 200) == (caller in {*ROLES, *PARTIES})
+    if caller == "party a":
+        assert b"press-b" not in answer.content
 
 
 @pytest.mark.parametrize("caller", CALLERS)

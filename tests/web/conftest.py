@@ -136,7 +136,7 @@ def open_page(browser: Browser, shop: Shop) -> Iterator[Open]:
 
     def note(message: ConsoleMessage) -> None:
         away = "WebSocket" in message.text or "ERR_CONNECTION" in message.text
-        meant = re.search("no-such-twin|/api/v1/me$|/api/v1/discoveries$", message.location["url"])
+        meant = re.search("no-such-twin|/api/v1/(me|site|discoveries)$", message.location["url"])
         if message.type == "error" and not away and not meant:
             said.append(f"{message.text} ({message.location['url']})")
 

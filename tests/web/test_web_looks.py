@@ -31,7 +31,7 @@ PAGES = {
     "sharing": "/access",
     "people": "/access/people",
     "programs": "/access/programs",
-    "why": "/access/why?who=demo&twin=mazak01",
+    "why": "/access/why?twin=mazak01",
     "audit": "/access/audit",
     "usage": "/access/usage",
     "account": "/account",

@@ -19,7 +19,7 @@ from gemel.access.sealed import ERASED_TEXT, seal, unseal
 from gemel.access.selector import Selector
 from gemel.access.sessions import Sessions
 from gemel.access.store import Writer
-from gemel.access.templates import TEMPLATES, Template, template_called
+from gemel.access.templates import TEMPLATES, Template
 from gemel.access.throttle import Throttle
 from gemel.access.tokens import Token, Tokens
 from gemel.access.view import Rooms, View
@@ -78,7 +78,6 @@ __all__ = [
     "preview",
     "principal_called",
     "seal",
-    "template_called",
     "unseal",
     "write_private",
 ]

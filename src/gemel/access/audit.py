@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -16,7 +16,7 @@ from gemel.access.policy import Decision
 from gemel.access.principal import Principal, Resource
 from gemel.access.store import Store
 from gemel.access.tables import audit
-from gemel.clock import MAX_TIME, MIN_TIME
+from gemel.clock import MAX_TIME, MIN_TIME, SECOND
 from gemel.errors import Overloaded
 from gemel.twin import Change
 
@@ -28,6 +28,8 @@ SEALED_EVERY = 1_000
 QUEUE = 10_000
 BATCH = 1_000
 DETAIL_CHARACTERS = 500
+LOOKS, LOOKS_S = 10_000, 3600
+"""Who looked where is remembered for so many, and for so long."""
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +93,7 @@ class Audit:
         self._idle = threading.Condition(self._lock)
         self._waiting: deque[dict[str, Any]] = deque()
         self._writing = 0
+        self._looked: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
     def record(
         self,
@@ -105,6 +108,16 @@ class Audit:
         """Queue one entry. Raises Overloaded when the queue is full, Conflict when the folder is read-only."""
         more = {"party": principal.party, **msgspec.structs.asdict(told or Told())}
         self._queue(principal.id, str(action), (str(resource.kind), resource.id), decision, {"detail": detail, **more})
+
+    def knows(self, principal: Principal, action: str, detail: str) -> bool:
+        """Whether the same was asked here within the last hour; from now on it was."""
+        key, now = (principal.id, action, detail), self._store.clock.now()
+        with self._lock:
+            before = self._looked.pop(key, None)
+            self._looked[key] = now if before is None or now - before >= LOOKS_S * SECOND else before
+            if len(self._looked) > LOOKS:
+                self._looked.popitem(last=False)
+        return before is not None and now - before < LOOKS_S * SECOND
 
     def note(
         self, principal: str, action: str, *, kind: str, resource: str, decision: Decision, detail: str = ""

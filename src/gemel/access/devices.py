@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,12 +19,13 @@ from gemel.access.device_rows import add_credential, changed, make
 from gemel.access.enrolment import Enrolment, Row
 from gemel.access.principal import Principal
 from gemel.access.roster import Roster
+from gemel.access.spoken import NOBODY, Spoken
 from gemel.access.store import Store, Writer, hash_secret, new_secret, same
 from gemel.access.tables import device, device_credential, device_twin
 from gemel.access.throttle import Throttle
 from gemel.clock import MAX_TIME, SECOND, Clock
 from gemel.database import Database
-from gemel.errors import GemelError, InvalidInput, NotFound, RevisionConflict, Unauthenticated, UnknownTwin
+from gemel.errors import GemelError, InvalidInput, NotFound, RevisionConflict, Unauthenticated
 from gemel.registry import Registry
 from gemel.twin import Block, Change
 
@@ -36,7 +36,6 @@ KIND = "Device"
 CLAIM_S = 24 * 3600.0
 LONGEST_CLAIM_S = 90 * 86_400.0
 SWEEP_S = 60
-MOST_TWINS = 1_000
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +62,6 @@ class Devices:
         """`secrets`: the folder that the key of the plant's own authority lies in. Without a registry a device
         speaks for no twin."""
         self._store = Store(database, clock, writer)
-        self._registry = registry
-        self._lock = threading.Lock()
-        self._scopes: dict[str, frozenset[str]] = {}
-        self._links = 0  # rises when what is part of what, or whom a device speaks for, may have changed
         self._seen: dict[str, int] = {}
         self._swept = clock.now()
         self.throttle = Throttle(clock)
@@ -74,6 +69,7 @@ class Devices:
         """Called with the id of a device when something it could show has ended: close its connections, and let it
         come again with what is still good. From any thread; must be quick."""
         self._roster = Roster(self._store, self._tell)
+        self._spoken = Spoken(self._roster, registry)
         self._enrolment = Enrolment(self._store, registry, find=self._roster.find, reload=self._reload)
         self.certificates = Certificates(
             self._store, Authority(secrets, clock), get=self._roster.get, reload=self._reload
@@ -81,12 +77,7 @@ class Devices:
 
     def _reload(self, ids: Sequence[str]) -> None:
         self._roster.reload(ids)
-        self._rescope()
-
-    def _rescope(self) -> None:
-        with self._lock:
-            self._links += 1
-            self._scopes.clear()
+        self._spoken.changed()
 
     # who is it
 
@@ -146,38 +137,15 @@ class Devices:
 
     def twins(self, principal: Principal) -> frozenset[str]:
         """Ids of the twins that a device speaks for: its own, and at any depth what is part of them."""
-        if principal.kind != KIND:
-            return frozenset()
-        id = principal.id.removeprefix("device:")
-        found = self._scopes.get(id)
-        if found is not None:
-            return found
-        links, known = self._links, self._roster.find(id)
-        if known is None or self._registry is None:
-            return frozenset()
-        scope = frozenset([*known.twins, *self._registry.part_ids(known.twins)])
-        with self._lock:
-            if links == self._links:
-                self._scopes[id] = scope
-        return scope
+        return self._spoken.twins(principal.id.removeprefix("device:")) if principal.kind == KIND else NOBODY
 
     def scope(self, principal: Principal) -> Callable[[str], bool]:
         """Whether the device speaks for a twin, by id or alias, as it is now: what `Intake.submit` takes as `scope`."""
-        twins, registry = self.twins(principal), self._registry
-        directory = registry.directory if registry is not None else None
-
-        def speaks(name: str) -> bool:
-            if name in twins:
-                return True
-            entry = directory.twin(name) if directory is not None and isinstance(name, str) else None
-            return entry is not None and entry.id in twins
-
-        return speaks
+        return self._spoken.scope(self.twins(principal))
 
     def follow(self, block: Block) -> None:
         """Part-of links may have changed with this block (called by the writer)."""
-        if any(change.kind.startswith(("link.", "twin.", "plant.")) for change in block.changes):
-            self._rescope()
+        self._spoken.follow(block)
 
     # when it was here
 
@@ -220,7 +188,7 @@ class Devices:
 
         Raises Conflict when there is one of that id, UnknownTwin, InvalidId.
         """
-        name, chosen, now = check_device(id), self._chosen(twins), self._store.clock.now()
+        name, chosen, now = check_device(id), self._spoken.chosen(twins), self._store.clock.now()
         code, ends = new_claim(), now + int(_claim_s(claim_s) * SECOND)
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
@@ -232,7 +200,7 @@ class Devices:
 
     def change(self, id: str, twins: Iterable[str], *, if_revision: int | None = None, actor: str = "") -> Device:
         """Say anew whom it speaks for; open connections follow at once. Raises NotFound, RevisionConflict."""
-        known, chosen, now = self.get(id), self._chosen(twins), self._store.clock.now()
+        known, chosen, now = self.get(id), self._spoken.chosen(twins), self._store.clock.now()
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
             revision = tx.execute(select(device.c.revision).where(device.c.id == known.id)).scalar_one()
@@ -372,20 +340,6 @@ class Devices:
     def _tell(self, id: str) -> None:
         for listener in self.on_revoked:
             listener(id)
-
-    def _chosen(self, twins: Iterable[str]) -> tuple[str, ...]:
-        """The ids of these twins (or aliases), each once. Raises UnknownTwin."""
-        chosen: dict[str, None] = {}
-        for twin in twins:
-            entry = self._registry.directory.twin(twin) if self._registry is not None else None
-            if entry is None:
-                raise UnknownTwin(
-                    f"there is no twin {twin!r:.100}; create it first, or look for its id", twin=twin[:128]
-                )
-            chosen[entry.id] = None
-        if len(chosen) > MOST_TWINS:
-            raise InvalidInput(f"a device speaks for at most {MOST_TWINS} twins; name the whole that they are part of")
-        return tuple(chosen)
 
 
 def _claim_s(seconds: float) -> float:

@@ -14,6 +14,7 @@ from gemel.access.devices import Devices
 from gemel.access.federated import Federated
 from gemel.access.grants import Grant, Grants, Terms
 from gemel.access.links import Links
+from gemel.access.pace import Pace
 from gemel.access.parties import Parties
 from gemel.access.policy import Decision, Policies
 from gemel.access.principal import AUDITED, Action, Principal, Resource, ResourceKind
@@ -64,7 +65,7 @@ class Gate:
         self._cache: dict[tuple[Any, ...], tuple[Decision, int]] = {}
         self._projections: dict[tuple[Any, ...], Projection | None] = {}
         self._version = -1
-        self._placed: tuple[tuple[int, int], dict[tuple[Principal, int], tuple[str, ...]]] = (-1, -1), {}
+        self._placed: tuple[tuple[int, int], dict[tuple[Terms | None, str, int], tuple[str, ...]]] = (-1, -1), {}
         self._swept = clock.now()
         self.audit = Audit(store, position)
         self.usage = Usage(store)
@@ -76,6 +77,7 @@ class Gate:
         self.links = Links(store, self.accounts)
         self.second_factors = SecondFactors(store)
         self.federated = Federated(store, self.accounts)
+        self.pace = Pace(clock)
         self.devices = devices or Devices(database, writer, clock)
         self.covers = Covers(registry)
         self.devices.on_revoked.append(lambda _id: store.touch())
@@ -147,8 +149,9 @@ class Gate:
         if self._placed[0] != as_of or len(self._placed[1]) >= CACHED_DECISIONS:
             self._placed = as_of, {}
         places = self._placed[1]
-        if (known := places.get((principal, number))) is None:
-            known = places[principal, number] = self._scopes_now(principal, terms, number)
+        key = terms, principal.id if principal.selector is not None else "", number
+        if (known := places.get(key)) is None:
+            known = places[key] = self._scopes_now(principal, terms, number)
         return known
 
     def _scopes_now(self, principal: Principal, terms: Terms | None, number: int) -> tuple[str, ...]:
@@ -197,14 +200,16 @@ class Gate:
         *,
         missing: NotFound | None = None,
         detail: str = "",
+        looks: bool = False,
     ) -> Decision:
-        """Return the decision if it is yes; audit it where the action, or a refusal, is audited.
+        """Return the decision if it is yes; audit it where the action, or a refusal, is audited. What only `looks`,
+        as screens do every few seconds, is in the log once an hour.
 
         Raises Denied; or `missing`, when given and the principal may not even read such a thing, so that a refusal
         does not tell that it exists. Raises Overloaded when the audit log cannot take the entry: no audit, no action.
         """
         decision = self.decide(principal, action, resource)
-        if not decision.allowed or action in AUDITED:
+        if not decision.allowed or (action in AUDITED and not (looks and self.audit.knows(principal, action, detail))):
             self.audit.record(principal, action, resource, decision=decision, detail=detail)
         if decision.allowed:
             return decision

@@ -15,6 +15,9 @@ from gemel.errors import Corrupt
 __all__ = ["Decision", "Policies"]
 
 
+_CIRCUMSTANCES = msgspec.json.Encoder().encode
+
+
 class Decision(msgspec.Struct, frozen=True):
     """What the gate said, and by which policy."""
 
@@ -106,7 +109,7 @@ class Policies:
             "principal": who,
             "action": {"type": "Gemel::Action", "id": str(action)},
             "resource": what,
-            "context": {"now": now, "own": own, "asked": str(action)},
+            "context": _CIRCUMSTANCES({"now": now, "own": own, "asked": str(action)}).decode(),
         }
         # Whether the schema knows such a request is asked once for each shape: it takes a third of the time.
         shape = principal.kind, str(action), str(resource.kind)

@@ -75,6 +75,10 @@ class Projection:
         """Whether it is there at all for who asks."""
         return bool(self.of(number).groups)
 
+    def shows_as(self, entry: Entry, named: str) -> bool:
+        """Whether it is there, called so: another name of a twin tells of its identity."""
+        return self.shows(entry.number) and (named == entry.id or self.has(entry, PropertyGroup.IDENTITY))
+
     def has(self, entry: Entry, group: str) -> bool:
         """Whether this group of a twin is seen."""
         return group in self.of(entry.number).groups

@@ -55,7 +55,13 @@ def _later(relation: Relation, cut: _Cut, seen: Projection) -> Relation:
 def _cut(name: str) -> _Cut | None:
     if name.startswith("history.reading"):
         return _readings
-    return {"twins": _twins, "links": _links, "entanglement": _ties, "history.series": _series, "history.happened": _happened}.get(name)
+    return {
+        "twins": _twins,
+        "links": _links,
+        "entanglement": _ties,
+        "history.series": _series,
+        "history.happened": _happened,
+    }.get(name)
 
 
 def _ids(seen: Projection, *, group: str = "") -> pa.Array:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from gemel.access.principal import Action
-from gemel.errors import NotFound
 from gemel.twin import PropertyGroup
 
-__all__ = ["TEMPLATES", "Template", "template_called"]
+__all__ = ["TEMPLATES", "Template"]
 
 LOOKING = (Action.READ, Action.SUBSCRIBE, Action.QUERY, Action.EXPORT)
 
@@ -87,11 +86,3 @@ TEMPLATES = (
         history="0s",
     ),
 )
-
-
-def template_called(id: str) -> Template:
-    """Raises NotFound."""
-    for one in TEMPLATES:
-        if one.id == id:
-            return one
-    raise NotFound(f"there is no template {id!r:.40}; use {', '.join(one.id for one in TEMPLATES)}")

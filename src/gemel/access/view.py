@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from gemel.access.audit import Told
+from gemel.access.finder import Finder
 from gemel.access.gate import Gate
 from gemel.access.policy import Decision
 from gemel.access.principal import Action, Principal, Resource, ResourceKind
@@ -24,18 +25,15 @@ from gemel.access.tables_seen import projected
 from gemel.access.types_seen import cut_type
 from gemel.clock import MIN_TIME, to_rfc3339
 from gemel.entanglement import Entanglement, Shop, Stretch, Tie
-from gemel.errors import Denied, InvalidQuery, UnknownProperty, UnknownTwin, UnknownType
+from gemel.errors import Denied, UnknownProperty, UnknownTwin, UnknownType
 from gemel.history import Average, EventPage, EventQuery, Fact, History, Series
-from gemel.registry import Entry, Registry, TwinQuery, cursor_at
+from gemel.registry import Entry, Registry, TwinQuery
 from gemel.state import Now, Relation, Selection, State, Subscription
 from gemel.twin import Link, Page, Position, PropertyGroup, Reading, Twin, TwinType
 
 __all__ = ["Rooms", "View"]
 
 IDENTITY = PropertyGroup.IDENTITY
-PART_OF = "part_of"
-FEW = 10_000
-"""Twins that are named to the database one by one."""
 
 
 class Rooms(msgspec.Struct, frozen=True):
@@ -97,8 +95,7 @@ class View:
 
     def shows(self, entry: Entry, named: str) -> bool:
         """Whether it is there, called so: another name of a twin tells of its identity."""
-        seen = self.projection
-        return seen is None or (seen.shows(entry.number) and (named == entry.id or seen.has(entry, IDENTITY)))
+        return self.projection is None or self.projection.shows_as(entry, named)
 
     def find(self, twin: str) -> Entry | None:
         """As `entry`; None where there is none, or it may not be seen."""
@@ -145,65 +142,9 @@ class View:
         self, query: TwinQuery, fits: Callable[[Twin], bool] | None = None, *, scanned: int = 20_000
     ) -> Page[Twin]:
         """Twins that the query finds, and that also fit, in pages. After `scanned` twins a page may be short."""
-        if self.projection is not None and not self._may_follow(query):
-            return Page([], None)
-        asked = query if self.projection is None else msgspec.structs.replace(query, roots=False)
-        found: list[Twin] = []
-        cursor: str | None = query.cursor
-        looked_at = 0
-        while cursor is not None and len(found) < query.limit and looked_at < scanned:
-            wanted = query.limit - len(found)
-            page = self._page(msgspec.structs.replace(asked, cursor=cursor, limit=wanted))
-            shown = [twin for twin in page.items if self._found_by(twin, query)]
-            if query.roots and self.projection is not None:
-                whole = {link.source for link in self.links_of_all([t.id for t in shown]) if link.kind == PART_OF}
-                shown = [twin for twin in shown if twin.id not in whole]
-            found += [self._masked(twin) for twin in shown if fits is None or fits(twin)]
-            looked_at += len(page.items)
-            cursor = page.next
-        if self.projection is not None and cursor is not None:
-            cursor = cursor_at(found[-1].id) if found else cursor
-            cursor = cursor if self._is_more(asked, cursor, query) else None
-        self._told_of_all("search", len(found))
-        return Page(found, cursor)
-
-    def _page(self, query: TwinQuery) -> Page[Twin]:
-        seen = self.projection
-        only = seen.numbers.tolist() if seen is not None and len(seen.numbers) <= FEW else None
-        return self._registry.search(query, only=only)
-
-    def _is_more(self, asked: TwinQuery, cursor: str, query: TwinQuery) -> bool:
-        """Whether anything that is seen comes after: a cursor must not tell of twins that are not."""
-        while True:
-            page = self._page(msgspec.structs.replace(asked, cursor=cursor, limit=1000))
-            if any(self._found_by(twin, query) for twin in page.items):
-                return True
-            if page.next is None:
-                return False
-            cursor = page.next
-
-    def _found_by(self, twin: Twin, query: TwinQuery) -> bool:
-        """Whether it is seen, and the query asks for nothing of it that is not."""
-        seen = self.projection
-        if seen is None:
-            return True
-        entry = self._directory.twin(twin.id)
-        if entry is None or not seen.shows(twin.number):
-            return False
-        if not {one.name for one in query.properties} <= seen.names(entry):
-            return False
-        by_identity = bool(query.serial or query.alias or query.attributes)
-        if seen.has(entry, IDENTITY):
-            return True
-        return not by_identity and query.q.casefold() in twin.id.casefold()
-
-    def _may_follow(self, query: TwinQuery) -> bool:
-        """Whether all ways along links end at twins that are seen. Raises InvalidQuery for ways through others."""
-        for path in query.linked:
-            if len(path.steps) > 1 or any(step.any_depth and step.kind != PART_OF for step in path.steps):
-                raise InvalidQuery("a search along several links is for who sees all twins; follow one link at a time")
-        targets = [(self._directory.twin(path.target), path.target) for path in query.linked]
-        return all(entry is not None and self.shows(entry, named) for entry, named in targets)
+        page = Finder(self._registry, self.projection, self.links_of_all).find(query, fits, scanned)
+        self._told_of_all("search", len(page.items))
+        return Page([self._masked(twin) for twin in page.items], page.next)
 
     # how they are linked
 
@@ -398,6 +339,10 @@ class View:
         """How each property of a twin is tied to its object."""
         self._told(entry, detail="entanglement")
         return self._rooms.entanglement.of(entry, self.names(entry))
+
+    def breaks(self, entry: Entry) -> bool:
+        """Whether a bound of what is seen of a twin is broken now; tells nothing that has to be accounted for."""
+        return self._rooms.entanglement.breaks(entry, self.names(entry))
 
     def shop(self) -> Shop:
         """How everything that is seen is tied, as one."""

@@ -9,6 +9,7 @@ import typer
 
 from gemel.cli.show import output
 from gemel.cli.target import target
+from gemel.errors import InvalidInput
 
 __all__ = ["add_to"]
 
@@ -166,26 +167,62 @@ def grants_add(
     ends: Annotated[str | None, typer.Option(help="Until this moment, RFC 3339.")] = None,
     history: Annotated[str, typer.Option(help="How much of the past: 30d, 0s, or a moment; all if left out.")] = "",
     purpose: Annotated[str, typer.Option(help="What for.")] = "",
+    template: Annotated[str, typer.Option(help="Begin with a usual grant: service, maker, supplier, owner …")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be seen.")] = False,
 ) -> None:
     """Grant something; without --action to read, follow, query and export."""
     chosen: dict[str, Any] = {"twins": twin, "types": type, "linked": linked, "stages": stage}
     selector = {name: listed for name, listed in chosen.items() if listed} | (
         {"everything": True} if everything else {}
     )
-    until = ends if days is None else (datetime.now(UTC) + timedelta(days=days)).isoformat()
     with target.open() as plant:
+        terms = {"actions": action, "groups": group, "history": history, "days": days}
+        if template:
+            terms = _begun_with(plant.access.grant_templates(), template, terms)
+        if dry_run:
+            _show(plant.access.preview(selector, terms["groups"] or []))
+            return
+        until = None if terms["days"] is None else (datetime.now(UTC) + timedelta(days=terms["days"])).isoformat()
         made = plant.access.grant(
             to,
-            action or ["read", "subscribe", "query", "export"],
+            terms["actions"] or ["read", "subscribe", "query", "export"],
             selector,
-            groups=group or [],
+            groups=terms["groups"] or [],
             starts=starts,
-            ends=until,
-            history=history,
+            ends=ends or until,
+            history=terms["history"],
             purpose=purpose,
         )
     told = f"until {made['ends']}" if made["ends"] else "until it is revoked"
     output.done(f"{made['id']}: {', '.join(made['actions'])} of {made['selected']} to {made['to']}, {told}", **made)
+
+
+def _begun_with(templates: list[dict[str, Any]], name: str, terms: dict[str, Any]) -> dict[str, Any]:
+    """The terms of a usual grant, where nothing else is said."""
+    known = {one["id"]: one for one in templates}
+    if name not in known:
+        raise InvalidInput(f"there is no template {name!r:.40}; use {', '.join(known)}")
+    return {what: known[name][what] if said in (None, "") else said for what, said in terms.items()}
+
+
+def _show(found: dict[str, Any]) -> None:
+    """What somebody would see."""
+    if output.json:
+        output.value(found)
+        return
+    output.console.print(f"{found['twins']} twins: {found['selected']}", markup=False)
+    for name in found["unknown"]:
+        output.note(f"not there: {name}")
+    rows = [
+        {
+            "type": one["id"],
+            "twins": one["twins"],
+            "seen": ", ".join(seen["name"] for seen in one["seen"]),
+            "not seen": ", ".join(sorted({hidden["group"] for hidden in one["hidden"]})),
+        }
+        for one in found["types"]
+    ]
+    output.rows("", rows, ["type", "twins", "seen", "not seen"], empty="They would see nothing.")
 
 
 @grants.command("revoke")

@@ -64,7 +64,7 @@ class Access:
         self._at.request("DELETE", path_of("tokens", token))
 
     def audit(self, *, limit: int = 100, cursor: str = "", **only: str) -> Page[Row]:
-        """The newest entries first; `only`: `principal`, `party`, `action`, `resource`."""
+        """The newest entries first; `only`: `principal`, `party`, `action`, `resource`, `start`, `end`."""
         return self._at.get(Page[Row], path_of("audit"), limit=limit, cursor=cursor, **_given(only))
 
     def usage(self, *, limit: int = 100, **only: str) -> Page[Row]:
@@ -93,6 +93,19 @@ class Access:
         """Grant to party:<id>, user:<id> or role:<role>; `terms`: `groups`, `starts`, `ends`, `history`, `purpose`."""
         given = {"to": to, "actions": list(actions), "selector": dict(selector), **terms}
         return self._at.send(Row, "POST", path_of("grants"), given)
+
+    def preview(self, selector: Mapping[str, Any], groups: Sequence[str] = ()) -> Row:
+        """What somebody would see by such a grant; nothing is done."""
+        given = {"selector": dict(selector), "groups": list(groups)}
+        return self._at.send(Row, "POST", path_of("grants", "preview"), given)
+
+    def grant_templates(self) -> list[Row]:
+        """Usual grants: `id`, `title`, `told`, `actions`, `groups`, `days`, `history`."""
+        return self._at.get(list[Row], path_of("grant-templates"))
+
+    def load(self) -> Row:
+        """What waits in the server, and what each caller has cost it since it started."""
+        return self._at.get(Row, path_of("load"))
 
     def revoke(self, grant: str) -> Row:
         """Ends at once. Raises NotFound, Conflict when it was revoked before."""

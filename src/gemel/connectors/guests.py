@@ -109,6 +109,10 @@ class Guests:
         if self._gate is not None and guest.principal is not None and guest.device:
             self._gate.devices.seen(guest.principal, now)
 
+    def pause_s(self, guest: Guest) -> float:
+        """It sent one more message; so many seconds no other is to be taken, because its party is too fast."""
+        return 0.0 if self._gate is None or guest.principal is None else self._gate.pace.owe(guest.principal)
+
     def may_tell(self, guest: Guest, twin: str) -> bool:
         """Whether it may report values and events of a twin (id or alias)."""
         return self._allows(guest, Action.WRITE, twin)

@@ -159,7 +159,7 @@ class Edge:
         """Whose room this takes, and whether it comes too fast. Raises Overloaded."""
         caller.set(sharer(call.principal, call.address))
         if call.principal is not None:
-            self._services.pace.take(call.principal)
+            self._services.platform.gate.pace.take(call.principal)
 
     def _call(self, scope: Any) -> Call:
         client = scope.get("client")

@@ -66,7 +66,8 @@ def permit(call: Call | None, declared: dict[str, Any], names: dict[str, Any], m
     if kind is ResourceKind.TWIN and name:
         require_twin(call, who, action, name, property=str(names.get("name", "")), detail=detail)
     else:
-        call.services.platform.gate.require(who, action, Resource(kind, name), detail=detail)
+        looks = method in {"GET", "HEAD"}
+        call.services.platform.gate.require(who, action, Resource(kind, name), detail=detail, looks=looks)
 
 
 def require_twin(call: Call, who: Principal, action: str, twin: str, *, property: str = "", detail: str = "") -> None:

@@ -242,7 +242,7 @@ class Live:
             try:
                 message = _read(frame)
                 number = message.get("s")
-                self._services.pace.take(self._call.who)
+                self._platform.gate.pace.take(self._call.who)
                 await self._handle(message)
             except GemelError as error:
                 await self._send(_problem(number, error))

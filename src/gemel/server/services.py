@@ -9,7 +9,6 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gemel.access import Pace
 from gemel.errors import GemelError, InvalidInput, NotYet
 from gemel.server.bridge import Bridge, Threads
 from gemel.server.budget import Budget
@@ -55,7 +54,6 @@ class Services:
         """For downloads, which take as long as their reader."""
         self.reads = Threads(8, limit=1024)
         """For reads of the registry, which take a millisecond or two."""
-        self.pace = Pace(platform.clock, platform.folder.settings().party_requests_per_s)
         self.bodies = Budget(8 * options.body_bytes, "bytes of bodies")
         """Of requests that are being answered."""
         self.readers = Budget(MAX_READERS, "live sockets and streams")

@@ -34,6 +34,8 @@ export interface Party {
 export interface Selector {
   everything?: boolean;
   twins?: string[];
+  /** With `twins`: also what is part of them, unless it is false. */
+  parts?: boolean;
   types?: string[];
   linked?: string[];
   stages?: string[];

@@ -1,8 +1,22 @@
 /** How screens call what grants say. */
 
-import { t } from "../i18n/index.svelte";
+import { session } from "../app/session.svelte";
+import { t, tOr } from "../i18n/index.svelte";
+import type { Selector } from "./model";
 
 const DAY_S = 86_400;
+
+/** Which twins: "mazak01, with parts", "of type Press". */
+export function selected({ everything, twins, parts, types, linked, stages }: Selector): string {
+  if (everything) return t("sharing.which.everything");
+  const told = [
+    twins?.length ? twins.join(", ") + (parts === false ? "" : ` ${t("sharing.parts")}`) : "",
+    types?.length ? t("sharing.typed", { types: types.map((id) => session.typeTitle(id)).join(", ") }) : "",
+    linked?.join(", "),
+    stages?.map((stage) => tOr("stage", stage)).join(", "),
+  ];
+  return told.filter(Boolean).join("; ");
+}
 
 /** How much of the past may be read: "", all of it; 0s, what is now; 30d or 2592000s, so much of it; a moment. */
 export function past(history: string): string {

@@ -27,6 +27,8 @@ __all__ = ["Connection", "Host"]
 
 _AT_ONCE = 50
 """Retained messages, or twins looked at for them, in one turn of the loop: a few milliseconds."""
+_TIMERS_S = 0.02
+"""A timer of the loop may fire so much early."""
 
 
 class Host(Protocol):
@@ -44,6 +46,9 @@ class Host(Protocol):
 
     def sign_in(self, connection: Connection, packet: mqtt5.ConnectPacket) -> Guest:
         """Raises Unauthenticated, Overloaded."""
+
+    def pause_s(self, connection: Connection) -> float:
+        """It sent a message; for so many seconds no other is to be taken from it."""
 
     def opened(self, connection: Connection) -> None:
         """It has a session; an older connection of the same session is to end."""
@@ -79,6 +84,8 @@ class Connection(asyncio.Protocol):
         self.polite = False
         """The client said goodbye."""
         self._paused = False
+        self._rests_until = 0.0
+        """Its party is too fast: until then nothing more is read from it."""
         self._writable = True
         self._outbound = Outbound(self._wire)
         self._inbound = Inbound(self._wire, self._outbound, host.settings.in_flight)
@@ -215,6 +222,10 @@ class Connection(asyncio.Protocol):
     def _publish(self, packet: mqtt5.PublishPacket) -> None:
         taken = self._inbound.take(packet, self.session.incoming)
         self._host.desk.take(self, packet if taken is None else taken, again=taken is None)
+        if pause_s := self._host.pause_s(self):
+            self._pause()
+            self._rests_until = self._host.now() + pause_s
+            asyncio.get_running_loop().call_later(pause_s, self._rested)
         if self.waiting > self._host.settings.in_flight:
             self._pause()
         elif self._host.desk.full and not self._paused:
@@ -316,8 +327,17 @@ class Connection(asyncio.Protocol):
             self._paused = True
             self._transport.pause_reading()
 
+    def _rested(self) -> None:
+        if self._host.now() < self._rests_until - _TIMERS_S:
+            return  # more came meanwhile; a later call ends the rest
+        self._rests_until = 0.0
+        if self._host.desk.full:
+            self._host.desk.when_room(self._go_on)
+        elif self.waiting <= self._host.settings.in_flight:
+            self._go_on()
+
     def _go_on(self) -> None:
-        if self._paused and not self._transport.is_closing():
+        if self._paused and not self._rests_until and not self._transport.is_closing():
             self._paused = False
             self.last = self._host.now()  # that it was silent was our doing
             self._transport.resume_reading()

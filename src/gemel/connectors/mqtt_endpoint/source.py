@@ -144,6 +144,9 @@ class _Running:
             self._port.reject("could not sign in", shown, address=address)
             raise
 
+    def pause_s(self, connection: Connection) -> float:
+        return self._port.guests.pause_s(connection.guest)
+
     def opened(self, connection: Connection) -> None:
         key = (connection.guest.id, connection.client)
         if (earlier := self._by_client.get(key)) is not None:

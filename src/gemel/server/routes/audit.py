@@ -10,7 +10,7 @@ from litestar import get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from gemel.access import AuditEntry
+from gemel.access import Action, AuditEntry, Resource, ResourceKind
 from gemel.clock import MAX_TIME, MIN_TIME
 from gemel.server.call import Call, call_of
 from gemel.server.csv import csv_of
@@ -119,8 +119,11 @@ async def audit_csv(
 
 
 async def _lines(call: Call, wanted: Wanted) -> AsyncIterator[bytes]:
+    gate, session = call.services.platform.gate, call.services.platform.gate.sessions.id_of(call.cookie)
     before: int | None = None
     while True:
+        who = gate.current(call.who, session)  # whoever may not look any more gets no further page
+        gate.require(who, Action.ADMINISTER, Resource(ResourceKind.IDENTITY), looks=True, detail="audit.csv")
         found = await call.services.reads.run(_entries, call, wanted, before, AT_ONCE)
         rows = [msgspec.structs.asdict(_view(entry)) for entry in found]
         table = csv_of({name: [row[name] for row in rows] for name in AuditView.__struct_fields__})

@@ -21,6 +21,7 @@ from gemel.twin import Page, parse_duration
 
 __all__ = ["ROUTES"]
 
+ONLY_NOW = "0s"
 ONE_GRANT = needs("administer", "Identity", id_in="grant")
 
 
@@ -141,6 +142,8 @@ def _history(text: str) -> tuple[int | None, int | None]:
         return None, None
     if "T" in text or text.count("-") == 2:
         return parse_time(text), None
+    if text == ONLY_NOW:
+        return None, 0
     seconds = parse_duration(text)
     return None, None if seconds is None else int(seconds)
 

@@ -75,6 +75,7 @@ export default {
     en: "No services. A service is a program with an account of its own: its tokens outlive the person who made them.",
     de: "Keine Dienste. Ein Dienst ist ein Programm mit eigenem Konto: seine Token überdauern, wer sie erzeugt hat.",
   },
+  "programs.state.active": { en: "its tokens work", de: "seine Token gelten" },
   "programs.none": {
     en: "No tokens. A program shows one as Authorization: Bearer; it can be kept to some actions and machines.",
     de: "Keine Token. Ein Programm zeigt eines als Authorization: Bearer; es lässt sich auf einige Aktionen und Maschinen beschränken.",

@@ -46,6 +46,8 @@ export default {
   "sharing.twins": { en: "Twins", de: "Zwillinge" },
   "sharing.twins.hint": { en: "id, Enter", de: "Id, Eingabetaste" },
   "sharing.twins.drop": { en: "Leave out {twin}", de: "{twin} weglassen" },
+  "sharing.parts": { en: "with parts", de: "mit Teilen" },
+  "sharing.typed": { en: "all of type {types}", de: "alle vom Typ {types}" },
   "sharing.type": { en: "Type", de: "Typ" },
   "sharing.linked": { en: "Link, as in a search", de: "Verknüpfung, wie in einer Suche" },
   "sharing.groups": { en: "What of them", de: "Was davon" },
