@@ -176,7 +176,7 @@ def grants_add(
         {"everything": True} if everything else {}
     )
     with target.open() as plant:
-        terms = {"actions": action, "groups": group, "history": history, "days": days}
+        terms: dict[str, Any] = {"actions": action, "groups": group, "history": history, "days": days}
         if template:
             terms = _begun_with(plant.access.grant_templates(), template, terms)
         if dry_run:
