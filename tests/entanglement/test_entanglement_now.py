@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+import gemel
 from gemel.clock import SECOND
 from gemel.errors import Conflict
 from gemel.intake import Message, Reported
+from gemel.state import Selection
 from gemel.twin import parse_plant
 from tests.entanglement.conftest import PLANT, Shop
 
@@ -181,3 +184,40 @@ def test_bindings_declare_a_conflict_rule_and_a_buffer():
     text = PLANT.replace("rate_hz: 1}", "rate_hz: 1, conflict: refuse, buffers_s: 3600}")
     binding = parse_plant(text, "plant").connectors[0].bindings[0]
     assert (binding.conflict, binding.buffers_s) == ("refuse", 3600)
+
+
+def test_of_large_frames_a_sample_stands_for_all(shop: Shop):
+    """Ten thousand readings of two properties: a thousand are measured, and count for ten each."""
+    n = 10_000
+    told = pa.RecordBatch.from_pydict(
+        {
+            "twin": ["press-8"] * n,
+            "property": ["temperature", "note"] * (n // 2),
+            "time": [shop.clock.now() - 300_000] * n,
+            "value": pa.array([20.0] * n),
+        }
+    )
+    numbers = told.filter(pa.array([i % 2 == 0 for i in range(n)]))
+    for _ in range(4):
+        assert shop.platform.intake.submit_frame("fast", numbers).result().accepted == n // 2
+    shop.pass_s(1)
+    latency = shop.tie(twin="press-8").latency
+    assert latency is not None
+    assert latency.count == pytest.approx(4 * n // 2, rel=0.01)
+    assert latency.p50_s == pytest.approx(0.3, rel=0.13)
+
+
+def test_the_platform_tells_of_broken_bounds_by_itself(tmp_path: Path):
+    """The housekeeper raises the condition of the platform's twin some seconds after a bound broke."""
+    with gemel.open(tmp_path / "plant") as platform:
+        platform.apply(PLANT)
+        told = Reported(twin="press-7", property="temperature", value=20.0, time=platform.clock.now() - 60 * SECOND)
+        platform.ingest([Message(readings=[told])], source="line")
+        with platform.subscribe(Selection()) as changes:
+            while platform.registry.directory.twin("gemel.entanglement") is None or not platform.now(
+                "gemel.entanglement"
+            ).get("broken"):
+                assert changes.get(60) is not None
+        (raised,) = platform.now("gemel.entanglement")["broken"].value
+        assert (raised["level"], raised["code"]) == ("warning", "stale:press-7")
+        assert "temperature stale since" in raised["text"]

@@ -344,6 +344,10 @@ class View:
         """Whether a bound of what is seen of a twin is broken now; tells nothing that has to be accounted for."""
         return self._rooms.entanglement.breaks(entry, self.names(entry))
 
+    def breaks(self, entry: Entry) -> bool:
+        """Whether a bound of what is seen of a twin is broken now; tells nothing that has to be accounted for."""
+        return self._rooms.entanglement.breaks(entry, self.names(entry))
+
     def shop(self) -> Shop:
         """How everything that is seen is tied, as one."""
         self._told_of_all("entanglement")

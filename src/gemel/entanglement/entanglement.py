@@ -147,16 +147,26 @@ class Entanglement:
         refs = _refs(entry, names)
         measured = self._meter.of(np.array([series_of(entry.number, ref.number) for ref in refs], np.int64))
         values, looked_s = self._state.twin(entry), self._meter.looked_s
+        lost: dict[tuple[str, ...], int] = {}
         return [
-            self._tie(entry, ref, values.get(ref.property.name), (measured, i), looked_s) for i, ref in enumerate(refs)
+            self._tie(entry, ref, values.get(ref.property.name), (measured, i), (looked_s, lost))
+            for i, ref in enumerate(refs)
         ]
 
     def twin(self, entry: Entry, names: Collection[str] | None = None) -> TwinTie:
         """A twin as the sum of its properties."""
         return summed(entry.id, self.of(entry, names))
 
-    def _tie(self, entry: Entry, ref: PropertyRef, now: Now | None, at: tuple[Metered, int], looked_s: float) -> Tie:
-        name, (measured, i) = ref.property.name, at
+    def _tie(
+        self,
+        entry: Entry,
+        ref: PropertyRef,
+        now: Now | None,
+        at: tuple[Metered, int],
+        lately: tuple[float, dict[tuple[str, ...], int]],
+    ) -> Tie:
+        """`at`: what was measured, and where in it; `lately`: seconds looked at, and what sources lost in them."""
+        name, (measured, i), (looked_s, lost) = ref.property.name, at, lately
         declared = self.declarations().of(entry, ref.property)
         entered = self._flows.entered.get((entry.id, name))
         if entered is not None and (now is None or now.position != entered.position):
@@ -178,8 +188,10 @@ class Entanglement:
                 since = entered.time
             elif ordered is not None and since is not None:
                 since = max(since, ordered.since)
-        recently = self._clock.now() - round(looked_s * SECOND)
-        lost = self._flows.lost(declared.sources, recently) if declared.sources and looked_s else []
+        if declared.sources not in lost:
+            since_then = self._clock.now() - round(looked_s * SECOND)
+            told = self._flows.lost(declared.sources, since_then) if declared.sources and looked_s else []
+            lost[declared.sources] = sum(one.count for one in told)
         return Tie(
             property=name,
             level=level,
@@ -193,7 +205,7 @@ class Entanglement:
             looked_s=looked / SECOND,
             latency=latency_of(measured.counts[i]),
             rate_hz=count / looked_s if looked_s else None,
-            lost=sum(one.count for one in lost),
+            lost=lost[declared.sources],
             declared=declared,
             entered=None if entered is None else entered.time,
             entered_by="" if entered is None else entered.actor,

@@ -17,8 +17,8 @@ ENDS = ("command.applied", "command.refused", "command.timed_out", "command.unkn
 MISSED, CAME_LATE = "source.missed", "source.came_late"
 LOSSES = (MISSED, CAME_LATE)
 FLOWS = (ENTERED, *ENDS)
-MOST_LOSSES = 1_000
-"""Of one source, in memory; older ones are in the history."""
+MOST_LOSSES, MOST_SOURCES = 200, 10_000
+"""Of one source, and sources that lost something, in memory; the others are in the history."""
 
 
 class Entered(NamedTuple):
@@ -73,6 +73,8 @@ class Flows:
         elif change.kind in LOSSES:
             told = self._told.get(change.subject)
             if told is None:
+                if len(self._told) >= MOST_SOURCES:
+                    del self._told[next(iter(self._told))]
                 told = self._told[change.subject] = deque(maxlen=MOST_LOSSES)
             told.append(change)
 

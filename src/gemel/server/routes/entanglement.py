@@ -179,8 +179,11 @@ def _of_shop(call: Call, query: TwinQuery, level: str, *, broken: bool) -> ShopV
     view, found = call.view, dict[str, TwinTie]()
 
     def fits(twin: Twin) -> bool:
-        tie = found[twin.id] = summed(twin.id, view.ties(view.entry(twin.id)))
-        return (not level or tie.level == level) and (not broken or tie.stale > 0)
+        entry = view.entry(twin.id)
+        if broken and not view.breaks(entry):
+            return False
+        tie = found[twin.id] = summed(twin.id, view.ties(entry))
+        return not level or tie.level == level
 
     page = view.search(query, fits)
     items = [_summary(twin, found[twin.id]) for twin in page.items]
