@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,13 @@ class Running:
 def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -> None:
     """Run the demo until Ctrl-C."""
     name_backups(folder)
+    ended = threading.Event()
+
+    def interrupted(*_: object) -> None:
+        ended.set()  # what runs now may make another error of the interrupt
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupted)
     with running_shop(folder, console, port=port, speed=speed) as running, contextlib.suppress(KeyboardInterrupt):
         console.print(f"\n  Open [bold]{running.url}[/bold]")
         console.print(
@@ -54,14 +62,19 @@ def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -
         console.print(
             f"  [dim]Signed in automatically on this computer. The plant is in {folder}; Ctrl-C stops.[/dim]\n"
         )
-        try:
-            wait_for_both(running.platform, running.before)
-            set_going(running.platform)
-            if running.first:
-                compute_past(running.platform)
-        except GemelError as error:
-            console.print(f"  [dim]The trial plant waits for orders: {error.detail}[/dim]")
-        threading.Event().wait()
+        begin(running, console)
+        ended.wait()
+
+
+def begin(running: Running, console: Console) -> None:
+    """Set the trial plant going; the first time also compute what its past lacks."""
+    try:
+        wait_for_both(running.platform, running.before)
+        set_going(running.platform)
+        if running.first:
+            compute_past(running.platform)
+    except GemelError as error:
+        console.print(f"  [dim]The trial plant waits for orders: {error.detail}[/dim]")
 
 
 def name_backups(folder: Path) -> None:
