@@ -306,8 +306,8 @@ def test_a_token_that_was_withdrawn_is_told_and_all_is_kept(tmp_path: Path, upst
 def test_what_had_to_go_is_told_as_a_gap_on_both_sides(edge: Platform, upstream: Platform, line: Wire) -> None:
     level(edge, count(edge, 0, 20))
     line.cut()
-    wait_for(edge, lambda: edge.edge is not None and edge.edge.standing().error)
     gone = count(edge, 20, 40)
+    wait_for(edge, lambda: edge.edge is not None and edge.edge.standing().error)
     edge.history.flush(30)
     assert edge.edge is not None
     edge.journal.expire(edge.edge.floor + 1)

@@ -33,7 +33,7 @@ __all__ = ["Edge"]
 BATCH, BATCH_BLOCKS = 5_000, 500
 """Readings, and blocks, of one round."""
 IDLE_S, LOOK_S, AGED_S = 1.0, 10.0, 10.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S, REFUSED_PAUSE_S = 0.25, 30.0, 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S, REFUSED_PAUSE_S = 0.25, 10.0, 30.0
 RESTORED, SKIPPED = "backup.restored", "edge.skipped"
 _log = structlog.get_logger("gemel.edge")
 
