@@ -25,7 +25,7 @@ LEVELS = [
     ["entanglement"],
     ["access"],
     ["intake"],
-    ["commands", "computation"],
+    ["commands", "computation", "configuration"],
     ["connectors"],
     ["folder"],
     ["storage", "erasure", "witness", "edge"],

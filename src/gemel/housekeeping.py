@@ -103,9 +103,11 @@ class House:
     def _look_at_ties(self) -> None:
         """Measure, and tell of bounds that are broken or hold again: the condition of a twin of the platform's own."""
         platform, now = self._platform, self._platform.clock.now()
+        if not platform.at_work:  # of a copy nothing flows, and its files may be taken from it
+            return
         try:
             platform.entanglement.look(now)
-            if not platform.at_work or not (updates := platform.entanglement.alarms(now)):
+            if not (updates := platform.entanglement.alarms(now)):
                 return
             self._declare(SHOP_TYPE, SHOP_TWIN)
             readings = [Reported(twin=SHOP_TWIN.id, property="broken", value=one, time=now) for one in updates]

@@ -36,6 +36,7 @@ from gemel.commands import (
     together,
 )
 from gemel.computation import Computation
+from gemel.configuration import Configuration
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
@@ -150,8 +151,8 @@ class Platform:
                 devices=devices,
                 registry=self.registry,
             )
-            opened.callback(self.gate.close)
             self.gate.pace.per_second = settings.party_requests_per_s
+            opened.callback(self.gate.close)
             self._seen = Rooms(self.gate, self.registry, self.state, self.history, self._tables, self.entanglement)
             self.holds = Holds(self.database, self.registry, clock, lambda work, actor: self.change(work, actor=actor))
             rooms = (self.journal, self.history, self.registry.directory)
@@ -202,6 +203,8 @@ class Platform:
             self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
             opened.callback(self.backups.close)
             threading.Thread(target=warm_up, name="gemel-units", daemon=True).start()
+            self.configuration = Configuration(self.database, clock, self.change)
+            """Which item was in which slot, from–to, as known when."""
             self.history.on_damage(lambda change: self.tell([change]))
             self.health = Health(self)
             self._rewire()
