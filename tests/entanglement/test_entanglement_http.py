@@ -102,6 +102,10 @@ def test_another_party_is_told_only_of_what_is_granted(platform: Platform, serve
     _, secret = gate.tokens.add("reader of a", None, owner=account.id)
     with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {secret}"}, timeout=30) as other:
         assert other.get(f"{API}/twins/press-7/entanglement").status_code == 404
+        told = other.get(f"{API}/twins/press-8/entanglement").raise_for_status().json()["properties"]
+        assert {(one["entered_by"], *one["declared"]["sources"]) for one in told} == {("",)}, (
+            "no names of people, connectors"
+        )
         found = other.get(f"{API}/entanglement").raise_for_status().json()
         assert [one["twin"] for one in found["items"]] == ["press-8"]
         assert found["shop"]["twins"] == 1

@@ -24,7 +24,7 @@ from gemel.access.projection import Projection
 from gemel.access.tables_seen import projected
 from gemel.access.types_seen import cut_type
 from gemel.clock import MIN_TIME, to_rfc3339
-from gemel.entanglement import Entanglement, Shop, Stretch, Tie
+from gemel.entanglement import Entanglement, Shop, Stretch, Tie, shared, shared_past
 from gemel.errors import Denied, UnknownProperty, UnknownTwin, UnknownType
 from gemel.history import Average, EventPage, EventQuery, Fact, History, Series
 from gemel.registry import Entry, Registry, TwinQuery
@@ -338,11 +338,8 @@ class View:
     def ties(self, entry: Entry) -> list[Tie]:
         """How each property of a twin is tied to its object."""
         self._told(entry, detail="entanglement")
-        return self._rooms.entanglement.of(entry, self.names(entry))
-
-    def breaks(self, entry: Entry) -> bool:
-        """Whether a bound of what is seen of a twin is broken now; tells nothing that has to be accounted for."""
-        return self._rooms.entanglement.breaks(entry, self.names(entry))
+        ties = self._rooms.entanglement.of(entry, self.names(entry))
+        return ties if self.projection is None else [shared(tie) for tie in ties]
 
     def breaks(self, entry: Entry) -> bool:
         """Whether a bound of what is seen of a twin is broken now; tells nothing that has to be accounted for."""
@@ -357,7 +354,8 @@ class View:
         """How a property was tied over a range. Raises as `range` does."""
         entry, since = self._span(twin, name, start)
         self._told(entry, span=(max(since, start), end), detail=f"entanglement of {name}")
-        return self._rooms.entanglement.then(entry, name, _within(since, end), end, within_s=within_s)
+        found = self._rooms.entanglement.then(entry, name, _within(since, end), end, within_s=within_s)
+        return found if self.projection is None else shared_past(found)
 
     # what else may be told
 

@@ -6,8 +6,8 @@ from gemel.entanglement.entanglement import Entanglement
 from gemel.entanglement.flows import ENTERED, Loss
 from gemel.entanglement.latency import Latency
 from gemel.entanglement.level import Flow, Level
-from gemel.entanglement.past import LevelSpan, Stretch
-from gemel.entanglement.tie import Shop, Tie, TwinTie, summed
+from gemel.entanglement.past import LevelSpan, Stretch, shared_past
+from gemel.entanglement.tie import Shop, Tie, TwinTie, shared, summed
 
 __all__ = [
     "ENTERED",
@@ -24,6 +24,8 @@ __all__ = [
     "Stretch",
     "Tie",
     "TwinTie",
+    "shared",
+    "shared_past",
     "shop_values",
     "summed",
 ]

@@ -19,7 +19,7 @@ from gemel.history import EventQuery, Fact, History, Rows
 from gemel.registry import Entry, PropertyRef
 from gemel.twin import FreshnessMode, Position
 
-__all__ = ["AsOf", "LevelSpan", "Stretch", "held_by_age", "stretch_of"]
+__all__ = ["AsOf", "LevelSpan", "Stretch", "held_by_age", "shared_past", "stretch_of"]
 
 MOST_SPANS = 2_000
 """Intervals of one kind that an answer lists; sums are of all."""
@@ -97,6 +97,11 @@ class _Read:
     """When the first reading was recorded."""
     dropped: list[tuple[int, int]]
     position: Position
+
+
+def shared_past(stretch: Stretch) -> Stretch:
+    """As another party is told: without names of connectors."""
+    return msgspec.structs.replace(stretch, lost=[msgspec.structs.replace(one, source="") for one in stretch.lost])
 
 
 def stretch_of(

@@ -10,7 +10,7 @@ from gemel.entanglement.declared import Declared
 from gemel.entanglement.latency import Latency
 from gemel.entanglement.level import Flow, Level
 
-__all__ = ["Shop", "Tie", "TwinTie", "summed"]
+__all__ = ["Shop", "Tie", "TwinTie", "shared", "summed"]
 
 
 class Tie(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +81,12 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
     """The mean of the properties that are measured."""
     latency: Latency | None
     looked_s: float
+
+
+def shared(tie: Tie) -> Tie:
+    """As another party is told: without names of connectors and of people."""
+    declared = msgspec.structs.replace(tie.declared, sources=(), carrier="")
+    return msgspec.structs.replace(tie, declared=declared, entered_by="")
 
 
 def summed(twin: str, ties: list[Tie]) -> TwinTie:
