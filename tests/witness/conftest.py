@@ -44,9 +44,11 @@ class Party:
         self.platform: Platform
         self.server: Server
 
-    def knows(self, other: Party) -> None:
+    def knows(self, other: Party, *, offers: bool = False, reached: bool = True) -> None:
         """Name the other as a peer, by its key and a token of it."""
-        peer = {"url": f"http://127.0.0.1:{other.port}", "key": other.first_key, "token": {"env": other.variable}}
+        peer: dict[str, object] = {"key": other.first_key}
+        if reached:
+            peer |= {"url": f"http://127.0.0.1:{other.port}", "token": {"env": other.variable}, "offers": offers}
         settings = {"witness": {"name": self.name, "every": "1h", "peers": [peer]}}
         (self.folder / "gemel.yaml").write_text(yaml.safe_dump(settings))
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from msgspec import structs
 
 import gemel
 from gemel.backup import Vault, restore
 from gemel.clock import SECOND
 from gemel.diagnosis import Level, platform_message
-from gemel.errors import Conflict, NotFound, NotYet
-from gemel.witness import Head, Note, Verdict
+from gemel.errors import Conflict, InvalidInput, NotFound, NotYet
+from gemel.witness import Head, Note, Offer, Verdict
 from tests.witness.conftest import Pair, copied, rewrite
 
 READER = Path(__file__).parents[2] / "docs" / "check_proof.py"
@@ -259,3 +260,46 @@ def test_one_record_is_proven_to_somebody_who_has_nothing_but_a_file(pair: Pair,
 def test_who_is_no_peer_is_not_known(pair: Pair) -> None:
     with pytest.raises(NotFound, match="is no peer"):
         pair.a.platform.witness.check("nobody")
+
+
+def test_a_plant_that_its_peer_cannot_reach_hands_its_heads_in(pair: Pair, tmp_path: Path) -> None:
+    pair.a.knows(pair.b, offers=True)
+    pair.b.knows(pair.a, reached=False)
+    for one in (pair.b, pair.a):
+        one.stop()
+        one.start()
+    old = None
+    for _ in range(3):
+        pair.a.works()
+        assert pair.a.looks() == {"bolt.example/works": "well"}
+        assert pair.b.looks() == {"acme.example/shop": "well"}
+        (seen,), (held,) = pair.b.platform.witness.standing(), pair.a.platform.witness.standing()
+        assert held.holds["journal"].position == seen.held["journal"].position != old
+        old = seen.held["journal"].position
+    assert pair.a.platform.proof(old).head.count("bolt.example/works") == 1
+    pair.a.stop()
+    kept = copied(pair.a.folder, tmp_path / "old")
+    pair.a.start()
+    pair.a.works()
+    pair.a.looks()
+    pair.a.stop()
+    shutil.rmtree(pair.a.folder)
+    copied(kept, pair.a.folder)
+    pair.a.start()
+    assert pair.a.looks() == {"bolt.example/works": "fault"}, "it hands its shorter record in, and is told"
+    assert Verdict.ROLLED_BACK in wrong(pair)
+
+
+def test_what_is_handed_in_by_nobody_known_or_without_a_proof_is_refused(pair: Pair) -> None:
+    standing(pair)
+    pair.a.works()
+    witness, heads = pair.b.platform.witness, pair.a.platform.witness.heads()
+    offer = Offer(name=heads.name, rotations=[], heads=heads.heads, proofs={})
+    with pytest.raises(InvalidInput, match="does not show that the journal grew"):
+        witness.offered(offer)
+    with pytest.raises(NotFound, match="is no peer"):
+        witness.offered(structs.replace(offer, name="nobody"))
+    swapped = {"journal": heads.heads["audit"], "audit": heads.heads["journal"]}
+    with pytest.raises(InvalidInput, match="this is a head of"):
+        witness.offered(structs.replace(offer, heads=swapped))
+    assert wrong(pair) == [], "what anybody can hand in is no evidence against the plant"

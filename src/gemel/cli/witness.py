@@ -37,7 +37,7 @@ def check() -> None:
     with target.open() as plant:
         found = plant.witness.check()
     _show(found)
-    if any(one["wrong"] or one["error"] for one in found["peers"]):
+    if any(one["wrong"] or one["said"] or one["error"] for one in found["peers"]):
         raise typer.Exit(1)
 
 

@@ -3,7 +3,7 @@
 from gemel.witness.evidence import Evidence
 from gemel.witness.judge import FAULTS, Verdict
 from gemel.witness.note import Head, Note, PublicKey
-from gemel.witness.peer import Consistency, Countersigned, Heads
+from gemel.witness.peer import Consistency, Countersigned, Heads, Offer
 from gemel.witness.standing import Held, PeerStanding, Witnessed
 from gemel.witness.witness import Rooms, Witness
 
@@ -16,6 +16,7 @@ __all__ = [
     "Heads",
     "Held",
     "Note",
+    "Offer",
     "PeerStanding",
     "PublicKey",
     "Rooms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,11 +12,12 @@ import msgspec
 
 from gemel.errors import Unreachable
 
-__all__ = ["Consistency", "Countersigned", "Heads", "Peer"]
+__all__ = ["Consistency", "Countersigned", "Heads", "Offer", "Peer"]
 
 API = "/api/v1/witness"
 TIMEOUT_S = 15.0
 LARGEST = 4_000_000
+_JSON = {"Content-Type": "application/json"}
 T = TypeVar("T")
 
 
@@ -50,6 +51,15 @@ class Countersigned(msgspec.Struct, frozen=True, kw_only=True):
     """What it found wrong and nobody there has accepted."""
 
 
+class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Heads that a plant hands in by itself, with the proofs that they extend what the witness holds."""
+
+    name: Annotated[str, msgspec.Meta(max_length=100)]
+    rotations: Annotated[list[str], msgspec.Meta(max_length=1000)]
+    heads: Annotated[dict[str, str], msgspec.Meta(max_length=8)]
+    proofs: Annotated[dict[str, Annotated[list[str], msgspec.Meta(max_length=128)]], msgspec.Meta(max_length=8)]
+
+
 class Peer:
     """Close it, or use it in a `with`."""
 
@@ -75,10 +85,16 @@ class Peer:
     def countersigned(self, of: str) -> Countersigned:
         return self._get(Countersigned, "/countersigned", of=of)
 
+    def offer(self, offer: Offer) -> Countersigned:
+        return self._ask(Countersigned, "POST", "/offers", content=msgspec.json.encode(offer), headers=_JSON)
+
     def _get(self, kind: type[T], path: str, **params: Any) -> T:
+        return self._ask(kind, "GET", path, params=params)
+
+    def _ask(self, kind: type[T], method: str, path: str, **fields: Any) -> T:
         """Raises Unreachable for whatever goes wrong on the way."""
         try:
-            with self._http.stream("GET", path, params=params) as answer:
+            with self._http.stream(method, path, **fields) as answer:
                 data = bytearray()
                 for part in answer.iter_bytes():
                     data += part

@@ -55,8 +55,11 @@ class Witnessed(msgspec.Struct, frozen=True, kw_only=True):
     parties: list[str]
 
 
-def words(verdict: Verdict, new: Head, last: Head | None, common: Head | None, *, by: str = "") -> str:
-    """What is wrong, as a sentence. `by`: who countersigned `last`; empty: we did."""
+def words(
+    verdict: Verdict, new: Head, last: Head | None, common: Head | None, *, by: str = "", searched: bool = False
+) -> str:
+    """What is wrong, as a sentence. `by`: who countersigned `last`; empty: we did. `searched`: whether `common` is
+    known; it is None where nothing is."""
     log = f"the {'audit log' if new.log == 'audit' else 'journal'} of {new.owner}"
     who = by or "we"
     if verdict is Verdict.STRANGE_KEY or last is None:
@@ -72,6 +75,6 @@ def words(verdict: Verdict, new: Head, last: Head | None, common: Head | None, *
         return f"{log} goes on in a new epoch (a restore or an import); nothing that {who} countersigned is missing"
     else:
         what = f"{log} was restored from a backup and is at {new.position:,} now; {was}, and not all of that is in it"
-    if by:
+    if not searched:
         return what
     return f"{what}; it agrees with us up to {0 if common is None else common.position:,}"

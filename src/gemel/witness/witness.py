@@ -26,7 +26,7 @@ from gemel.witness.judge import FAULTS, Verdict, agreed, judge
 from gemel.witness.keys import Keys, followed
 from gemel.witness.logs import AUDIT, JOURNAL, AuditLog, JournalLog, Log, Nodes, Run
 from gemel.witness.note import Head, Note, PublicKey
-from gemel.witness.peer import Consistency, Countersigned, Heads, Peer
+from gemel.witness.peer import Consistency, Countersigned, Heads, Offer, Peer
 from gemel.witness.standing import Held, PeerStanding, Witnessed, words
 from gemel.witness.tree import Tree, consistent, roots_at
 
@@ -35,6 +35,7 @@ __all__ = ["Rooms", "Witness"]
 FAULT, RESTORED, ACCEPTED, ROTATED, FOLLOWED = (
     "witness.fault", "witness.restored", "witness.accepted", "witness.key_rotated", "witness.key_followed",
 )  # fmt: skip
+Extends = Callable[[Head, Head], bool]
 AT_ONCE = 65_536
 LEAST_S = 1.0
 _log = structlog.get_logger("gemel.witness")
@@ -78,7 +79,7 @@ class Witness:
         self._logs: dict[str, Log] = {JOURNAL: JournalLog(rooms.journal), AUDIT: AuditLog(rooms.audit)}
         self._trees = {name: Tree(log, Nodes(name, rooms.database, rooms.run)) for name, log in self._logs.items()}
         self._lock = threading.Lock()
-        self._exchanging = threading.Lock()
+        self._exchanging, self._offering = threading.Lock(), threading.Lock()
         self._every_s = max(LEAST_S, parse_duration(settings.every) or 0.0)
         pairs = [_Pair(one, PublicKey.parse(one.key)) for one in settings.peers]
         self._pairs = {pair.key.name: pair for pair in pairs}
@@ -155,6 +156,8 @@ class Witness:
             self._closing.wait(self._every_s)
 
     def _look(self, pair: _Pair) -> None:
+        if not pair.settings.url:  # it comes by itself
+            return
         with self._exchanging:
             try:
                 self._exchange(pair)
@@ -168,18 +171,55 @@ class Witness:
 
     def _exchange(self, pair: _Pair) -> None:
         reach, settings = self._rooms.reach, pair.settings
+        assert settings.token is not None
         certificate = str(reach.file(settings.certificate)) if settings.certificate else ""
         with Peer(settings.url, reach.secret(settings.token), certificate=certificate) as other:
             told = other.heads()
             if told.name != pair.key.name:
                 raise Unreachable(f"{settings.url} is {told.name:.100}, not {pair.key.name}: mend `witness.peers`")
             keys = self._keys_of(pair, told.rotations)
+
+            def extends(old: Head, new: Head) -> bool:
+                return _proven(old, new, other.consistency(new.log, old.size, new.size).proof)
+
             for log in self._logs:
-                self._judge(other, keys[-1], log, told.heads.get(log, ""))
+                self._judge(keys[-1], log, told.heads.get(log, ""), extends, search=True)
             ours = other.countersigned(self.keys.name)
+            if settings.offers:
+                ours = other.offer(self._offer(ours.notes))
             for written in ours.notes[: len(self._logs)]:
                 self._take(keys, written)
             pair.said = ours.faults[:10]
+
+    def _offer(self, held: Sequence[str]) -> Offer:
+        """Our heads, with the proofs that they extend what the other one holds."""
+        sizes = {head.log: head.size for head in (Head.parse(Note.parse(one).text) for one in held)}
+        now, proofs = self.heads(), dict[str, list[str]]()
+        for log, written in now.heads.items():
+            new, old = Head.parse(Note.parse(written).text).size, sizes.get(log, 0)
+            proofs[log] = self.consistency(log, old, new).proof if old <= new else []  # it will see that it is shorter
+        return Offer(name=now.name, rotations=now.rotations, heads=now.heads, proofs=proofs)
+
+    def offered(self, offer: Offer) -> Countersigned:
+        """What a plant hands in that we cannot reach: looked at as if we had asked. Returns what we hold of it now.
+
+        Raises NotFound for one that is no peer, InvalidInput where a proof does not show what it should.
+        """
+        pair = self._pairs.get(offer.name)
+        if pair is None:
+            raise NotFound(f"{offer.name!r:.100} is no peer of {self.keys.name}; its key must stand in `witness.peers`")
+
+        def extends(old: Head, new: Head) -> bool:
+            if not _proven(old, new, offer.proofs.get(new.log, [])):
+                raise InvalidInput(f"the proof does not show that the {new.log} grew from {old.size:,} to {new.size:,}")
+            return True
+
+        with self._offering:  # never the other lock: two plants that offer to each other would wait for each other
+            keys = self._keys_of(pair, offer.rotations)
+            for log in self._logs:
+                self._judge(keys[-1], log, offer.heads.get(log, ""), extends, search=False)
+            pair.error, pair.checked = "", self._clock.now()
+        return self.countersigned(offer.name)
 
     def _keys_of(self, pair: _Pair, offered: Sequence[str]) -> list[PublicKey]:
         """The peer's keys, from the pinned one on. What we once took binds: an old key cannot name another next one."""
@@ -192,20 +232,12 @@ class Witness:
             self.book.put_keys(pair.key.name, taken, self._clock.now(), [said])
         return [*known, *new]
 
-    def _judge(self, other: Peer, key: PublicKey, log: str, written: str) -> None:
-        """Look at one head: countersign it, or keep it as evidence."""
+    def _judge(self, key: PublicKey, log: str, written: str, extends: Extends, *, search: bool) -> None:
+        """Look at one head: countersign it, or keep it as evidence. `search`: ask up to where both agree."""
         note = Note.parse(written)
         head, me, now = Head.parse(note.text), self.keys.name, self._clock.now()
         if (head.owner, head.log) != (key.name, log):
-            raise Unreachable(f"{key.name} answered with a head of {head.owner:.100}/{head.log:.40}")
-
-        def extends(old: Head, new: Head) -> bool:
-            answer = other.consistency(log, old.size, new.size)
-            try:
-                proof = [bytes.fromhex(one) for one in answer.proof]
-            except ValueError:
-                return False
-            return consistent((old.size, old.root), (new.size, new.root), proof)
+            raise InvalidInput(f"this is a head of {head.owner:.100}/{head.log:.40}, not of {key.name}/{log}")
 
         last = self.book.last(key.name, log, me)
         seen = None if last is None else last.head
@@ -213,15 +245,14 @@ class Witness:
         if verdict is Verdict.SAME:
             return
         note = note.only(key.name)
-        if verdict in FAULTS:
-            kept = [] if seen is None else self._kept(seen, me)
-            common = None if verdict is Verdict.STRANGE_KEY else agreed(kept, head, extends)
-            self._tell(head, note, me, verdict, words(verdict, head, seen, common))
-        elif verdict is Verdict.RESTORED and seen is not None:
-            common = agreed(self._kept(seen, me), head, extends)
-            self._tell(head, self.keys.countersign(note), me, verdict, words(verdict, head, seen, common))
-        else:
-            self.book.put(head, self.keys.countersign(note), signer=me, seen=now, verdict=verdict)
+        if verdict not in FAULTS:
+            note = self.keys.countersign(note)
+        if seen is None or verdict is Verdict.EXTENDED:
+            self.book.put(head, note, signer=me, seen=now, verdict=verdict)
+            return
+        search = search and verdict is not Verdict.STRANGE_KEY
+        common = agreed(self._kept(seen, me), head, extends) if search else None
+        self._tell(head, note, me, verdict, words(verdict, head, seen, common, searched=search))
 
     def _kept(self, last: Head, signer: str) -> list[Head]:
         """All heads of that life of the log which we hold, by size."""
@@ -293,7 +324,7 @@ class Witness:
             state = (
                 "fault" if any(one.verdict in FAULTS for one in mine)
                 else "restored" if mine
-                else "unreachable" if pair.error and late
+                else "unreachable" if late and (pair.error or pair.checked is not None)
                 else "waiting" if pair.checked is None
                 else "well"
             )  # fmt: skip
@@ -386,3 +417,11 @@ class Witness:
                           parties=sorted({one.signer for one in good}))
             )  # fmt: skip
         return found
+
+
+def _proven(old: Head, new: Head, proof: Sequence[str]) -> bool:
+    try:
+        hashes = [bytes.fromhex(one) for one in proof]
+    except ValueError:
+        return False
+    return consistent((old.size, old.root), (new.size, new.root), hashes)

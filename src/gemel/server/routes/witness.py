@@ -14,7 +14,7 @@ from gemel.server.encode import rfc3339
 from gemel.server.guard import needs, speaks
 from gemel.server.http import Req, decoded
 from gemel.server.options import API
-from gemel.witness import Consistency, Countersigned, Evidence, Heads, Held, PeerStanding, Witnessed
+from gemel.witness import Consistency, Countersigned, Evidence, Heads, Held, Offer, PeerStanding, Witnessed
 
 __all__ = ["ROUTES"]
 
@@ -115,6 +115,20 @@ async def countersigned(request: Req, of: Annotated[str, QueryParameter(max_leng
     return await services.reads.run(services.platform.witness.countersigned, of)
 
 
+@post(
+    f"{API}/witness/offers",
+    opt=WITNESS | speaks(Offer, Countersigned),
+    status_code=200,
+    tags=["witness"],
+    summary="Hand in the heads of a plant that this one cannot reach",
+)
+async def offers(request: Req) -> Countersigned:
+    """Its key must stand in `witness.peers` here. The answer: what this plant holds of it now, countersigned."""
+    services = call_of(request).services
+    offer = await decoded(request, Offer)
+    return await services.waiting.run(services.platform.witness.offered, offer)
+
+
 @get(f"{API}/witness", opt=OPERATE, tags=["witness"], summary="As whom this plant signs, and how its peers stand")
 async def standing(request: Req) -> WitnessView:
     services = call_of(request).services
@@ -202,4 +216,4 @@ def _held(one: Held) -> HeldView:
     return HeldView(one.position, one.size, rfc3339(one.seen))
 
 
-ROUTES = [heads, consistency, countersigned, standing, check, verify, accept, rotate, proof]
+ROUTES = [heads, consistency, countersigned, offers, standing, check, verify, accept, rotate, proof]
