@@ -170,18 +170,26 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class PeerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another party's plant, whose heads this one countersigns."""
 
-    url: str
-    """Its address, https://…"""
     key: str
     """Its public key, as `gemel witness key` prints it there; it has its name."""
-    token: SecretRef
+    url: str = ""
+    """Its address, https://…; empty: it cannot be reached from here, and hands its heads in by itself."""
+    token: SecretRef | None = None
     """A reference to a token of that plant which is for the action `witness`."""
     certificate: str = ""
     """A certificate (PEM, below secrets/) to trust instead of the usual authorities."""
+    offers: bool = False
+    """Hand our heads in there, for it cannot reach us."""
 
     def __post_init__(self) -> None:
+        if not self.url:
+            if self.token or self.offers:
+                raise ValueError("token and offers are of a peer that has a url")
+            return
         if not self.url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
             raise ValueError(f"the peer {self.url:.100} is not reached by https")
+        if self.token is None:
+            raise ValueError(f"the peer {self.url:.100} needs a token: {{env: NAME}} or {{file: name}}")
 
 
 class WitnessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
