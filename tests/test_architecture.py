@@ -33,6 +33,7 @@ LEVELS = [
     ["transfer"],
     ["diagnosis"],
     ["housekeeping"],
+    ["wiring"],
     ["platform"],
     ["server"],
     ["demo"],

@@ -1,4 +1,4 @@
-"""A running platform: composes the rooms over one folder, and offers their verbs.
+"""A running platform: the verbs of all rooms over one folder (`gemel.wiring` opens and joins them).
 
 `gemel.open("plant/")` is `Platform.open`. The verbs here, of the client, of the HTTP API and of the CLI are the same.
 """
@@ -6,28 +6,23 @@
 from __future__ import annotations
 
 import collections.abc
-import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import structlog
-from sqlalchemy import Connection
 
-from gemel.access import SEALED, Action, AuditVerification, Devices, Gate, Principal, Rooms, View
-from gemel.backup import Keeper, Manifest, adopt, prepare, written
-from gemel.clock import Clock, Moment, WallClock, moment
+from gemel.access import SEALED, Action, AuditVerification, Principal, View
+from gemel.backup import Manifest
+from gemel.clock import Moment, moment
 from gemel.commands import (
     Ask,
     AskGoal,
-    Commander,
     GoalRun,
     MemberWanted,
     Order,
@@ -35,30 +30,16 @@ from gemel.commands import (
     Transaction,
     together,
 )
-from gemel.computation import Computation
-from gemel.configuration import Configuration
-from gemel.connectors.reach import Reach
-from gemel.connectors.supervisor import Supervisor
-from gemel.database import Database
-from gemel.diagnosis import Health
-from gemel.edge import Edge
-from gemel.entanglement import Entanglement, Stretch, Tie
-from gemel.erasure import Erasures
-from gemel.errors import GemelError, InvalidDocument, UnknownTwin
-from gemel.folder import DATABASE, Folder
-from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Pace, Series
-from gemel.history import Settings as HistorySettings
-from gemel.housekeeping import House
-from gemel.intake import Intake, Message, Quarantined, Receipt, Reported
-from gemel.journal import SqlJournal, Verification
-from gemel.registry import Entry, Plan, Registry, TwinQuery, load_plant, relations
-from gemel.state import Now, Relation, Saved, Selection, State, Subscription
-from gemel.storage import Holds, Keeping
+from gemel.entanglement import Stretch, Tie
+from gemel.errors import InvalidDocument, UnknownTwin
+from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Series
+from gemel.intake import Message, Quarantined, Receipt, Reported
+from gemel.journal import Verification
+from gemel.registry import Entry, Plan, TwinQuery, load_plant
+from gemel.state import Now, Selection, Subscription
 from gemel.transfer import Exported, export_everything
 from gemel.twin import (
     MANUAL,
-    Block,
-    Change,
     Page,
     Plant,
     Position,
@@ -70,9 +51,8 @@ from gemel.twin import (
     located,
     parse_plant,
 )
-from gemel.units import warm_up
-from gemel.witness import Evidence, Witness, Witnessed
-from gemel.witness import Rooms as WitnessRooms
+from gemel.wiring import Wired
+from gemel.witness import Evidence, Witnessed
 
 __all__ = ["Document", "Platform"]
 
@@ -82,162 +62,8 @@ Document = Plant | collections.abc.Mapping[str, Any] | str | Path | Sequence[Pat
 _log = structlog.get_logger("gemel.platform")
 
 
-class Platform:
+class Platform(Wired):
     """One folder, open. Every verb may be called from any thread; close it, or use it in a `with`."""
-
-    def __init__(self, folder: Folder, clock: Clock, *, run_connectors: bool = True) -> None:
-        """Use `Platform.open`."""
-        self.folder = folder
-        self.clock = clock
-        self.at_work = run_connectors
-        """Whether this is the plant itself, not a copy that somebody looks at with its connectors still."""
-        self._opened = ExitStack()
-        with ExitStack() as opened:
-            opened.callback(folder.release)
-            settings = folder.settings()
-            self.database = Database(settings.database or f"sqlite:///{folder.path / DATABASE}")
-            opened.callback(self.database.close)
-            prepare(folder.path, self.database, clock.now())
-            self.database.migrate()
-            written(folder.path, self.database)
-            self.registry = Registry(self.database, clock)
-            self.journal = SqlJournal(self.database)
-            opened.callback(self.journal.close)
-            self.state = State(
-                self.registry.directory, clock, blocks=self.journal.blocks, composition=_Composition(self.registry)
-            )
-            for spec in self.registry.connectors():
-                self.state.bind(spec)
-            opened.callback(self.state.close)
-            saved = Saved(folder.path / "state", self.state, self.journal)
-            saved.restore()
-            opened.callback(saved.write)
-            self.history = History(
-                folder.path / "history",
-                self.journal,
-                self.registry.directory,
-                clock,
-                catalogue_url=settings.catalogue or None,
-                settings=HistorySettings(pace=Pace(commit_s=settings.history_every_s)),
-            )
-            opened.callback(self.history.close)
-            self.entanglement = Entanglement(self.registry, self.state, self.history, clock)
-            self._house = House(self, saved, keyframe_every_s=settings.keyframe_every_s, rewire=self._rewire)
-            followers = [self.state.fold, self._follow]
-            self.intake = Intake(
-                self.journal,
-                self.registry,
-                clock,
-                after_commit=followers,
-                sources=self.state,
-                guard=self.entanglement,
-            )
-            opened.callback(self.intake.close)
-            self.computation = Computation(
-                self.state, self.registry, self.history, self.intake, plugins=settings.plugins
-            )
-            opened.callback(self.computation.close)
-            self.commander = Commander(self.database, self.intake, self.registry, self.state, clock)
-            self.commander.effects.call = self.computation.call
-            opened.callback(self.commander.close)
-            devices = Devices(
-                self.database, self.intake, clock, registry=self.registry, secrets=folder.path / "secrets"
-            )
-            self.gate = Gate(
-                self.database,
-                self.intake,
-                clock,
-                position=lambda: self.state.position,
-                devices=devices,
-                registry=self.registry,
-            )
-            self.gate.pace.per_second = settings.party_requests_per_s
-            opened.callback(self.gate.close)
-            self._seen = Rooms(self.gate, self.registry, self.state, self.history, self._tables, self.entanglement)
-            self.holds = Holds(self.database, self.registry, clock, lambda work, actor: self.change(work, actor=actor))
-            rooms = (self.journal, self.history, self.registry.directory)
-            self.storage = Keeping(
-                folder.path, rooms, self.holds, clock, settings=settings, run=self.change, refuse=self.intake.refuse
-            )
-            self.erasures = Erasures(
-                folder.path,
-                self.database,
-                (self.registry, self.journal, self.history, self.gate),
-                clock,
-                held=self.holds.covered,
-                run=self.change,
-                forget=saved.forget,
-            )
-            self.erasures.resume()
-            self.supervisor = Supervisor(
-                self.intake,
-                clock,
-                self.registry,
-                reach=Reach.of(folder.path, networks=settings.webhook_networks, plugins=settings.plugins),
-                gate=self.gate,
-                state=self.state,
-                journal=self.journal,
-            )
-            opened.callback(self.supervisor.close)
-            self.epoch = adopt(folder.path, clock.now(), self.change)
-            """Which life of the plant this is; empty for the first. Another one may give positions another meaning."""
-            self.edge = Edge(self, settings.edge) if settings.edge.url else None
-            """Hands on what is journaled, where this is an edge node."""
-            if self.edge is not None:
-                opened.callback(self.edge.close)
-            self.witness = Witness(
-                folder.path,
-                WitnessRooms(
-                    journal=self.journal,
-                    audit=self.gate.audit,
-                    database=self.database,
-                    directory=self.registry.directory,
-                    clock=clock,
-                    run=self.change,
-                    reach=self.supervisor.reach,
-                    epoch=self.epoch,
-                ),
-                settings.witness,
-            )
-            opened.callback(self.witness.close)
-            self.backups = Keeper(self, settings.backup, self.change, partial(Platform.open, run_connectors=False))
-            opened.callback(self.backups.close)
-            threading.Thread(target=warm_up, name="gemel-units", daemon=True).start()
-            self.configuration = Configuration(self.database, clock, self.change)
-            """Which item was in which slot, from–to, as known when."""
-            self.history.on_damage(lambda change: self.tell([change]))
-            self.health = Health(self)
-            self._rewire()
-            if run_connectors:  # a copy that is only looked at keeps still
-                self.backups.start()
-                self.computation.start()
-                self.commander.start(self.supervisor)
-                if self.edge is not None:
-                    self.edge.start()
-                self.witness.start()
-            opened.callback(self._house.close)
-            self._house.start()
-            self._opened = opened.pop_all()
-
-    @classmethod
-    def open(cls, path: str | os.PathLike[str], *, clock: Clock | None = None, run_connectors: bool = True) -> Self:
-        """Open the folder, making it if it is new. Without `run_connectors`, declared connectors stay still.
-
-        Raises FolderInUse with the process that has it.
-        """
-        return cls(Folder.take(path), clock or WallClock(), run_connectors=run_connectors)
-
-    def close(self) -> None:
-        """Stop taking in, make everything durable, let the folder go. Safe to call again."""
-        self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # what is known
 
@@ -497,63 +323,11 @@ class Platform:
         """Write this moment of the whole plant into a new folder, in open formats; see `gemel.transfer`."""
         return export_everything(self, to, partial(Platform.open, run_connectors=False), progress=progress)
 
-    # inside
-
-    def change(self, work: Callable[[Connection], Sequence[Change]], *, actor: str = "") -> Position:
-        """Do `work` (a mutator of the registry) in the writer's transaction; returns the position after it."""
-        return self.intake.transact(lambda tx: (None, work(tx)), actor=actor).result()[1]
-
-    def tell(self, changes: Sequence[Change]) -> None:
-        """Journal what was noticed, if the writer takes anything; does not wait."""
-        try:
-            self.intake.transact(partial(_journaled, changes))
-        except GemelError as error:
-            _log.warning("changes could not be journaled", count=len(changes), error=error.detail)
-
     def _entry(self, twin: str) -> Entry:
         entry = self.registry.directory.twin(twin)
         if entry is None:
             raise UnknownTwin(f"there is no twin {twin!r:.160}; look for it with twins(), or create it with apply()")
         return entry
-
-    def _tables(self) -> collections.abc.Mapping[str, Relation]:
-        """What SQL knows besides live.<type> and history.*"""
-        return {**relations(self.database), "entanglement": self.entanglement.table}
-
-    def _follow(self, block: Block) -> None:
-        self.entanglement.follow(block)
-        self.commander.follow(block)
-        self.gate.follow(block)
-        self.computation.follow(block)
-        if any(change.kind.startswith("connector.") for change in block.changes):
-            self._house.rewired()
-
-    def _rewire(self) -> None:
-        if self.at_work:
-            self.supervisor.apply(self.registry.connectors())
-
-
-class _Composition:
-    """How twins are made of twins, for selections of parts."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def parts(self, twins: Sequence[str], depth: int | None) -> Iterable[str]:
-        return self._registry.part_ids(twins, depth=depth)
-
-    def roots(self, type_id: str) -> Iterator[str]:
-        query = TwinQuery(roots=True, type=type_id, limit=1000)
-        while True:
-            page = self._registry.search(query)
-            yield from (twin.id for twin in page.items)
-            if not page.next:
-                return
-            query = msgspec.structs.replace(query, cursor=page.next)
-
-
-def _journaled(changes: Sequence[Change], _tx: Connection) -> tuple[None, Sequence[Change]]:
-    return None, changes
 
 
 def _plant(document: Document) -> Plant:

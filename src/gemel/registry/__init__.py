@@ -1,6 +1,7 @@
 """What is known: twin types and their versions, twins, links and connectors, in SQL; and the directory in memory."""
 
 from gemel.registry.assembly import Assemblies, Assembly
+from gemel.registry.composition import Composition
 from gemel.registry.connectors import connector_specs as connectors_in
 from gemel.registry.directory import Directory, Entry, PropertyRef, Shape
 from gemel.registry.files import load_plant
@@ -14,6 +15,7 @@ __all__ = [
     "Action",
     "Assemblies",
     "Assembly",
+    "Composition",
     "Directory",
     "Entry",
     "FieldChange",

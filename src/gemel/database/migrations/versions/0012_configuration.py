@@ -112,7 +112,7 @@ def upgrade() -> None:
         _guard_postgres()
 
 
-def _believed() -> tuple[sa.Column, ...]:
+def _believed() -> tuple[sa.schema.SchemaItem, ...]:
     return (
         sa.Column("valid_from", sa.BigInteger, nullable=False),
         sa.Column("valid_to", sa.BigInteger, nullable=False),
