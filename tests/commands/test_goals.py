@@ -150,6 +150,45 @@ class TestAtOnce:
         assert aiming.stands(entry, goal) == (None, "the quality of pump-1.speed is bad")
 
 
+class TestUnits:
+    DOCUMENT = """
+gemel: 1
+types:
+  - id: drive
+    properties:
+      - {name: speed, unit: /min, writable: true, tolerance: 0.5}
+      - {name: rated, unit: /s}
+  - id: mill
+    slots: [{name: drive, type: drive}]
+    goals:
+      - name: output
+        unit: "%"
+        now: drive.speed / 15
+        members: [{slot: drive, property: speed, value: goal / 100 * drive.rated}]
+twins:
+  - {id: mill-1, types: [mill]}
+  - {id: drive-1, types: [drive], part_of: [{twin: mill-1, slot: drive}]}
+connectors:
+  - id: wire
+    kind: http
+    bindings: [{address: "http://d/1", twin: drive-1, property: speed, direction: both}]
+"""
+
+    def test_what_a_member_is_told_is_in_its_own_unit_and_where_it_stands_is_a_bare_number(self, tmp_path):
+        world = World(tmp_path)
+        world.apply(self.DOCUMENT)
+        world.report("speed", 300, twin="drive-1")
+        world.report("rated", 25, twin="drive-1")
+        made = ask(world, 40, twin="mill-1")
+        world.turn()
+        assert world.wanted("drive-1") == [600]
+        entry = world.commander.entry("mill-1")
+        goal = world.commander.goals.aiming.goal(entry, "output")
+        assert world.commander.goals.aiming.stands(entry, goal) == (20, "")
+        assert run_of(world, made).state is G.RUNNING
+        world.close()
+
+
 class TestRamp:
     RAMP = "ramp_per_s: 5\n        step_s: 4"
 
