@@ -5,10 +5,14 @@ import { Resource } from "../app/resource.svelte";
 import { t } from "../i18n/index.svelte";
 import type { Party, Token, User } from "./model";
 
+/** All of a list, by name: ids are random. */
+const named = async <T extends { name: string }>(path: string, signal: AbortSignal): Promise<T[]> =>
+  (await all<T>(path, {}, { signal })).sort((one, other) => one.name.localeCompare(other.name));
+
 export class Who {
-  readonly users = new Resource((signal) => all<User>("/users", {}, { signal }));
-  readonly tokens = new Resource((signal) => all<Token>("/tokens", {}, { signal }));
-  readonly parties = new Resource((signal) => all<Party>("/parties", {}, { signal }));
+  readonly users = new Resource((signal) => named<User>("/users", signal));
+  readonly tokens = new Resource((signal) => named<Token>("/tokens", signal));
+  readonly parties = new Resource((signal) => named<Party>("/parties", signal));
   private readonly names = $derived(
     new Map([
       ...(this.users.value ?? []).map((one) => [one.id, one.name || t("people.erased")] as const),
