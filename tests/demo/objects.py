@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from gemel.clock import WallClock
+from gemel.connectors.ports import free_port
 from gemel.demo.trial.cell import Cell
-from gemel.demo.trial.documents import FILES
 from gemel.demo.trial.mqtt import SimulatedDevice
-from gemel.demo.trial.opcua import SimulatedServer
+from gemel.demo.trial.opcua import SimulatedServer, skid_plant
 from gemel.demo.trial.skid import Skid
-from gemel.registry import load_plant
 
 EVERY_S, STEP_S = 0.05, 0.5
 
@@ -23,7 +22,7 @@ EVERY_S, STEP_S = 0.05, 0.5
 def skid_running() -> Iterator[tuple[Skid, str]]:
     """(the skid, the address of its server)."""
     skid = Skid()
-    with _stepped(lambda: SimulatedServer(skid, load_plant(FILES[0]))) as server:
+    with _stepped(lambda: SimulatedServer(skid, skid_plant(), free_port())) as server:
         yield skid, server.url
 
 

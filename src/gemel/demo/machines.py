@@ -16,6 +16,7 @@ from gemel.connectors.mqtt.publisher import settings_for as mqtt_settings
 from gemel.connectors.mtconnect.devices import read_devices
 from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
+from gemel.connectors.ports import free_port
 from gemel.demo.processes import Lines, Processes, address_of
 from gemel.demo.trial.documents import CELL, SKID
 from gemel.twin import (
@@ -143,7 +144,7 @@ class Shop:
             broker = stack.enter_context(Broker(self._folder / "broker"))
             self._starting = {machine: self._start(machine, broker.url) for machine in MACHINES}
             speed = ["--speed", str(self._speed)]
-            self._skid = self._processes.spawn("demo.trial.opcua", "--port", "0", *speed)
+            self._skid = self._processes.spawn("demo.trial.opcua", "--port", str(free_port()), *speed)
             self._processes.spawn("demo.trial.mqtt", "--url", broker.url, *speed)
             self._broker = broker.url
             self._stack = stack.pop_all()

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gemel.clock import Clock, WallClock, to_rfc3339
@@ -118,10 +118,11 @@ class SimulatedDevice:
             client.subscribe([(f"{TOPIC}/set/+", 1), (f"{TOPIC}/do/+", 1)])
             client.publish(_STATUS, "online", 1, retain=True)
 
+        def told(_client: Client, _data: Any, message: MQTTMessage) -> None:
+            self._loop.call_soon_threadsafe(self._answer, client, message.topic, bytes(message.payload))
+
         client.on_connect = connected
-        client.on_message = lambda _client, _data, message: self._loop.call_soon_threadsafe(
-            self._answer, client, message.topic, message.payload
-        )
+        client.on_message = told
         await asyncio.to_thread(client.connect, self._parts.hostname or "127.0.0.1", self._parts.port or 1883)
         client.loop_start()
         self._client, self._told = client, {}

@@ -8,24 +8,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from asyncua import Server, ua
 from asyncua.common.node import Node
 
-from gemel.connectors.opcua.addresses import node_id
-from gemel.connectors.opcua.units import eu_information
-from gemel.connectors.ports import free_port
 from gemel.demo.trial.base import Refusal, Simulated
-from gemel.demo.trial.documents import FILES
 from gemel.demo.trial.running import STEP_S, steps, until_stopped
 from gemel.demo.trial.skid import Skid
-from gemel.registry import load_plant
-from gemel.twin import CommandType, Direction, Kind, Plant, PropertyType
+from gemel.twin import CommandType, Direction, Kind, Plant, PropertyType, parse_plant
 
-__all__ = ["NAMESPACE", "SimulatedServer", "main"]
+__all__ = ["NAMESPACE", "SimulatedServer", "main", "skid_plant"]
 
 NAMESPACE = "urn:gemel:trial"
+_REFUSED: Any = ua.StatusCodes.BadInvalidState
+_UCUM = "http://unitsofmeasure.org"
 _TYPES = {
     Kind.NUMBER: ua.VariantType.Double,
     Kind.INTEGER: ua.VariantType.Int64,
@@ -33,16 +31,22 @@ _TYPES = {
 }
 
 
-class SimulatedServer:
-    """A server of what a plant document binds, for one simulated object; port 0: a free one, see `url`.
+def skid_plant() -> Plant:
+    """The document of the skid. Only what this process needs is imported: it is to be there at once."""
+    file = Path(__file__).with_name("skid.yaml")
+    return parse_plant(file.read_text(encoding="utf-8"), file.name)
 
-    async with SimulatedServer(Skid(), load_plant(FILES[0])) as server: await server.step(0.5)
+
+class SimulatedServer:
+    """A server of what a plant document binds, for one simulated object.
+
+    async with SimulatedServer(Skid(), skid_plant(), 4840) as server: await server.step(0.5)
     """
 
-    def __init__(self, simulated: Simulated, plant: Plant, port: int = 0) -> None:
+    def __init__(self, simulated: Simulated, plant: Plant, port: int) -> None:
         self.simulated = simulated
         self._plant = plant
-        self.url = f"opc.tcp://127.0.0.1:{port or free_port()}/gemel/skid"
+        self.url = f"opc.tcp://127.0.0.1:{port}/gemel/skid"
         self._types = {type_.id: type_ for type_ in plant.types}
         self._twins = {twin.id: twin for twin in plant.twins}
         self._server: Server | None = None
@@ -87,9 +91,9 @@ class SimulatedServer:
             if binding.twin not in objects:
                 name = self._twins[binding.twin].name or binding.twin
                 objects[binding.twin] = await server.nodes.objects.add_object(
-                    node_id(binding.twin, space), f"{space}:{name}"
+                    _id(binding.twin, space), f"{space}:{name}"
                 )
-            node = node_id(binding.address.partition(";s=")[2], space)
+            node = _id(binding.address.partition(";s=")[2], space)
             type_ = self._types[self._twins[binding.twin].types[0]]
             property_ = next((one for one in type_.properties if one.name == binding.property), None)
             if property_ is None:
@@ -119,7 +123,8 @@ class SimulatedServer:
             if value.Value is not None:
                 self._set(property_.name, value.Value.Value)
 
-        self._server.iserver.aspace.set_attribute_value_setter(node.nodeid, ua.AttributeIds.Value, taken)
+        setter: Any = taken  # the library calls it with the value, which its annotation leaves out
+        self._server.iserver.aspace.set_attribute_value_setter(node.nodeid, ua.AttributeIds.Value, setter)
 
     def _set(self, name: str, value: Any) -> None:
         try:
@@ -133,7 +138,7 @@ class SimulatedServer:
             try:
                 output = self.simulated.call(command.name, dict(zip(names, (one.Value for one in given), strict=True)))
             except Refusal:
-                return ua.StatusCode(ua.StatusCodes.BadInvalidState)
+                return ua.StatusCode(_REFUSED)
             return [ua.Variant(output[one.name], _kind(one)) for one in command.output]
 
         await parent.add_method(
@@ -145,6 +150,11 @@ class SimulatedServer:
         )
 
 
+def _id(identifier: Any, namespace: Any = 0) -> ua.NodeId:
+    """Of plain values; the library's own types for them only annotate."""
+    return ua.NodeId(identifier, namespace)
+
+
 async def _variable(
     parent: Node, id: ua.NodeId, property_: PropertyType, space: int, *, suffix: str = ""
 ) -> tuple[Node, ua.VariantType]:
@@ -152,7 +162,10 @@ async def _variable(
     zero: Any = {ua.VariantType.String: "", ua.VariantType.Boolean: False, ua.VariantType.Int64: 0}.get(kind, 0.0)
     node = await parent.add_variable(id, f"{space}:{property_.name}{suffix}", zero, kind)
     if property_.unit:
-        await node.add_property(0, "EngineeringUnits", eu_information(property_.unit))
+        unit = ua.LocalizedText(property_.unit)
+        await node.add_property(
+            0, "EngineeringUnits", ua.EUInformation(NamespaceUri=_UCUM, UnitId=-1, DisplayName=unit)
+        )
     if property_.minimum is not None and property_.maximum is not None:
         await node.add_property(0, "EURange", ua.Range(Low=property_.minimum, High=property_.maximum))
     return node, kind
@@ -163,20 +176,20 @@ def _kind(property_: PropertyType) -> ua.VariantType:
 
 
 def _argument(property_: PropertyType) -> ua.Argument:
-    return ua.Argument(Name=property_.name, DataType=node_id(_kind(property_).value))
+    return ua.Argument(Name=property_.name, DataType=_id(_kind(property_).value))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line. Prints the address when the server takes connections."""
     parser = argparse.ArgumentParser(prog="python -m gemel.demo.trial.opcua", description=__doc__)
-    parser.add_argument("--port", type=int, default=4840, help="0: any free one; the address is printed")
+    parser.add_argument("--port", type=int, default=4840)
     parser.add_argument("--speed", type=float, default=1.0)
     options = parser.parse_args(arguments)
     asyncio.run(until_stopped(_serve(options.port, options.speed)))
 
 
 async def _serve(port: int, speed: float) -> None:
-    async with SimulatedServer(Skid(), load_plant(FILES[0]), port) as server:
+    async with SimulatedServer(Skid(), skid_plant(), port) as server:
         print(server.url, flush=True)  # noqa: T201  # whoever started us waits for this line
         async for dt_s in steps(STEP_S):
             await server.step(dt_s * speed)
