@@ -43,6 +43,8 @@ def test_every_usual_grant_can_be_granted(admin: httpx.Client, platform: Platfor
         terms = {"to": "party:swift", "selector": {"twins": ["press-7"]}, "history": one["history"]}
         made = admin.post(f"{API}/grants", json={**terms, "actions": one["actions"], "groups": one["groups"]})
         assert made.status_code == 201, made.text
+        again = {name: made.json()[name] for name in ("to", "selector", "history", "actions", "groups")}
+        assert admin.post(f"{API}/grants", json=again).json()["history"] == made.json()["history"]
         assert "personal" not in made.json()["groups"]
         assert admin.delete(f"{API}/grants/{made.json()['id']}").status_code == 200
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -21,7 +22,6 @@ from gemel.twin import Page, parse_duration
 
 __all__ = ["ROUTES"]
 
-ONLY_NOW = "0s"
 ONE_GRANT = needs("administer", "Identity", id_in="grant")
 
 
@@ -142,8 +142,8 @@ def _history(text: str) -> tuple[int | None, int | None]:
         return None, None
     if "T" in text or text.count("-") == 2:
         return parse_time(text), None
-    if text == ONLY_NOW:
-        return None, 0
+    if told := re.fullmatch(r"(\d{1,11})s", text, re.ASCII):  # as a grant tells it
+        return None, int(told[1])
     seconds = parse_duration(text)
     return None, None if seconds is None else int(seconds)
 
