@@ -264,6 +264,20 @@ def test_what_was_revoked_while_it_was_cut_off_goes_when_it_is_back(platform: Pl
             replica.check(PATIENCE_S)
 
 
+def test_the_pace_of_a_party_slows_its_copies_and_ends_none(
+    platform: Platform, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = party_token(platform, "dash")
+    platform.gate.grant("party:dash", ["read", "subscribe"], Selector(twins=("press-1",)))
+    with gemel.replica(server.url, token=secret) as replica:
+        monkeypatch.setattr(platform.gate.pace, "per_second", 2.0)
+        for number in range(3):
+            replica.wait(platform.write("press-1", "count", number), PATIENCE_S)
+        assert replica.value("press-1", "count").value == 2
+        assert replica.standing().restarted is None
+        assert replica.connected
+
+
 def test_whoever_may_not_or_cannot_is_told_at_once(platform: Platform, server: Server, token: str) -> None:
     with pytest.raises(Unauthenticated):
         gemel.replica(server.url, token="gemel_nonsense")

@@ -18,7 +18,7 @@ from gemel.replicas.values import Lag, Now, Restarted, Select, Snapshot, Standin
 __all__ = ["Replica"]
 
 SOON_S = 0.05
-"""How often it asks how far it has come while somebody waits for a position."""
+"""How soon it asks again how far it has come while somebody waits for a position; then less and less often."""
 MAX_RATE_HZ = 50.0
 
 
@@ -151,7 +151,7 @@ class Replica:
     def wait(self, position: int, timeout_s: float = 30.0) -> int:
         """Wait until everything up to `position` is here; returns the position it is at. Raises NotYet."""
         held = self._held
-        end = held.clock.monotonic() + timeout_s
+        end, pause = held.clock.monotonic() + timeout_s, SOON_S
         while True:
             with held.changed:
                 if held.copy.position >= position:
@@ -162,7 +162,8 @@ class Replica:
                     raise NotYet(f"this replica is at position {held.copy.position}, not {position}: {why}")
             held.ask()
             with held.changed:
-                held.changed.wait_for(lambda: held.copy.position >= position, min(left, SOON_S))
+                held.changed.wait_for(lambda: held.copy.position >= position, min(left, pause))
+            pause = min(2 * pause, TICK_S)
 
     def check(self, timeout_s: float = 30.0) -> int:
         """Hold the copy against the platform, both at one position; returns that position. Raises NotYet.

@@ -238,14 +238,15 @@ class Live:
             frame = await self._socket.receive()
             if frame["type"] == "websocket.disconnect":
                 return
-            number: Any = None
+            number, quiet = None, False
             try:
                 message = _read(frame)
-                number = message.get("s")
+                number, quiet = message.get("s"), message.get("t") == "mark"
                 self._platform.gate.pace.take(self._call.who)
                 await self._handle(message)
             except GemelError as error:
-                await self._send(_problem(number, error))
+                if not quiet:  # whoever asks how far it has come asks again
+                    await self._send(_problem(number, error))
 
     async def _handle(self, message: dict[str, Any]) -> None:
         kind = message.get("t")
