@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from gemel.configuration import Basis, ItemKind, ItemSpec
-from gemel.errors import Conflict, GemelError, InvalidInput, InvalidTime, KeyReused, NotFound
+from gemel.errors import Conflict, GemelError, InvalidInput, InvalidTime, InvalidValue, KeyReused, NotFound
 from tests.configuration.conftest import World, day, ids
 
 HOURS_A_DAY = {"M1": 20, "M2": 10}
@@ -32,11 +32,6 @@ def pumps(world: World) -> World:
     return world
 
 
-def hours(world: World, item: str, known: int) -> float:
-    stays = world.configuration.stays(item, day(1, 1), day(5, 1), known=known)
-    return sum((stay.span.end - stay.span.start) / 86_400e6 * HOURS_A_DAY.get(stay.root, 0) for stay in stays)
-
-
 def test_what_was_in_a_machine_depends_on_when_it_was_known(pumps: World) -> None:
     tree = pumps.configuration.tree
     assert ids(tree("M1", day(3, 11), known=day(3, 11))) == {"PUMP-A", "SEAL-1"}
@@ -46,9 +41,43 @@ def test_what_was_in_a_machine_depends_on_when_it_was_known(pumps: World) -> Non
 
 
 def test_hours_of_use_follow_a_part_through_its_parents_and_through_corrections(pumps: World) -> None:
-    assert hours(pumps, "PUMP-A", day(4, 20)) == 1660
-    assert hours(pumps, "PUMP-A", day(5, 1)) == 1700
-    assert hours(pumps, "SEAL-1", day(5, 1)) == 1700
+    conf = pumps.configuration
+    pumps.clock.time = day(1, 3)  # before what is asked, as a machine that tells its hours day by day
+    for machine, hours in HOURS_A_DAY.items():
+        conf.use(machine, "hours", day(1, 1), day(5, 1), hours * 120)
+
+    def hours(item: str, known: int) -> float:
+        stays = conf.stays(item, day(1, 1), day(5, 1), known=known)
+        return sum((stay.span.end - stay.span.start) / 86_400e6 * HOURS_A_DAY.get(stay.root, 0) for stay in stays)
+
+    assert hours("PUMP-A", day(4, 20)) == 1660
+    assert hours("SEAL-1", day(5, 1) + 10) == conf.count("SEAL-1", "hours", day(5, 1)).amount == 1700
+    counted = conf.count("PUMP-A", "hours", day(5, 1))
+    assert counted.amount == 1700
+    assert counted.untold_s == 20 * 86_400  # from the swap on 12 March until it came into M2
+    conf.adjust("PUMP-A", "hours", 250, day(1, 1), basis=Basis(reason="its log card, from the time before"))
+    assert conf.count("PUMP-A", "hours", day(5, 1)).amount == 1950
+    assert conf.count("SEAL-1", "hours", day(5, 1)).amount == 1700
+
+
+def test_use_is_counted_once_by_the_nearest_that_tells_it(world: World) -> None:
+    conf, hour = world.configuration, 3_600_000_000
+    for id in ("LINE", "M1", "PUMP"):
+        conf.create(ItemSpec(id=id, part=id), 0)
+    conf.install("M1", "LINE", "station", 0)
+    conf.install("PUMP", "M1", "pump", 10 * hour)
+    conf.use("LINE", "hours", 0, 100 * hour, 50)
+    own = conf.use("M1", "hours", 20 * hour, 40 * hour, 20)
+    assert conf.count("PUMP", "hours", 100 * hour).amount == 20 + 70 * 0.5
+    assert conf.count("PUMP", "hours", 30 * hour).amount == 10 + 10 * 0.5
+    assert conf.count("LINE", "hours", 100 * hour).amount == 50
+    with pytest.raises(Conflict, match=f"withdraw act {own} first"):
+        conf.use("M1", "hours", 30 * hour, 31 * hour, 1)
+    with pytest.raises(InvalidValue, match="0 or more, not nan"):
+        conf.use("M1", "starts", 0, hour, float("nan"))
+    conf.withdraw(own, basis=Basis(reason="the counter was another machine's"))
+    assert conf.count("PUMP", "hours", 100 * hour).amount == 45
+    assert conf.count("PUMP", "starts", 100 * hour).untold_s == 360_000
 
 
 def test_what_contradicts_is_refused_with_the_way_out(pumps: World) -> None:

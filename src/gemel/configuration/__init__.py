@@ -2,6 +2,7 @@
 
 from gemel.configuration.asking import Difference, Stay
 from gemel.configuration.configuration import Configuration
+from gemel.configuration.counting import Count
 from gemel.configuration.values import (
     FOREVER,
     Act,
@@ -21,6 +22,7 @@ __all__ = [
     "ActKind",
     "Basis",
     "Configuration",
+    "Count",
     "Difference",
     "Item",
     "ItemKind",

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 RETIRED, REVISION = "retired", "revision"
-_BELIEFS = (tables.placement, tables.trait)
+_BELIEFS = (tables.placement, tables.trait, tables.usage)
 
 
 def said_before(tx: Connection, kind: ActKind, time: int | None, basis: Basis) -> int | None:
@@ -48,7 +48,7 @@ def begin(
     tx: Connection, kind: ActKind, time: int, *, now: int, basis: Basis, actor: str = "", amends: int | None = None
 ) -> Entry:
     """Note an act; what it changes is said through the entry."""
-    if amends is not None and not basis.reason.strip():
+    if (amends is not None or kind is ActKind.ADJUSTED) and not basis.reason.strip():
         raise InvalidInput("a correction says why: give a reason")
     if not 0.0 <= basis.confidence <= 1.0:
         raise InvalidInput(f"confidence is from 0 to 1, not {basis.confidence}")
@@ -274,6 +274,8 @@ def _check_free(entry: Entry, table: Table, changes: list[tuple[Row[Any], dict[s
     for row, values in changes:
         span = Span(values.get("valid_from", row.valid_from), values.get("valid_to", row.valid_to))
         c = table.c
+        if table is tables.usage:  # an act says its beginning and its end: it is withdrawn, never moved or reopened
+            continue
         if table is tables.trait:
             what = (c.item == row.item) & (c.name == row.name)
         else:

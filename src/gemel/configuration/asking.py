@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, literal, or_, select
 
 from gemel.configuration import tables
 from gemel.configuration.acting import RETIRED, REVISION, item_row
-from gemel.configuration.belief import as_of
+from gemel.configuration.belief import as_of, known_at
 from gemel.configuration.values import Act, ActKind, Basis, Item, ItemKind, Node, Placement, Span
 
 __all__ = ["Difference", "Stay", "acts", "difference", "history", "stays", "tree"]
@@ -75,7 +75,7 @@ def history(tx: Connection, item: str, known: int) -> list[Placement]:
         select(p, tables.place.c.slot, parent.c.id.label("parent_id"))
         .join(tables.place, tables.place.c.number == p.c.place)
         .join(parent, parent.c.number == p.c.parent)
-        .where(p.c.child == row.number, p.c.recorded_from <= known, p.c.recorded_to > known)
+        .where(p.c.child == row.number, known_at(p, known))
         .order_by(p.c.valid_from)
     ).all()
     return [
@@ -108,7 +108,7 @@ def stays(tx: Connection, item: str, span: Span, known: int) -> list[Stay]:
             .join(tables.place, tables.place.c.number == p.place)
             .join(tables.item, tables.item.c.number == p.parent)
             .where(p.child == number, p.valid_from < during.end, p.valid_to > during.start)
-            .where(p.recorded_from <= known, p.recorded_to > known)
+            .where(known_at(tables.placement, known))
             .order_by(p.valid_from)
         ).all()
         at = during.start

@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from gemel.configuration.values import FOREVER, Span
 
-__all__ = ["Entry", "as_of", "believed", "overlapping"]
+__all__ = ["Entry", "as_of", "believed", "known_at", "overlapping"]
 
 
 def believed(table: Table) -> ColumnElement[bool]:
@@ -22,10 +22,15 @@ def believed(table: Table) -> ColumnElement[bool]:
     return table.c.recorded_to == FOREVER
 
 
+def known_at(table: Table, known: int) -> ColumnElement[bool]:
+    """The condition that a row was believed at `known`."""
+    return and_(table.c.recorded_from <= known, table.c.recorded_to > known)
+
+
 def as_of(table: Table, valid: int, known: int) -> ColumnElement[bool]:
     """The condition that a row says something of the moment `valid`, as it was believed at `known`."""
     c = table.c
-    return and_(c.valid_from <= valid, c.valid_to > valid, c.recorded_from <= known, c.recorded_to > known)
+    return and_(c.valid_from <= valid, c.valid_to > valid, known_at(table, known))
 
 
 def overlapping(tx: Connection, table: Table, what: ColumnElement[bool], span: Span) -> Sequence[Row[Any]]:

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from gemel.clock import Clock
-from gemel.configuration import acting, asking
+from gemel.configuration import acting, asking, counting
 from gemel.configuration.asking import Difference, Stay
 from gemel.configuration.belief import Entry
+from gemel.configuration.counting import Count
 from gemel.configuration.values import FOREVER, Act, ActKind, Basis, ItemSpec, Node, Placement, Span
 from gemel.database import Database
 from gemel.twin import Change
@@ -101,6 +102,18 @@ class Configuration:
         """The item exists no more. Raises NotFound, Conflict."""
         return self._do(ActKind.RETIRED, at, basis, lambda entry: acting.retire(entry, child, at), child)
 
+    def use(self, item: str, kind: str, start: int, end: int, amount: float, *, basis: Basis = _NO_BASIS) -> int:
+        """An item, and all that was in it, was used so much in a time. Raises NotFound, InvalidValue, Conflict."""
+        span = Span(start, end)
+        return self._do(ActKind.USED, start, basis, lambda entry: counting.use(entry, item, kind, span, amount), item)
+
+    def adjust(self, item: str, kind: str, amount: float, at: int, *, basis: Basis) -> int:
+        """An item alone has so much more or less than was counted: what its records say, or a correction.
+
+        Raises NotFound, InvalidValue, InvalidInput (no reason).
+        """
+        return self._do(ActKind.ADJUSTED, at, basis, lambda entry: counting.adjust(entry, item, kind, amount, at), item)
+
     def correct(self, act: int, at: int, *, basis: Basis) -> int:
         """An earlier act was at another moment. Raises NotFound, Conflict, InvalidInput (no reason)."""
         return self._do(ActKind.CORRECTED, at, basis, lambda entry: acting.correct(entry, act, at), amends=act)
@@ -127,6 +140,12 @@ class Configuration:
         """In which machines and stores an item has been in [start, end), through all parents. Raises NotFound."""
         with self._database.read() as tx:
             return asking.stays(tx, item, Span(start, end), FOREVER - 1 if known is None else known)
+
+    def count(self, item: str, kind: str, at: int | None = None, *, known: int | None = None) -> Count:
+        """How much an item was used up to a moment, in whatever it was. Raises NotFound."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            return counting.count(tx, item, kind, now if at is None else at, FOREVER - 1 if known is None else known)
 
     def difference(self, before: tuple[str, int, int], after: tuple[str, int, int]) -> list[Difference]:
         """What differs between two (root, at, known): two machines, two moments, or two beliefs. Raises NotFound."""

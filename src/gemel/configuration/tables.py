@@ -1,7 +1,7 @@
 """Tables of the configuration. Moments are microseconds since the epoch, UTC; `values.FOREVER` is no end.
 
-`act`, `placement` and `trait` are append-only: the database refuses to delete a row, and to change anything but the
-end of what is believed (`recorded_to`), once. It also refuses two beliefs of the same thing at the same time.
+`act`, `placement`, `trait` and `usage` are append-only: the database refuses to delete a row, and to change anything
+but the end of what is believed (`recorded_to`), once. It also refuses two beliefs of the same thing at the same time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, In
 
 from gemel.database import metadata
 
-__all__ = ["act", "alias", "item", "place", "placement", "trait"]
+__all__ = ["act", "alias", "item", "place", "placement", "trait", "usage"]
 
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -124,4 +124,18 @@ trait = Table(
     Index("ix_configuration_trait_name_value", "name", "value"),
     Index("ix_configuration_trait_begun_by", "begun_by"),
     Index("ix_configuration_trait_ended_by", "ended_by"),
+)
+
+usage = Table(
+    "configuration_usage",
+    metadata,
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
+    Column("item", NUMBER, ForeignKey("configuration_item.number"), nullable=False),
+    Column("kind", String(64), nullable=False),  # hours, strokes, starts …
+    Column("amount", Float, nullable=False),
+    Column("own", Boolean, nullable=False),  # an adjustment: of this item alone, not of what is in it
+    *_believed(),
+    Index("ix_configuration_usage_item_kind", "item", "kind"),
+    Index("ix_configuration_usage_begun_by", "begun_by"),
+    Index("ix_configuration_usage_ended_by", "ended_by"),
 )

@@ -33,6 +33,8 @@ class ActKind(StrEnum):
     MOVED = "moved"
     MODIFIED = "modified"
     RETIRED = "retired"
+    USED = "used"
+    ADJUSTED = "adjusted"
     CORRECTED = "corrected"
     WITHDRAWN = "withdrawn"
     MERGED = "merged"

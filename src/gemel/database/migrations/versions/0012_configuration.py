@@ -10,10 +10,11 @@ depends_on = None
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _FOREVER = 1 << 62
-_KEPT = ("configuration_act", "configuration_placement", "configuration_trait")
+_KEPT = ("configuration_act", "configuration_placement", "configuration_trait", "configuration_usage")
 _BELIEVED = {
     "configuration_placement": ("child", "parent", "place", "single"),
     "configuration_trait": ("item", "name", "value"),
+    "configuration_usage": ("item", "kind", "amount", "own"),
 }
 _TIMES = ("valid_from", "valid_to", "recorded_from", "begun_by", "ended_by")
 
@@ -106,6 +107,18 @@ def upgrade() -> None:
     op.create_index("ix_configuration_trait_name_value", "configuration_trait", ["name", "value"])
     for column in ("begun_by", "ended_by"):
         op.create_index(f"ix_configuration_trait_{column}", "configuration_trait", [column])
+    op.create_table(
+        "configuration_usage",
+        sa.Column("number", _NUMBER, primary_key=True, autoincrement=True),
+        sa.Column("item", _NUMBER, sa.ForeignKey("configuration_item.number"), nullable=False),
+        sa.Column("kind", sa.String(64), nullable=False),
+        sa.Column("amount", sa.Float, nullable=False),
+        sa.Column("own", sa.Boolean, nullable=False),
+        *_believed(),
+    )
+    op.create_index("ix_configuration_usage_item_kind", "configuration_usage", ["item", "kind"])
+    for column in ("begun_by", "ended_by"):
+        op.create_index(f"ix_configuration_usage_{column}", "configuration_usage", [column])
     if op.get_bind().dialect.name == "sqlite":
         _guard_sqlite()
     else:
@@ -150,6 +163,11 @@ def _guard_sqlite() -> None:
         ("configuration_placement", "o.child = NEW.child", "an item is in one place at a time"),
         ("configuration_placement", "o.place = NEW.place AND NEW.single", "a slot holds one item at a time"),
         ("configuration_trait", "o.item = NEW.item AND o.name = NEW.name", "a trait has one value at a time"),
+        (
+            "configuration_usage",
+            "o.item = NEW.item AND o.kind = NEW.kind AND NOT o.own AND NOT NEW.own",
+            "one use of a kind is told of an item at a time",
+        ),
     ):
         name = f"{table}_{'place' if 'place =' in same else 'alone'}"
         op.execute(
@@ -188,14 +206,21 @@ def _guard_postgres() -> None:
             f"ALTER TABLE {table} ADD CONSTRAINT ex_{table}_{name} EXCLUDE USING gist ({same}, {during}) "
             f"WHERE (recorded_to = {_FOREVER}{where})"
         )
-    op.execute(
-        "CREATE FUNCTION configuration_trait_alone() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "IF EXISTS (SELECT 1 FROM configuration_trait o WHERE o.item = NEW.item AND o.name = NEW.name "
-        f"AND o.recorded_to = {_FOREVER} AND NEW.recorded_to = {_FOREVER} "
-        "AND o.valid_from < NEW.valid_to AND NEW.valid_from < o.valid_to) "
-        "THEN RAISE EXCEPTION 'a trait has one value at a time'; END IF; RETURN NEW; END $$"
-    )
-    op.execute(
-        "CREATE TRIGGER configuration_trait_alone BEFORE INSERT ON configuration_trait "
-        "FOR EACH ROW EXECUTE FUNCTION configuration_trait_alone()"
-    )
+    for table, same, what in (
+        ("configuration_trait", "o.item = NEW.item AND o.name = NEW.name", "a trait has one value at a time"),
+        (
+            "configuration_usage",
+            "o.item = NEW.item AND o.kind = NEW.kind AND NOT o.own AND NOT NEW.own",
+            "one use of a kind is told of an item at a time",
+        ),
+    ):
+        op.execute(
+            f"CREATE FUNCTION {table}_alone() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF EXISTS (SELECT 1 FROM {table} o WHERE {same} "
+            f"AND o.recorded_to = {_FOREVER} AND NEW.recorded_to = {_FOREVER} "
+            "AND o.valid_from < NEW.valid_to AND NEW.valid_from < o.valid_to) "
+            f"THEN RAISE EXCEPTION '{what}'; END IF; RETURN NEW; END $$"
+        )
+        op.execute(
+            f"CREATE TRIGGER {table}_alone BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_alone()"
+        )
