@@ -53,8 +53,8 @@ def adjust(entry: Entry, item: str, kind: str, amount: float, time: int) -> None
 
 
 def count(tx: Connection, item: str, kind: str, until: int, known: int) -> Count:
-    """Up to a moment, as believed at `known`: its adjustments, and what it, or the nearest holder that tells of this use,
-    was used. What is told of a time is spread over it evenly. Raises NotFound."""
+    """Up to a moment, as believed at `known`: its adjustments, and how much it, or the nearest holder that tells, was
+    used. What is told of a time is spread over it evenly. Raises NotFound."""
     row = item_row(tx, item)
     c = tables.usage.c
     adjusted = sum(
