@@ -77,6 +77,11 @@ def test_rules_hold_for_them_too(world):
     assert (order.state, order.reason) == (S.REFUSED, "interlock:quiet")
 
 
+def test_the_machines_own_switch_does_not_hold_them_up(world):
+    world.apply(BENCH.replace("control:", "control:\n      mode: {property: mode, remote: [auto]}"))
+    assert ended(world, world.command("watch", WATCH, twin="bench-1")).state is S.APPLIED
+
+
 def test_a_value_that_does_not_fit_sets_none_of_them(world):
     order = ended(world, world.command("watch", WATCH | {"pressure": 9.9}, twin="bench-1"))
     assert order.state is S.REFUSED

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemel.commands import AskGoal, GoalState, OrderState, TransactionState
+from gemel.commands import AskGoal, GoalState, OrderState, TransactionState, forget_twin
 from gemel.errors import Conflict, InvalidValue, KeyReused, NotFound
 from tests.commands.world import World
 
@@ -141,6 +141,19 @@ class TestAtOnce:
         )
         world.turn()
         assert world.wanted("pump-1", "pump-2") == [40, 80]
+
+    def test_when_its_members_or_it_are_erased_it_is_over(self, world):
+        made = ask(world, 60)
+        world.turn()
+        for twin in ("pump-1", "pump-2"):
+            world.intake.transact(lambda tx, twin=twin: (forget_twin(tx, twin), ())).result()
+        world.turn()
+        assert (run_of(world, made).state, run_of(world, made).reason) == (G.UNKNOWN, "erased")
+        ask(world, 60)
+        world.turn()
+        world.intake.transact(lambda tx: (forget_twin(tx, "line-1"), ())).result()
+        world.turn()
+        assert world.commander.goals.list().items == []
 
     def test_where_it_stands_is_told_by_what_is_reported(self, world):
         aiming, entry = world.commander.goals.aiming, world.commander.entry("line-1")

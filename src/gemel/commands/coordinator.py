@@ -219,7 +219,9 @@ class Coordinator:
             return
         if one.on_failure is OnFailure.COMPENSATE:
             self._step(
-                self._open[one.id], T.COMMITTING, lambda tx, now: self._placing.put_back(tx, now, dict(self._orders))
+                self._open.get(one.id, one),
+                T.COMMITTING,
+                lambda tx, now: self._placing.put_back(tx, now, dict(self._orders)),
             )
         else:
             self._settle(one, outcome_of(one, self._orders), reason, detail)
@@ -253,7 +255,11 @@ class Coordinator:
             after, orders, changes = step(tx, now)
             return (after, orders), changes
 
-        (after, orders), _ = self._intake.transact(work, actor=one.actor).result()
+        try:
+            (after, orders), _ = self._intake.transact(work, actor=one.actor).result()
+        except NotFound:  # all its twins were erased
+            self._open.pop(one.id, None)
+            return
         for order in orders:
             self._all.keep(order)
             if order.transaction:

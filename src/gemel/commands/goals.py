@@ -181,7 +181,11 @@ class Goals:
             self._settle(run, G.UNKNOWN, reason="restored", detail=why)
 
     def _carry_on(self, run: GoalRun) -> None:
-        stage = self._transactions.get(run.transaction) if run.transaction else None
+        try:
+            stage = self._transactions.get(run.transaction) if run.transaction else None
+        except NotFound:
+            self._settle(run, G.UNKNOWN, reason="erased", detail="its members were erased")
+            return
         if stage is None:
             if run.id in self._interrupted:
                 self._settle(run, G.REFUSED, reason="restart", detail="Gemel stopped before anything was told")
@@ -227,7 +231,11 @@ class Goals:
             write_run(tx, after)
             return (after, made), changes
 
-        (after, made), _ = self._intake.transact(work, actor=run.actor).result()
+        try:
+            (after, made), _ = self._intake.transact(work, actor=run.actor).result()
+        except NotFound:  # its twin was erased
+            self._running.pop(run.id, None)
+            return
         self._keep(after)
         if made is not None:
             self._transactions.begun(made)

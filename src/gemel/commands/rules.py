@@ -80,10 +80,12 @@ class Rules:
         if order.actor == PLATFORM:
             return None
         controls = controls_of(self._directory, entry)
+        command = command_of(self._directory, entry, order.name) if order.kind is OrderKind.COMMAND else None
+        own = command is not None and bool(command.effect)  # to the twin itself: the machine's switch is not asked
         if why := self._authority.objection(entry.id, order.actor, now, required=any(c.required for c in controls)):
             return Verdict("control", why)
         for control in controls:
-            if control.mode is not None and (why := self._mode(control.mode, entry)):
+            if control.mode is not None and not own and (why := self._mode(control.mode, entry)):
                 return Verdict("mode", why)
             for pace in control.paces:
                 if (
