@@ -51,6 +51,8 @@ def test_an_order_where_no_wire_goes_is_an_instruction_that_somebody_confirms(ru
     tie = next(tie for tie in running.ties("press-7") if tie.property == "oil_level")
     assert (tie.level, tie.inward, tie.outward) == ("model", "manual", "manual")
     assert running.now("press-7")["oil_level"].value == 70
+    past = running.tied("press-7", "oil_level", order.created, running.clock.now())
+    assert {span.level for span in past.levels} == {"model"}, "automatic neither in nor back"
     told = kinds(running)
     assert (told["command.confirmed"].actor, told["command.confirmed"].body["found"]) == ("user-2", 70)
     assert told["value.entered"].actor == "user-2"

@@ -39,6 +39,7 @@ def test_spans_are_what_sets_of_microseconds_are(one, other, start, end):
     assert inside(a.common(b)) == naive(one) & naive(other)
     assert inside(a.within(start, max(start, end))) == naive(one) & window
     assert inside(a.rest(start, max(start, end))) == window - naive(one)
+    assert inside(a.without(b)) == naive(one) - naive(other)
     assert a.length == len(naive(one))
     assert all(end < begin for end, begin in zip(a.end[:-1].tolist(), a.begin[1:].tolist(), strict=True))
 

@@ -83,8 +83,10 @@ class Flows:
         earlier = Flows()
         for change, position in changes:
             earlier.take(change, position)
-        self.entered = {**earlier.entered, **self.entered}
-        self.ordered = {**earlier.ordered, **self.ordered}
+        for key, entered in earlier.entered.items():  # one by one: the writer goes on meanwhile
+            self.entered.setdefault(key, entered)
+        for key, ordered in earlier.ordered.items():
+            self.ordered.setdefault(key, ordered)
 
     def lost(self, sources: Iterable[str], since: int) -> list[Loss]:
         """What these sources, and their members, lost since a moment and has not come late."""

@@ -54,7 +54,7 @@ class Meter:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._waiting: deque[tuple[int, _Ints, _Ints, int]] = deque()
+        self._waiting: deque[tuple[int, _Ints, _Ints, int]] = deque(maxlen=CROWDED)
         self._count = 0
         self._turn = 0
         self._lock = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -128,7 +129,8 @@ def stretch_of(
     dropped = [one for one in read.dropped if one[0] < one[1]]
     covered = known.common(spans_of(*_columns(dropped)).rest(start, end)) if dropped else known
     stale = read.fresh.rest(start, end).common(covered) if mode else NO_SPANS
-    levels = _levels(read.by_itself.common(covered), facts, covered) if ref.property.computed is None else {}
+    two_way = facts.applied() if declared.carrier else NO_SPANS
+    levels = _levels(read.by_itself.common(covered), two_way, covered) if ref.property.computed is None else {}
     lost = facts.lost(declared.sources)
     listed, received = _longest(stale), int(read.counts.sum())
     covered_s = covered.length / SECOND
@@ -202,14 +204,9 @@ def _read(
         return _Read(fresh, own, counts, known_from, told.dropped, told.position)
 
 
-def _levels(own: Spans, facts: _Facts, covered: Spans) -> dict[Level, Spans]:
-    two_way = own.common(facts.applied())
-    low, high = facts.asked.start, facts.asked.known_end
-    return {
-        Level.MODEL: own.rest(low, high).common(covered),
-        Level.SHADOW: own.common(two_way.rest(low, high)),
-        Level.TWIN: two_way,
-    }
+def _levels(own: Spans, two_way: Spans, covered: Spans) -> dict[Level, Spans]:
+    twin = own.common(two_way)
+    return {Level.MODEL: covered.without(own), Level.SHADOW: own.without(twin), Level.TWIN: twin}
 
 
 def _told(levels: dict[Level, Spans]) -> list[LevelSpan]:
@@ -250,19 +247,28 @@ class _Facts:
         self.complete = False
         return found[::-1]
 
-    def _before(self, subjects: tuple[str, ...], kinds: tuple[str, ...]) -> list[Fact]:
-        """The latest before the interval, the newest first; one page."""
-        query = EventQuery(twins=subjects, kinds=kinds, end=self.asked.start, limit=PAGE)
-        return self._history.events(query).items
+    def _latest(self, subjects: tuple[str, ...], kinds: tuple[str, ...], is_own: Callable[[Fact], bool]) -> Fact | None:
+        """The last one before the interval, of those that are meant."""
+        query, looked_at = EventQuery(twins=subjects, kinds=kinds, end=self.asked.start, limit=PAGE), 0
+        while looked_at < MOST_FACTS:
+            page = self._history.events(query)
+            looked_at += len(page.items)
+            if (found := next(filter(is_own, page.items), None)) is not None or page.next is None:
+                return found
+            query = msgspec.structs.replace(query, cursor=page.next)
+        self.complete = False
+        return None
 
     def _is_own(self, fact: Fact) -> bool:
         return fact.change.body.get("property") == self._name
 
     @property
     def entered(self) -> NDArray[np.int64]:
-        """Positions of the readings that people entered; also of those that were in force before."""
-        found = [*self._in((self._twin,), (ENTERED,)), *self._before((self._twin,), (ENTERED,))]
-        return np.array([fact.position - 1 for fact in found if self._is_own(fact)], np.int64)
+        """Positions of the readings that people entered; also of the last one before."""
+        found = [fact for fact in self._in((self._twin,), (ENTERED,)) if self._is_own(fact)]
+        if (before := self._latest((self._twin,), (ENTERED,), self._is_own)) is not None:
+            found.append(before)
+        return np.array([fact.position - 1 for fact in found], np.int64)
 
     def freshness(self, sources: tuple[str, ...]) -> Spans:
         """Where nothing had been lost, by what was journaled of the twin and of its sources."""
@@ -272,7 +278,7 @@ class _Facts:
             return subject != self._twin or self._name in body.get("properties", ())
 
         subjects = (self._twin, *sources)
-        before = next((fact for fact in self._before(subjects, _FRESHNESS) if about(fact)), None)
+        before = self._latest(subjects, _FRESHNESS, about)
         told = [
             (fact.change.time, fact.change.kind == "freshness.regained")
             for fact in self._in(subjects, _FRESHNESS)
@@ -283,7 +289,7 @@ class _Facts:
 
     def applied(self) -> Spans:
         """Where the last order of it had been applied."""
-        before = next((fact for fact in self._before((self._twin,), ENDS) if self._is_own(fact)), None)
+        before = self._latest((self._twin,), ENDS, self._is_own)
         told = [
             (fact.change.time, fact.change.kind == "command.applied")
             for fact in self._in((self._twin,), ENDS)

@@ -43,6 +43,12 @@ class Spans(NamedTuple):
         low, high = int(self.begin[0]), int(self.end[-1])
         return self.rest(low, high).joined(other.rest(low, high)).rest(low, high)
 
+    def without(self, other: Spans) -> Spans:
+        """What is in these, and not in the other."""
+        if not len(self.begin):
+            return self
+        return self.common(other.rest(int(self.begin[0]), int(self.end[-1])))
+
     def joined(self, other: Spans) -> Spans:
         """What is in either."""
         return spans_of(np.concatenate([self.begin, other.begin]), np.concatenate([self.end, other.end]))
