@@ -105,7 +105,7 @@ def test_a_refusal_names_its_rule_and_the_way_out(panel: Callable[..., Page], sk
     first = page.locator("ul > li").filter(has=page.locator(".way")).first
     expect(first.locator(".state")).to_contain_text("refused")
     expect(first.locator(".detail")).to_contain_text("close the door first")
-    assert skid.writes == []
+    assert 300.0 not in [value for _, value in skid.writes]
 
 
 def test_a_second_person_agrees(panel: Callable[..., Page], served: Server, skid: Skid) -> None:
