@@ -44,7 +44,7 @@ class Running:
 
 
 def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -> None:
-    """Run the demo until Ctrl-C."""
+    """Run the demo until Ctrl-C, or until it is asked to end."""
     name_backups(folder)
     ended = threading.Event()
 
@@ -52,7 +52,8 @@ def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -
         ended.set()  # what runs now may make another error of the interrupt
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, interrupted)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, interrupted)
     with running_shop(folder, console, port=port, speed=speed) as running, contextlib.suppress(KeyboardInterrupt):
         console.print(f"\n  Open [bold]{running.url}[/bold]")
         console.print(
