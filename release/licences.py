@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/licences.md"
-BUNDLED = ("svelte", "uplot", "@msgpack/msgpack")
+BUNDLED = ("svelte", "uplot", "uqr", "@msgpack/msgpack")
 """Packages of web/package.json whose code is in the built app; the others only build it."""
 PERMISSIVE = frozenset(
     ["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "PSF-2.0", "Zlib"]
