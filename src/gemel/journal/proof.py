@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from gemel.errors import Corrupt
+from gemel.errors import NotFound
 from gemel.journal.codec import Row, block_hash, opened
 from gemel.journal.leaves import FORM_CODES, SALT_BYTES, change_leaf, frame_leaves
 from gemel.journal.merkle import inclusion_path, leaf_hash, verify_path
@@ -42,7 +42,7 @@ class Proof:
 
 
 def prove(row: Row, position: Position) -> Proof:
-    """The proof of the leaf that holds `position` in the block of `row`. Raises Corrupt if it is not there."""
+    """The proof of the leaf that holds `position` in the block of `row`. Raises NotFound if it is not there any more."""
     held = opened(row)
     ordinal, telemetry = position - row.first, sum(len(np.unique(f.series)) for f in held.frames.values())
     frame, series, index = _of_reading(held.frames, ordinal)
@@ -53,9 +53,9 @@ def prove(row: Row, position: Position) -> Proof:
     else:
         at = _of_change(held.changes, ordinal)
         if at is None:
-            raise Corrupt(
-                f"what stood at position {position} is no longer in block {row.sequence}: its telemetry has expired, "
-                "or it was erased; prove telemetry that expired from the history"
+            raise NotFound(
+                f"what stood at position {position} is no longer in block {row.sequence}: it was erased, or the time "
+                "that the journal keeps telemetry for is over"
             )
         index, data = telemetry + at, change_leaf(held.changes[at])
     index = held.places[index]
