@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from gemel.database import Database
-from gemel.errors import Corrupt
+from gemel.errors import NotFound
 from gemel.journal import SqlJournal
 from gemel.journal.tables import block_table
 from gemel.twin import Change, Form
@@ -75,7 +75,7 @@ def test_what_was_not_erased_is_still_proven(world: World) -> None:
     world.journal.erase(number(world, "mill-1"), "mill-1")
     assert world.journal.prove(2).holds(head.hash)
     assert world.journal.prove(6).holds(head.hash)
-    with pytest.raises(Corrupt, match="erased"):
+    with pytest.raises(NotFound, match="erased"):
         world.journal.prove(5)
 
 

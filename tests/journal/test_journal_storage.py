@@ -101,13 +101,13 @@ def test_a_torn_head_file_does_not_stop_a_sound_journal(written):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of two mebibytes."""
+    """A file system of four mebibytes."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small tmpfs needs root")
     place = tmp_path / "small"
     place.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False
     )
     if done.returncode:
         pytest.skip(f"a small tmpfs cannot be mounted here: {done.stderr.decode()[:100]}")

@@ -42,7 +42,7 @@ class Proof:
 
 
 def prove(row: Row, position: Position) -> Proof:
-    """The proof of the leaf that holds `position` in the block of `row`. Raises NotFound if it is not there any more."""
+    """The proof of the leaf that holds `position` in the block of `row`. Raises NotFound if it is gone."""
     held = opened(row)
     ordinal, telemetry = position - row.first, sum(len(np.unique(f.series)) for f in held.frames.values())
     frame, series, index = _of_reading(held.frames, ordinal)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from gemel.clock import WallClock
 from gemel.database import Database, overwrite
-from gemel.errors import Corrupt, SequenceConflict, StorageFailed
+from gemel.errors import Corrupt, NotYet, SequenceConflict, StorageFailed
 from gemel.journal.acknowledged import Acknowledged
 from gemel.journal.base import Head, Progress, Run, Verification, Witness
 from gemel.journal.codec import GENESIS, Row, check_row, open_row, seal, without_telemetry, without_twin
@@ -353,7 +353,12 @@ class SqlJournal:
         return verify_rows(self._all_rows(head.sequence), self._witnesses(), head, progress)
 
     def prove(self, position: Position) -> Proof:
-        """That what is at `position` is in its block. Raises Corrupt if its telemetry has expired or is damaged."""
+        """That what is at `position` is in its block.
+
+        Raises NotYet if the journal is not there yet, NotFound if it has expired or was erased, Corrupt if damaged.
+        """
+        if position > self._head.position:
+            raise NotYet(f"the journal is at position {self._head.position}; {position} is yet to come")
         return prove(self._page(position - 1, 1)[0], position)
 
     def _all_rows(self, until: int) -> Iterator[Row]:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from gemel.database import Database
-from gemel.errors import Corrupt, SequenceConflict
+from gemel.errors import Corrupt, NotFound, NotYet, SequenceConflict
 from gemel.journal import SqlJournal, Witness
 from gemel.twin import VALUE_TYPES, Block, Change, Form, Frame
 
@@ -265,8 +265,10 @@ class JournalContract:
         kept = [change.ordinal + 1 for change in blocks[0].changes]
         assert [again.prove(position).sequence for position in kept] == [1, 1]
         assert again.prove(kept[0]).holds(first)
-        with pytest.raises(Corrupt, match="expired"):
+        with pytest.raises(NotFound, match="is over"):
             again.prove(1)
+        with pytest.raises(NotYet, match="yet to come"):
+            again.prove(again.head().position + 1)
 
     def test_a_leaf_can_be_proven_to_who_knows_only_the_hash(self, opened: OpenJournal) -> None:
         journal = opened()
