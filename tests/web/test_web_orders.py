@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from gemel.commands import Ask, OrderKind, OrderState
 from gemel.platform import Platform
 from gemel.server import Server
+from gemel.state import Selection
 from tests.commands.skid import Skid, plant
 from tests.web.conftest import Open
 from tests.web.test_web_devices import accessible
@@ -61,8 +62,12 @@ def served(built: None, skid: Skid, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def panel(open_page: Open, served: Server, skid: Skid) -> Callable[..., Page]:
-    """The page of a twin, with live values, its skid as at the start."""
+    """The page of a twin, with live values, its skid as at the start and known to be so."""
     skid.reset()
+    platform = served.services.platform
+    with platform.subscribe(Selection(twins=("pump-1",))) as changes:
+        while (door := platform.now("pump-1").get("door")) is None or not door.fresh or door.value != "closed":
+            assert changes.get(PATIENCE_MS / 1000) is not None, f"the door stayed {door}"
 
     def opened(twin: str = "pump-1", **how: object) -> Page:
         page = open_page(f"/twins/{twin}", url=served.url, **how)

@@ -82,13 +82,13 @@ class Database:
     def _prepare_sqlite(self, connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's begin decides, not the driver
         cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=30000")  # first of all: what follows may have to wait for another process
         if not self.read_only:
             cursor.execute("PRAGMA page_size=16384")
             cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA wal_autocheckpoint=1000")
         cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA busy_timeout=10000")
         if self.read_only:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()

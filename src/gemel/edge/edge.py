@@ -244,7 +244,7 @@ class Edge:
         if number + 1 > head.sequence:
             raise Conflict(
                 f"upstream has {number + 1} blocks of this journal, which ends at block {head.sequence}: this folder "
-                "is older than what was forwarded. Restore it with `gemel restore`, which begins a new life"
+                "is older than what was forwarded. Restore it with `gemel backup restore`, which begins a new life"
             )
         return Reached(sequence=number + 1, position=self._journal.head_at(number + 1).position)
 

@@ -94,8 +94,12 @@ class Sums:
     def require(self, paths: Iterable[str]) -> None:
         """Hold files (relative paths) against their hashes, each once in a process. Raises Corrupt, StorageFailed."""
         for path in paths:
-            if path not in self._sound:
+            if path in self._sound:
+                continue
+            try:
                 self.check(path)
+            except FileNotFoundError:
+                raise Corrupt(f"{self._folder / path} is missing; restore it from a backup") from None
 
     def check(self, path: str, pause: Callable[[int], bool] | None = None) -> bool:
         """Read a file in full; False if it has no hash. Raises Corrupt: it is left as it lies."""
