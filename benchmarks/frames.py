@@ -70,10 +70,12 @@ def _growth(record: Record, values: int, times: int) -> None:
     with served() as s:
         millions = values // 1_000_000
         _to_parquet(s, millions)
+        s.platform.history.upkeep(600)
         first = [_to_parquet(s, millions, after=(n + 1) * millions) for n in range(_STEPS)]
         between = (times * (_STEPS // 2 + 1) - _STEPS) * millions
         _to_parquet(s, between, after=(_STEPS + 1) * millions)
         after = (_STEPS + 1) * millions + between
+        s.platform.history.upkeep(600)  # what was put off meanwhile
         last = [_to_parquet(s, millions, after=after + n * millions) for n in range(_STEPS)]
     for rates in (first, last):
         print("   " + ", ".join(f"{rate:,.0f}" for rate in rates))
