@@ -17,7 +17,7 @@ __all__ = ["WITHHELD", "group_of", "orders_seen", "readable", "shown_order"]
 
 ABOUT_VALUES = ("interlock", "mode", "rule")
 """Refusals whose words tell values of properties, perhaps of other twins."""
-WITHHELD = "a rule of the machine refused it; what the rule reads is not shared with you"
+WITHHELD = "a rule or another machine stands in the way; what is read for it is not shared with you"
 
 
 def group_of(entry: Entry, kind: OrderKind, name: str) -> PropertyGroup:

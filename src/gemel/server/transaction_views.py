@@ -181,7 +181,7 @@ def run_view(run: GoalRun) -> GoalRunView:
     )
 
 
-def goal_view(goal: GoalType, now: float | None, why: str, run: GoalRun | None) -> GoalView:
+def goal_view(goal: GoalType, now: float | None, why: str, run: GoalRunView | None) -> GoalView:
     return GoalView(
         name=goal.name,
         title=goal.title,
@@ -192,5 +192,5 @@ def goal_view(goal: GoalType, now: float | None, why: str, run: GoalRun | None) 
         ramp_per_s=goal.ramp_per_s,
         now=now,
         why=why,
-        run=None if run is None else run_view(run),
+        run=run,
     )

@@ -8,6 +8,7 @@ import msgspec
 from litestar import get, post, put
 from litestar.params import FromPath
 from litestar.response import Response
+from msgspec.structs import replace
 
 from gemel.commands import AskGoal, GoalRun
 from gemel.errors import NotFound
@@ -16,6 +17,7 @@ from gemel.server.call import Call, call_of
 from gemel.server.guard import needs, require_twin, speaks
 from gemel.server.http import Cursor, Limit, Req, decoded, done, json
 from gemel.server.options import API
+from gemel.server.orders_seen import WITHHELD
 from gemel.server.routes.orders import Wait, key_of, person
 from gemel.server.transaction_views import GoalRunView, GoalView, goal_view, run_view
 from gemel.twin import Page, PropertyGroup
@@ -42,6 +44,12 @@ def _sees(call: Call, entry: Entry, since: int) -> bool:
     return seen is None or since >= seen.of(entry.number).since(PropertyGroup.PROCESS)
 
 
+def _shown(call: Call, run: GoalRun) -> GoalRunView:
+    """Why a run ended tells of its members, which are other twins: to who sees all of the plant only."""
+    view = run_view(run)
+    return view if call.view.projection is None or not view.detail else replace(view, detail=WITHHELD)
+
+
 @get(f"{API}/twins/{{twin:str}}/goals", opt=READ_ONE, tags=["orders"], summary="Goals of a twin, and where they stand")
 async def goals(request: Req, twin: FromPath[str]) -> list[GoalView]:
     call = call_of(request)
@@ -55,7 +63,9 @@ def _goals(call: Call, twin: str) -> list[GoalView]:
         return found
     for goal in commander.goals.aiming.goals(entry):
         now, why = commander.goals.aiming.stands(entry, goal)
-        last = commander.goals.list(entry.id, name=goal.name, limit=1).items
+        why = why if call.view.projection is None or not why else WITHHELD
+        runs = commander.goals.list(entry.id, name=goal.name, limit=1).items
+        last = [_shown(call, run) for run in runs if _sees(call, entry, run.created)]
         found.append(goal_view(goal, now, why, last[0] if last else None))
     return found
 
@@ -88,7 +98,7 @@ async def aim(request: Req, twin: FromPath[str], goal: FromPath[str], wait: Wait
     call.position = max(call.position, call.services.platform.state.position)
     if wait > 0 and not run.over:
         run = await _over(request, run, wait)
-    return json(run_view(run), status=200 if run.over else 202, headers={"Location": f"{API}/goals/{run.id}"})
+    return json(_shown(call, run), status=200 if run.over else 202, headers={"Location": f"{API}/goals/{run.id}"})
 
 
 async def _over(request: Req, run: GoalRun, wait: float) -> GoalRun:
@@ -115,7 +125,7 @@ async def runs(
     commander = call.services.platform.commander
     entry = call.view.entry(twin)
     page = await call.services.reads.run(commander.goals.list, entry.id, name=goal, limit=limit, cursor=cursor)
-    return Page([run_view(run) for run in page.items if _sees(call, entry, run.created)], page.next)
+    return Page([_shown(call, run) for run in page.items if _sees(call, entry, run.created)], page.next)
 
 
 def twin_of_run(call: Call, run: str) -> str:
@@ -133,11 +143,12 @@ async def run_of(request: Req, run: FromPath[str], wait: Wait = 0.0) -> GoalRunV
     call = call_of(request)
     commander = call.services.platform.commander
     found = await call.services.reads.run(commander.goals.get, run)
-    if not _sees(call, call.view.entry(found.twin), found.created):
+    entry = call.view.entry(found.twin)
+    if not _sees(call, entry, found.created):
         raise NotFound(f"there is no run of a goal {run!r:.60}; list them with goals()")
     if wait > 0 and not found.over:
         found = await _over(request, found, wait)
-    return run_view(found)
+    return _shown(call, found)
 
 
 @post(
@@ -150,7 +161,7 @@ async def run_of(request: Req, run: FromPath[str], wait: Wait = 0.0) -> GoalRunV
 async def cancel(request: Req, run: FromPath[str]) -> GoalRunView:
     """A stage that is under way goes on to its own end."""
     call = call_of(request)
-    return run_view(await done(request, call.services.platform.commander.goals.cancel(run, actor=person(call.who))))
+    return _shown(call, await done(request, call.services.platform.commander.goals.cancel(run, actor=person(call.who))))
 
 
 ROUTES = [goals, aim, runs, run_of, cancel]
