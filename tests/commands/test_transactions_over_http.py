@@ -6,9 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 import gemel
-from gemel.access import Role
+from gemel.access import Action, Role, Selector
 from gemel.cli import app
 from gemel.errors import Conflict, Denied, InvalidInput, NotFound, UnknownTwin
+from gemel.server.orders_seen import WITHHELD
+from gemel.twin import PropertyGroup
 
 BENCH = """
 gemel: 1
@@ -123,6 +125,21 @@ def test_a_goal_is_reached_and_told(plant, skid):
         plant.goals.cancel(run["id"])
     with pytest.raises(NotFound, match="it has: output"):
         plant.goal("line-1", "input", 3)
+
+
+def test_why_a_goal_is_not_known_is_told_to_nobody_who_may_not_see_what_it_reads(server, plant, platform):
+    platform.apply(BENCH.replace("line-1", "line-2").replace("pump-1", "pump-2"))  # a pump that never reports
+    platform.gate.parties.add("maker", "Maker")
+    account = platform.gate.accounts.add("reader of the maker", None, None, party="maker", kind="service")
+    token = platform.gate.tokens.add("reader of the maker", None, owner=account.id)[1]
+    line = Selector(twins=("line-2",))
+    platform.gate.grant("party:maker", (Action.READ,), line, groups=[PropertyGroup.PROCESS])
+    (own,) = plant.goals("line-2")
+    assert own["now"] is None
+    assert "pump-2" in own["why"]
+    with gemel.connect(server.url, token=token) as reader:
+        (goal,) = reader.goals("line-2")
+    assert (goal["now"], goal["why"]) == (None, WITHHELD)
 
 
 def test_two_clients_at_once_get_one_order_that_both_read(server, plant, platform):
