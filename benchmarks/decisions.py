@@ -20,7 +20,7 @@ from gemel.platform import Platform
 from gemel.twin import Change
 
 TWINS, OWN, OTHERS = 1_000, 10, 2_000
-BUDGET_US = 100
+BUDGET_US = 200
 ROUNDS, TIMES = 15, 200
 LESS = {"higher_is_better": False}
 

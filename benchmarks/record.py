@@ -52,9 +52,14 @@ class Record:
         budget: float | None = None,
         reference: float | None = None,
         higher_is_better: bool = True,
+        note: str = "",
     ) -> None:
-        self.results.append(Result(name, float(value), unit, budget, reference, higher_is_better))
-        print(f"   {name}: {value:,.4g} {unit}", flush=True)
+        """`note` is printed beside it, and not kept: what it took of the processors, say."""
+        result = Result(name, float(value), unit, budget, reference, higher_is_better)
+        self.results.append(result)
+        bound = "" if budget is None else f" ({'≥' if higher_is_better else '≤'} {budget:,.4g})"
+        missed = "  MISSED" if result.ok is False else ""
+        print(f"   {name}: {value:,.4g} {unit}{bound}{missed}{note and f'  [{note}]'}", flush=True)
 
     @property
     def names(self) -> set[str]:

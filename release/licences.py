@@ -17,7 +17,20 @@ PAGE = ROOT / "docs/licences.md"
 BUNDLED = ("svelte", "uplot", "uqr", "@msgpack/msgpack")
 """Packages of web/package.json whose code is in the built app; the others only build it."""
 PERMISSIVE = frozenset(
-    ["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "PSF-2.0", "Zlib"]
+    [
+        "0BSD",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "CC0-1.0",
+        "ISC",
+        "MIT",
+        "MIT-0",
+        "MIT-CMU",
+        "PSF-2.0",
+        "Public-Domain",
+        "Zlib",
+    ]
 )
 WEAK = frozenset(["LGPL-3.0-or-later", "MPL-2.0"])
 """Copyleft that ends at the package itself: it is used as it comes, from its own files, and can be exchanged."""
@@ -29,6 +42,7 @@ MEANT = {
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Public Domain": "Public-Domain",
 }
 """What packages call their licences without SPDX's names."""
 STATED = {"cedarpy": "Apache-2.0", "colorama": "BSD-3-Clause"}

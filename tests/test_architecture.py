@@ -12,8 +12,8 @@ SOURCE = Path(gemel.__file__).parent
 
 # A room may import rooms of earlier rows only. Rooms of one row do not import each other.
 LEVELS = [
-    ["errors"],
-    ["disk"],
+    ["errors", "later"],
+    ["disk", "plugins", "safe_xml", "workbooks"],
     ["clock"],
     ["units"],
     ["expression"],
@@ -26,10 +26,13 @@ LEVELS = [
     ["access"],
     ["intake"],
     ["commands", "computation", "configuration"],
+    ["thread"],
     ["connectors"],
+    ["health"],
+    ["services"],
     ["folder"],
     ["storage", "erasure", "witness", "edge"],
-    ["backup"],
+    ["backup", "work_pack"],
     ["transfer"],
     ["diagnosis"],
     ["housekeeping"],
@@ -42,7 +45,7 @@ LEVELS = [
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 EDGES = {"demo", "cli", "edge"}  # they speak to a platform as any client does
 SPECIAL = {
-    "client": {"twin", "errors", "clock"},
+    "client": {"twin", "errors", "clock", "later"},
     "replicas": {"client", "twin", "errors", "clock", "disk"},
     "testing": {"twin", "errors", "clock", "units", "database"},
 }

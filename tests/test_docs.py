@@ -1,9 +1,6 @@
 """The documentation tells the truth: its examples run, and everything a user can set or call has its heading."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,10 +11,12 @@ from gemel.cli import app
 from gemel.errors import GemelError
 from gemel.folder import Settings
 from gemel.registry import load_plant
+from tests.nursery import Nursery
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+STRICT = "import warnings; warnings.filterwarnings('error', category=DeprecationWarning, module='__main__')\n"
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 
 
@@ -31,21 +30,18 @@ def blocks(language: str) -> list[pytest.param]:
     ]
 
 
+@pytest.fixture(scope="module")
+def nursery():
+    with Nursery() as one:
+        yield one
+
+
 @pytest.mark.parametrize("code", blocks("python"))
-def test_python_examples_run(code, tmp_path):
+def test_python_examples_run(nursery, code, tmp_path):
     if code.startswith("# needs "):
         compile(code, "example", "exec")
         pytest.skip(code.splitlines()[0].removeprefix("# "))
-    environment = {**os.environ, "PYTHONWARNINGS": "error::DeprecationWarning:__main__"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = nursery.run(["-c", STRICT + code], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for line, printed in zip(re.findall(r"print\(.*\)  # (.*)", code), done.stdout.splitlines(), strict=False):
         assert line.split(",")[0] in printed
@@ -66,7 +62,8 @@ def test_links_between_pages_lead_somewhere(page):
 
 def commands(group: typer.core.TyperGroup, prefix: str = "gemel") -> list[str]:
     found = []
-    for name, command in group.commands.items():
+    for name, listed in group.commands.items():
+        command = getattr(listed, "loaded", listed)
         found += commands(command, f"{prefix} {name}") if hasattr(command, "commands") else [f"{prefix} {name}"]
     return found
 

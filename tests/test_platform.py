@@ -122,9 +122,9 @@ def test_sql_joins_live_values_with_what_is_known(plant):
 def test_a_subscriber_sees_the_snapshot_and_then_every_change(plant):
     plant.write("press-7", "oil_temperature", 1)
     with plant.subscribe(Selection(twins=("press-7",))) as reader:
-        seen = [reader.get(timeout=10)]
+        seen = [reader.get(timeout=60)]
         plant.write("press-7", "oil_temperature", 2)
-        seen.append(reader.get(timeout=10))
+        seen.append(reader.get(timeout=60))
     assert [update.now.value for delta in seen for update in delta.values] == [1, 2]
     assert [delta.snapshot for delta in seen] == [True, False]
     assert seen[1].position == plant.position

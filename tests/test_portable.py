@@ -68,9 +68,10 @@ print("\\n".join(name for name in names if "__main" not in name))
 USE = """
 import gemel
 from gemel.clock import WallClock
-from gemel.diagnosis import doctor, worst
+from gemel.diagnosis import at_rest, doctor, worst
 from gemel.backup import Vault, restore
 
+at_rest.SLOW_FSYNC_MS = 3_600_000.0
 here = Path(sys.argv[1])
 with gemel.open(here / "plant") as plant:
     plant.apply({"gemel": 1, "types": [{"id": "press", "properties": [{"name": "force", "unit": "kN"}]}],

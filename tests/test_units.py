@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.errors import InvalidUnit
@@ -53,6 +53,7 @@ def test_a_scale_that_is_not_linear_is_refused():
         affine("B[SPL]", "Pa")
 
 
+@settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.sampled_from([("Cel", "[degF]"), ("m", "[in_i]"), ("kW.h", "J"), ("deg", "rad")]))
 def test_there_and_back_is_the_same(value, pair):
     there = convert(value, *pair)

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -29,8 +30,22 @@ function siblings(): Plugin {
   };
 }
 
+/** Writes /sw.js: it knows the names of all files, and is another one whenever one of them is. */
+function worker(): Plugin {
+  return {
+    name: "offline-worker",
+    apply: "build",
+    generateBundle(_, bundle) {
+      const files = ["/icon.svg", ...Object.keys(bundle).filter((name) => name.startsWith("assets/")).map((name) => `/${name}`)];
+      const text = readFileSync("src/offline/worker.js", "utf8").replace("__FILES__", JSON.stringify(files));
+      const version = createHash("sha256").update(text).digest("hex").slice(0, 12);
+      this.emitFile({ type: "asset", fileName: "sw.js", source: text.replace("__VERSION__", version) });
+    },
+  };
+}
+
 export default {
-  plugins: [svelte(), siblings()],
+  plugins: [svelte(), worker(), siblings()],
   build: {
     outDir: "../src/gemel/server/web",
     emptyOutDir: true,

@@ -11,13 +11,15 @@ GemelError                      base; has .code (stable), .status (HTTP), .detai
 │   ├── InvalidExpression       an expression that cannot be read or does not fit its names; .position
 │   ├── TooLarge         413     more than is taken at once; send it in parts
 │   └── WrongMediaType   415     a form of body that this address does not take
-├── NotFound            404     UnknownTwin, UnknownType, UnknownProperty, UnknownConnector …
+├── NotFound            404     UnknownTwin, UnknownType, UnknownProperty, UnknownConnector, UnknownPlugin …
 ├── Conflict            409     it exists already, or was changed meanwhile
 │   ├── RevisionConflict 412    If-Match failed: "press-7 is at revision 12, not 9; read it again and retry"
 │   ├── SequenceConflict        another writer of the journal was first
 │   ├── MessageConflict         the same (source, id) with other content
 │   ├── NewerFormat             a later version wrote this folder; nothing was touched
-│   └── KeyReused               the same Idempotency-Key with another request
+│   ├── KeyReused               the same Idempotency-Key with another request
+│   ├── RuleBroken              a rule of the parts book forbids it; .extra["findings"] says all
+│   └── ConfigurationDiffers 412  what an operation assumes is not so; look again and decide
 ├── Denied              403     the gate said no (or 404-like silence where even existence is a secret)
 ├── Unauthenticated     401     no or unknown credentials
 ├── Overloaded          429     refused for now; .retry_after_s says when to come again
@@ -27,7 +29,8 @@ GemelError                      base; has .code (stable), .status (HTTP), .detai
 ├── StorageFailed       500     the disk refused an fsync or a read; the writer has stopped
 ├── Corrupt             500     stored data does not match its hash; refuses rather than skip
 ├── FolderInUse         409     another process holds this folder; names it
-└── MissingExtra        501     an optional package is not installed; prints the pip line
+├── MissingExtra        501     an optional package is not installed; prints the pip line
+└── PluginFailed        501     the code of a plug-in could not be loaded; says whose, and why
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 __all__ = [
+    "ConfigurationDiffers",
     "Conflict",
     "Corrupt",
     "Denied",
@@ -56,14 +60,17 @@ __all__ = [
     "NotFound",
     "NotYet",
     "Overloaded",
+    "PluginFailed",
     "Problem",
     "RevisionConflict",
+    "RuleBroken",
     "SequenceConflict",
     "StorageFailed",
     "StorageFull",
     "TooLarge",
     "Unauthenticated",
     "UnknownConnector",
+    "UnknownPlugin",
     "UnknownProperty",
     "UnknownTwin",
     "UnknownType",
@@ -231,6 +238,13 @@ class UnknownConnector(NotFound):
     title = "No such connector"
 
 
+class UnknownPlugin(NotFound):
+    """No plug-in of this name may be used here."""
+
+    code = "unknown-plugin"
+    title = "No such plug-in"
+
+
 class Conflict(GemelError):
     """The thing exists already or was changed meanwhile."""
 
@@ -245,6 +259,21 @@ class RevisionConflict(Conflict):
     code = "revision-conflict"
     status = 412
     title = "It was changed meanwhile"
+
+
+class RuleBroken(Conflict):
+    """What may be in which slot does not allow it; `findings` says which rules, and how to go on."""
+
+    code = "rule-broken"
+    title = "A rule forbids it"
+
+
+class ConfigurationDiffers(Conflict):
+    """An operation assumes another configuration than the one that is there."""
+
+    code = "configuration-differs"
+    status = 412
+    title = "The configuration is another"
 
 
 class SequenceConflict(Conflict):
@@ -362,3 +391,11 @@ class MissingExtra(GemelError):
     code = "missing-extra"
     status = 501
     title = "An optional part is not installed"
+
+
+class PluginFailed(GemelError):
+    """The code of a plug-in could not be loaded; the detail says whose it is, and why."""
+
+    code = "plugin-failed"
+    status = 501
+    title = "A plug-in does not load"

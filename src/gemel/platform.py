@@ -31,10 +31,11 @@ from gemel.commands import (
     together,
 )
 from gemel.entanglement import Stretch, Tie
-from gemel.errors import InvalidDocument, UnknownTwin
+from gemel.errors import InvalidDocument, NotFound, UnknownTwin
 from gemel.history import Average, EventPage, EventQuery, History, Loaded, Mapping, Series
 from gemel.intake import Message, Quarantined, Receipt, Reported
 from gemel.journal import Verification
+from gemel.plugins import PlugIn, listed
 from gemel.registry import Entry, Plan, TwinQuery, load_plant
 from gemel.state import Now, Selection, Subscription
 from gemel.transfer import Exported, export_everything
@@ -148,13 +149,13 @@ class Platform(Wired):
         name: str,
         input: collections.abc.Mapping[str, Any] | None = None,  # noqa: A002 - the word of the type
         *,
-        deadline_s: float | None = None,
-        key: str = "",
         wait_s: float = 0.0,
+        **how: Any,
     ) -> Order:
         """Have the object do something; returns the order, on stable storage, or with `wait_s` as it is once it has
-        ended or so many seconds have passed. Read its `state`. Raises NotFound, InvalidValue, Conflict."""
-        ask = Ask(twin=twin, name=name, kind=OrderKind.COMMAND, input=input, deadline_s=deadline_s, key=key)
+        ended or so many seconds have passed. `how`: deadline_s, key, expects (what is assumed of its configuration).
+        Read its `state`. Raises NotFound, InvalidValue, Conflict."""
+        ask = Ask(twin=twin, name=name, kind=OrderKind.COMMAND, input=input, **how)
         return self.commander.carry_out(ask, wait_s=wait_s)
 
     def set(
@@ -187,13 +188,14 @@ class Platform(Wired):
         **how: Any,
     ) -> Transaction:
         """Have several machines do something, all of them or none. A member is {"twin": …, "property": …, "value": …}
-        or {"twin": …, "command": …, "input": {…}}; `how`: deadline_s, key. Raises as an order does."""
+        or {"twin": …, "command": …, "input": {…}}, with `expects` as an order has it; `how`: deadline_s, key. Raises as
+        an order does."""
         asked = together(members, title=title, on_failure=on_failure, in_order=in_order, **how)
         entries = [self.commander.entry(wish.ask.twin) for wish in asked.wishes]
         return self.commander.transactions.carry_out(asked, entries, actor="library", wait_s=wait_s)
 
     def goal(self, twin: str, name: str, value: float, *, unit: str = "", wait_s: float = 0.0, **how: Any) -> GoalRun:
-        """Bring a goal of a twin to a value, by what its members are told; `how`: deadline_s, key."""
+        """Bring a goal of a twin to a value, by what its members are told; `how`: deadline_s, key, expects."""
         ask = AskGoal(twin=twin, name=name, value=value, unit=unit, **how)
         return self.commander.goals.carry_out(ask, self.commander.entry(twin), actor="library", wait_s=wait_s)
 
@@ -251,6 +253,21 @@ class Platform(Wired):
         """The time-weighted average in [start, end), and for how many seconds of it a value was known."""
         return self.past().average(twin, property, moment(start), moment(end), unit=unit)
 
+    def known_when(self, reference: str) -> int:
+        """What was known when something was done, as `known` of a question to the configuration: "act:12",
+        "order:<id>", "position:<n>" (an event's, say), or a moment. Raises NotFound, InvalidTime."""
+        kind, _, name = reference.partition(":")
+        if kind == "order":
+            return self.commander.order(name).created
+        if kind in ("act", "position") and name.isdigit():
+            if kind == "act":
+                return self.configuration.known_of(int(name))
+            if (block := next(self.journal.blocks(int(name) - 1, int(name)), None)) is None:
+                raise NotFound(f"the journal ends at position {self.journal.head().position}, before {name}")
+            acts = [c.body["act"] for c in block.changes if "act" in c.body and c.kind.startswith("item.")]
+            return max([block.recorded, *(self.configuration.known_of(act) for act in acts)])
+        return moment(reference)
+
     def events(self, query: EventQuery | None = None) -> EventPage:
         """Events of machines and all other changes, the newest first."""
         return self.past().events(query)
@@ -288,6 +305,11 @@ class Platform(Wired):
     def quarantined(self, **query: Any) -> Page[Quarantined]:
         """What was not accepted, the newest first."""
         return self.intake.quarantined(**query)
+
+    def plugins(self) -> list[PlugIn]:
+        """What is installed besides, of all groups: whose, and how it stands. Loads what may be used."""
+        broken = {one.function: one.error for one in self.computation.standing().functions if one.state == "down"}
+        return listed(self.supervisor.reach.plugins, broken=broken)
 
     def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Recompute every hash of the journal."""

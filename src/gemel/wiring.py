@@ -17,14 +17,22 @@ from typing import Self
 import structlog
 from sqlalchemy import Connection
 
-from gemel.access import Devices, Gate, Rooms
+from gemel.access import Devices, Gate, Principal, Role, Rooms, View
 from gemel.backup import Keeper, adopt, prepare, written
 from gemel.clock import Clock, WallClock
 from gemel.commands import (
     Commander,
 )
 from gemel.computation import Computation
-from gemel.configuration import Configuration
+from gemel.configuration import (
+    Configuration,
+    Linking,
+    Live,
+    Metering,
+    SoftwareBook,
+    SoftwareReports,
+    Translator,
+)
 from gemel.connectors.reach import Reach
 from gemel.connectors.supervisor import Supervisor
 from gemel.database import Database
@@ -34,14 +42,25 @@ from gemel.entanglement import Entanglement
 from gemel.erasure import Erasures
 from gemel.errors import GemelError
 from gemel.folder import DATABASE, Folder
+from gemel.health.lifetimes import Lifetimes
 from gemel.history import History, Pace
 from gemel.history import Settings as HistorySettings
 from gemel.housekeeping import House
 from gemel.intake import Intake
 from gemel.journal import SqlJournal
 from gemel.registry import Composition, Registry, relations
+from gemel.services import Service
+from gemel.services.campaigns import Aim, Artifacts, Campaigns, Rights
+from gemel.services.capabilities import Capabilities
+from gemel.services.effectiveness import Effectiveness, Whole
+from gemel.services.forms import Forms
+from gemel.services.offers import Offers
+from gemel.services.prospects import Base, Prospects
+from gemel.services.work import Work
 from gemel.state import Relation, Saved, State
 from gemel.storage import Holds, Keeping
+from gemel.thread import Store, Thread
+from gemel.thread.importing import Imports
 from gemel.twin import (
     Block,
     Change,
@@ -97,6 +116,7 @@ class Wired:
             opened.callback(self.history.close)
             self.entanglement = Entanglement(self.registry, self.state, self.history, clock)
             self._house = House(self, saved, keyframe_every_s=settings.keyframe_every_s, rewire=self._rewire)
+            self._services: list[Service] = []
             followers = [self.state.fold, self._follow]
             self.intake = Intake(
                 self.journal,
@@ -151,8 +171,124 @@ class Wired:
                 gate=self.gate,
                 state=self.state,
                 journal=self.journal,
+                history=self.history,
             )
             opened.callback(self.supervisor.close)
+            self.configuration = Configuration(self.database, clock, Linking(self.change, self.registry, clock))
+            """Which item was in which slot, from–to, as known when."""
+            self.commander.ask_before_risk(self.configuration.hazards)
+            self.commander.ask_what_is_assumed(self.configuration.assume)
+            opened.callback(self.configuration.shared.close)
+            self.metering = Metering(self.configuration, self.database, self.registry, clock, rules=settings.usage)
+            """Of what machines tell of their use, as acts."""
+            self.configuration.shared.engines.reach = self.supervisor.reach
+            self.lifetimes = Lifetimes(
+                self.database,
+                self.change,
+                clock,
+                of=(self.configuration, self.history, self.registry),
+                position=lambda: self.state.position,
+            )
+            """How long items live: their lives as a table, models learnt from it, what is expected of each."""
+            self.translator = Translator(
+                self.database, self.journal, self.configuration.as_("gemel").translations, self._types_of
+            )
+            opened.callback(self.translator.close)
+            directory = self.registry.directory
+            self.software = SoftwareBook(
+                self.database,
+                clock,
+                self.change,
+                directory=directory,
+                live=Live(directory, self.state, clock),
+                parts=self.configuration.parts,
+            )
+            """What software there is, where it is required, and what machines run."""
+            self.configuration.shared.software = self.software.all
+            self.configuration.shared.judged = self.software.judged
+            self.artifacts = Artifacts(folder.path / "documents", self.database, clock, self.change)
+            self.software_reports = SoftwareReports(
+                self.software, self.configuration, directory, clock, state=self.state, history=self.history
+            )
+            self.campaigns = Campaigns(
+                self.database,
+                self.change,
+                clock,
+                aim=Aim(self.software, self.artifacts, self.commander, self.configuration),
+                objects=Rights(self.gate).objection,
+            )
+            self.registry.unbuilt = self.configuration.unbuilt
+            self.capabilities = Capabilities(
+                self.database,
+                clock,
+                self.change,
+                book=self.software,
+                commander=self.commander,
+                objects=Rights(self.gate).objection,
+            )
+            """What is unlocked on machines, by licences."""
+            self.offers = Offers(
+                self.database,
+                clock,
+                self.change,
+                configuration=self.configuration,
+                registry=self.registry,
+                parties=self.gate.parties.get,
+                licence=self.capabilities.sold,
+            )
+            """Machines that are configured, ordered, built and delivered."""
+            self.prospects = Prospects(
+                self.database,
+                clock,
+                self.change,
+                rooms=Base(
+                    configuration=self.configuration,
+                    book=self.software,
+                    capabilities=self.capabilities,
+                    entanglement=self.entanglement,
+                    state=self.state,
+                    directory=directory,
+                    past=lambda: self.history,
+                ),
+                registry=self.registry,
+                campaigns=self.campaigns,
+                parties=lambda: {one.id: one.name for one in self.gate.parties.all()},
+            )
+            """Which machines and customers fit a service, and where upgrades are worth while."""
+            store = Store(folder.path / "documents")
+            self.thread = Thread(self.database, clock, self.change, self.configuration, store)
+            """Documents and records of all phases, linked to parts, items, twins and times of them."""
+            self.work = Work(
+                folder.path,
+                (self.database, clock, self.change),
+                registry=self.registry,
+                thread=self.thread,
+                reach=self.supervisor.reach,
+            )
+            """Work orders, unplanned stops, what they cost, and exchanges with the systems that plan work."""
+            self.effectiveness = Effectiveness(
+                self.database,
+                self.registry,
+                self.configuration,
+                clock,
+                whole=Whole(
+                    lambda: View(self._seen, Principal(id="library", kind="User", role=Role.VIEWER)),
+                    lambda: self.work.prices.book(),
+                ),
+            )
+            """OEE and the other key figures, read from the history when somebody asks."""
+            self.forms = Forms(
+                (self.database, clock, self.change),
+                registry=self.registry,
+                thread=self.thread,
+                orders=self.work.orders,
+                submit=self.intake.submit,
+                guard=self.entanglement,
+            )
+            """Checklists that people declare, and fill in beside the machine."""
+            self._services += [self.software_reports, self.campaigns, self.capabilities, self.work, self.forms]
+            for service in self._services:
+                opened.callback(service.close)
             self.epoch = adopt(folder.path, clock.now(), self.change)
             """Which life of the plant this is; empty for the first. Another one may give positions another meaning."""
             self.edge = Edge(self, settings.edge) if settings.edge.url else None
@@ -177,8 +313,10 @@ class Wired:
             self.backups = Keeper(self, settings.backup, self.change, partial(type(self).open, run_connectors=False))
             opened.callback(self.backups.close)
             threading.Thread(target=warm_up, name="gemel-units", daemon=True).start()
-            self.configuration = Configuration(self.database, clock, self.change)
-            """Which item was in which slot, from–to, as known when."""
+            self.imports = Imports(
+                self.thread, self.registry, self.history, self.change, clock=clock, plugins=settings.plugins
+            )
+            """Of product structures, inspections, logs and other files into the thread."""
             self.history.on_damage(lambda change: self.tell([change]))
             self.health = Health(self)
             self._rewire()
@@ -189,6 +327,9 @@ class Wired:
                 if self.edge is not None:
                     self.edge.start()
                 self.witness.start()
+                for service in self._services:
+                    service.start()
+                self.translator.start()
             opened.callback(self._house.close)
             self._house.start()
             self._opened = opened.pop_all()
@@ -235,8 +376,14 @@ class Wired:
         self.commander.follow(block)
         self.gate.follow(block)
         self.computation.follow(block)
+        for service in self._services:
+            service.follow(block)
         if any(change.kind.startswith("connector.") for change in block.changes):
             self._house.rewired()
+
+    def _types_of(self, twin: str) -> tuple[str, ...]:
+        entry = self.registry.directory.twin(twin)
+        return () if entry is None else tuple(entry.types)
 
     def _rewire(self) -> None:
         if self.at_work:

@@ -81,6 +81,7 @@ def test_use_is_counted_by_twin_principal_action_and_right(gate: Gate) -> None:
     )
     assert (second.principal, second.policy) == ("user-1", "operators-operate")
     gate.usage.count(partner, "read", "press-7", "grant-1")
+    gate.usage.flush()  # by the housekeeping, which does not wait
     assert gate.usage.used((now - 10**9, now + 1), only={"party": "acme"})[0].requests == 3
 
 

@@ -188,7 +188,9 @@ def test_a_bad_request_does_not_spend_the_code(alone: Platform) -> None:
     assert alone.gate.devices.claim(code).secret
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(spoiled=st.lists(st.sampled_from([" ", "-", "\t", ""]), min_size=14, max_size=14), lower=st.booleans())
 def test_however_a_code_is_typed_it_is_the_same(spoiled: list[str], lower: bool) -> None:
     code = new_claim()

@@ -29,7 +29,7 @@ def someone(role: Role, **fields: object) -> Principal:
 
 GRANTED = {
     Role.VIEWER: {Action.READ, Action.SUBSCRIBE, Action.QUERY, Action.EXPORT},
-    Role.OPERATOR: {Action.WRITE, Action.COMMAND, Action.OPERATE},
+    Role.OPERATOR: {Action.WRITE, Action.COMMAND, Action.MAINTAIN, Action.OPERATE},
     Role.ENGINEER: {Action.CONFIGURE},
     Role.ADMINISTRATOR: {Action.ADMINISTER},
 }

@@ -239,7 +239,9 @@ def test_why_tells_by_which_grant_or_what_would_be_needed(platform: Platform, cl
 HOSTILE = st.text(max_size=30)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(name=HOSTILE)
 def test_no_name_makes_another_policy_than_one_grant(platform: Platform, name: str) -> None:
     """Ids are checked; were one let through, it would still be a quoted word."""

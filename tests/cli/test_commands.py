@@ -158,3 +158,21 @@ def test_a_property_that_told_nothing_yet_is_not_an_unknown_one(gemel):
         gemel("now", "press-7", "oil_temperature")
     with pytest.raises(UnknownProperty, match="no property 'pressure'"):
         gemel("now", "press-7", "pressure")
+
+
+def test_an_order_that_waits_for_another_person_says_so(gemel, tmp_path):
+    gemel("apply", "plant.yaml")
+    (tmp_path / "press.yaml").write_text("""
+gemel: 1
+types:
+  - {id: press, title: Press, properties: [{name: oil_temperature, unit: Cel}], commands: [{name: open}],
+     control: {two_persons: [open]}}
+connectors:
+  - {id: wire, kind: http,
+     bindings: [{address: "http://127.0.0.1:9/open", twin: press-7, property: open, direction: out}]}
+""")
+    gemel("apply", "press.yaml")
+    with open_plant(tmp_path / "plant") as platform, Server(platform, port=0) as server:
+        platform.folder.announce(url=server.url, token=platform.gate.tokens.local())
+        assert "requested" in gemel("command", "press-7", "open", "--wait", "0")
+        assert "waits for approval" in " ".join(gemel("orders").split())

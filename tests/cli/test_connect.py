@@ -89,7 +89,7 @@ def test_a_person_is_asked_step_by_step_and_again_after_a_slip(press, tmp_path, 
         "machine",
     ]
     try:
-        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=600, check=False)
     finally:
         os.close(ours)
         os.close(theirs)

@@ -21,9 +21,9 @@ def held(gemel, tmp_path):
     gemel("apply", "plant.yaml")
     late = [Reported(twin="press-7", property="oil_temperature", value=v, time=TOLD + v) for v in (1, 2)]
     with open_plant(tmp_path / "plant") as plant:
-        plant.intake.submit("plc", [Message(readings=late)]).result(30)
+        plant.intake.submit("plc", [Message(readings=late)]).result(60)
         ghost = Reported(twin="ghost", property="x", value=3.0)
-        plant.intake.submit("other", [Message(readings=[ghost])]).result(30)
+        plant.intake.submit("other", [Message(readings=[ghost])]).result(60)
     return lambda *which: [
         (row["source"], row["code"]) for row in json.loads(gemel("--json", "quarantine", "list", *which))
     ]

@@ -53,3 +53,15 @@ def test_a_template_that_is_not_there_is_refused_with_those_that_are(plant: str)
     done = CliRunner().invoke(app, ["--at", plant, "grants", "add", "party:swift", "--twin", "x", "--template", "no"])
     assert isinstance(done.exception, InvalidInput)
     assert "use service, maker, supplier" in done.exception.detail
+
+
+def test_a_program_of_a_party_has_an_account_and_a_token_of_its_own(plant: str) -> None:
+    run(plant, "grants", "add", "party:swift", "--twin", "press-7", "--group", "condition", "--days", "1")
+    assert "is a service" in run(plant, "users", "add-service", "swift dashboard", "--party", "swift")
+    made = json.loads(run(plant, "--json", "tokens", "add", "dash", "--owner", "swift dashboard"))
+    shown = json.loads(run(plant, "--json", "users", "list"))
+    rows = shown if isinstance(shown, list) else shown["items"]
+    kept = {row["id"]: (row["name"], row["kind"], row["party"]) for row in rows}
+    assert kept[made["owner"]] == ("swift dashboard", "service", "swift")
+    with gemel.open(plant) as platform:
+        assert platform.gate.tokens.principal(made["secret"]).party == "swift"

@@ -131,7 +131,7 @@ def test_sql_comes_as_a_table(client: Client) -> None:
 def test_a_subscription_is_an_iterator_of_deltas(client: Client, platform: Platform) -> None:
     client.write("press-7", "running", True)
     with client.subscribe(["press-7"], properties=["running"]) as subscription:
-        first = subscription.get(10)
+        first = subscription.get(60)
         assert first is not None
         assert first.snapshot
         assert [(one.twin, one.property, one.value) for one in first.values] == [("press-7", "running", True)]
@@ -143,7 +143,7 @@ def test_a_subscription_is_an_iterator_of_deltas(client: Client, platform: Platf
         missed = next(delta for delta in subscription if delta.values)
         assert missed.values[0].value is False
     with pytest.raises(UnknownTwin), client.subscribe(["ghost"]) as subscription:
-        subscription.get(10)
+        subscription.get(60)
 
 
 def test_quarantine_is_listed_replayed_and_discarded(client: Client) -> None:
@@ -241,7 +241,7 @@ def test_over_tls_with_the_authority_s_certificate(platform: Platform, tokens: d
         with Client(server.url, token=tokens["viewer"], verify=str(certificate)) as client:
             assert client.me().role == "viewer"
             with client.subscribe(["press-7"]) as subscription:
-                assert subscription.get(10) is not None
+                assert subscription.get(60) is not None
         with gemel.connect(server.url) as stranger, pytest.raises(GemelError, match="cannot be reached"):
             stranger.me()
 

@@ -39,7 +39,7 @@ def platform(_platform: Platform, skid: Skid) -> Iterator[Platform]:
         if not order.ended:
             with contextlib.suppress(Conflict):  # it has left
                 commander.cancel(order.id).result()
-            commander.reached(order.id).result(40)
+            commander.reached(order.id).result(60)
     held = commander.authority.of("pump-1", _platform.clock.now())
     if held is not None:
         commander.authority.release("pump-1", held.holder)
@@ -57,4 +57,4 @@ def connect(opened: Platform, skid: Skid, control: str = "") -> None:
     wanted = {"speed": 0.0, "batch": 0, "mode": "remote", "door": "closed", "pressure": 3.5}
     with opened.subscribe(Selection(twins=("pump-1",))) as changes:
         while {name: now.value for name, now in opened.now("pump-1").items() if now.fresh} != wanted:
-            assert changes.get(30) is not None
+            assert changes.get(60) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from asyncua import Server, ua, uamethod
@@ -115,7 +116,7 @@ class Skid(ThreadedServer):
         node.attributes[attribute].value = value
         if name == "SpeedSet" and not self.stuck:
             followed = ua.DataValue(ua.Variant(value.Value.Value, ua.VariantType.Float))
-            self._following = self._loop.create_task(self._nodes["Speed"][0].write_value(followed))
+            self._following = asyncio.get_running_loop().create_task(self._nodes["Speed"][0].write_value(followed))
 
     @uamethod
     def _started(self, _parent: Any, ramp: float) -> Any:

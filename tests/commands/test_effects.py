@@ -57,7 +57,7 @@ def ended(world, order):
     world.commander.effects.close()
     world.commander.effects._thread = None
     world.turn()
-    return reached.result(30)
+    return reached.result(60)
 
 
 WATCH = {"pressure": {"value": 300, "unit": "kPa"}, "mode": "manual"}

@@ -3,7 +3,8 @@
 import pytest
 
 from gemel.commands import AskGoal, GoalState, OrderState, TransactionState, forget_twin
-from gemel.errors import Conflict, InvalidValue, KeyReused, NotFound
+from gemel.errors import ConfigurationDiffers, Conflict, InvalidValue, KeyReused, NotFound
+from gemel.twin import Expected
 from tests.commands.world import World
 
 G, S, T = GoalState, OrderState, TransactionState
@@ -264,6 +265,29 @@ class TestRamp:
         ended = run_of(world, made)
         assert (ended.state, ended.at) == (G.STOPPED, 30)
         assert world.wanted("pump-1", "pump-2") == [30, 60]
+
+    def test_no_stage_begins_where_the_configuration_is_not_as_is_assumed(self, world_of):
+        world, has = world_of(self.RAMP), {"P-7"}
+
+        def assumptions(expected, twin):
+            if not {part for one in expected for part in one.has} <= has:
+                raise ConfigurationDiffers(f"{twin} has {sorted(has)}")
+
+        world.commander.ask_what_is_assumed(assumptions)
+        with pytest.raises(ConfigurationDiffers, match="line-1 has"):
+            ask(world, 60, expects=(Expected(has=("P-9",)),))
+        made = ask(world, 60, key="fitted", expects=(Expected(has=("P-7",)),))
+        with pytest.raises(KeyReused):
+            ask(world, 60, key="fitted")
+        world.turn()
+        follow(world)
+        has.clear()
+        assert ask(world, 60, key="fitted", expects=(Expected(has=("P-7",)),)).id == made.id
+        world.step(4)
+        world.turn()
+        ended = run_of(world, made)
+        assert (ended.state, ended.reason, ended.detail) == (G.STOPPED, "configuration", "line-1 has []")
+        assert not world.device.errands
 
     def test_stopped_by_a_person_it_holds(self, world_of):
         world = world_of(self.RAMP)

@@ -77,7 +77,7 @@ class Orders(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
     def cancel(self, data):
-        id = data.draw(st.sampled_from(sorted(self.asked)))
+        id = data.draw(st.sampled_from(list(self.asked)))
         before = self.world.order(id).state
         try:
             self.world.commander.cancel(id).result()
@@ -88,7 +88,7 @@ class Orders(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), applied=st.booleans())
     def settle(self, data, applied):
-        id = data.draw(st.sampled_from(sorted(self.asked)))
+        id = data.draw(st.sampled_from(list(self.asked)))
         before = self.world.order(id).state
         try:
             self.world.commander.resolve(id, applied=applied, actor="user-b").result()

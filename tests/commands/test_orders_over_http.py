@@ -1,5 +1,6 @@
 """Orders over HTTP: waited for, locked, keyed, refused, authorized, audited."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -7,7 +8,7 @@ import pytest
 
 import gemel
 from gemel.access import Action, Role, Selector
-from gemel.errors import Conflict, Denied, NotFound, RevisionConflict
+from gemel.errors import ConfigurationDiffers, Conflict, Denied, InvalidInput, NotFound, RevisionConflict
 from gemel.twin import PropertyGroup
 
 API = "/api/v1"
@@ -22,7 +23,7 @@ def http(server, platform):
         if (role, name) not in made:
             token = platform.gate.tokens.add(f"{role} {name}", Role(role))[1]
             headers = {"Authorization": f"Bearer {token}"}
-            made[role, name] = httpx.Client(base_url=server.url + API, headers=headers, timeout=40)
+            made[role, name] = httpx.Client(base_url=server.url + API, headers=headers, timeout=60)
         return made[role, name]
 
     yield of
@@ -39,7 +40,7 @@ def plant(server, platform):
 class TestAsking:
     def test_an_order_over_http_is_applied_at_the_machine(self, http, skid):
         answer = http("operator").put(
-            "/twins/pump-1/properties/speed/desired", json={"value": 900}, params={"wait": 20}
+            "/twins/pump-1/properties/speed/desired", json={"value": 900}, params={"wait": 40}
         )
         assert (answer.status_code, answer.json()["state"]) == (200, "applied"), answer.text
         assert answer.headers["location"] == f"/api/v1/orders/{answer.json()['id']}"
@@ -54,17 +55,36 @@ class TestAsking:
         assert http("operator").get(answer.headers["location"].removeprefix(API)).json()["name"] == "speed"
 
     def test_a_command_gives_its_output(self, plant, skid):
-        order = plant.command("pump-1", "start", {"ramp": {"value": 0.05, "unit": "min"}}, wait_s=20)
+        order = plant.command("pump-1", "start", {"ramp": {"value": 0.05, "unit": "min"}}, wait_s=40)
         assert (order["state"], order["output"]) == ("applied", {"cycle": 42})
         assert skid.calls == [("Start", (3.0,))]
 
+    def test_what_is_not_as_it_is_assumed_is_refused_before_anything_is_written(self, plant):
+        with pytest.raises(ConfigurationDiffers, match="what it consists of is not known"):
+            plant.command("pump-1", "start", {"ramp": 5}, expects=[{"has": ["P-7:<C"]}])
+        with pytest.raises(InvalidInput, match="say what is expected"):
+            plant.set("pump-1", "speed", 900, expects=[{}])
+
+    def test_what_is_assumed_is_looked_up_while_others_are_answered(self, plant, platform, monkeypatch):
+        looked = []
+
+        def assume(expected, twin):
+            with pytest.raises(RuntimeError):  # the thread that answers everybody runs a loop
+                asyncio.get_running_loop()
+            looked.append(twin)
+
+        monkeypatch.setattr(platform.commander._rules, "assumptions", assume)
+        plant.command("pump-1", "start", {"ramp": 5}, expects=[{"has": ["P-7:<C"]}])
+        assert looked
+        assert set(looked) == {"pump-1"}
+
     def test_what_the_machine_refuses_says_so(self, plant, skid):
-        order = plant.command("pump-1", "start", {"ramp": 55}, wait_s=20)
+        order = plant.command("pump-1", "start", {"ramp": 55}, wait_s=40)
         assert (order["state"], order["reason"]) == ("refused", "device")
         assert "BadOutOfRange" in order["detail"]
 
     def test_a_machine_that_fails_half_way_leaves_it_unknown_until_a_person_says(self, plant, skid):
-        order = plant.command("pump-1", "start", {"ramp": 56}, wait_s=20)
+        order = plant.command("pump-1", "start", {"ramp": 56}, wait_s=40)
         assert (order["state"], order["reason"]) == ("unknown", "no-answer")
         settled = plant.orders.resolve(order["id"], applied=False, note="it stands still, I looked")
         assert (settled["state"], settled["reason"]) == ("refused", "settled")
@@ -107,19 +127,19 @@ class TestAsking:
 class TestFollowing:
     def test_every_step_is_pushed_to_whoever_follows_the_twin(self, plant, skid):
         with plant.subscribe(["pump-1"]) as changes:
-            assert changes.get(20).snapshot
-            order = plant.command("pump-1", "stop", wait_s=20)
+            assert changes.get(60).snapshot
+            order = plant.command("pump-1", "stop", wait_s=40)
             seen = []
             while "command.applied" not in seen:
-                events = changes.get(20).events
+                events = changes.get(60).events
                 seen += [event["kind"] for event in events if event["body"].get("order") == order["id"]]
         assert seen == ["command.requested", "command.sent", "command.applied"]
 
 
 class TestOnce:
     def test_the_same_key_is_the_same_order(self, plant, skid):
-        first = plant.set("pump-1", "batch", 7, key="shift-1", wait_s=20)
-        again = plant.set("pump-1", "batch", 7, key="shift-1", wait_s=20)
+        first = plant.set("pump-1", "batch", 7, key="shift-1", wait_s=40)
+        again = plant.set("pump-1", "batch", 7, key="shift-1", wait_s=40)
         assert again["id"] == first["id"]
         assert skid.writes.count(("Batch", 7)) == 1
         with pytest.raises(Conflict, match="key was used"):
@@ -129,7 +149,7 @@ class TestOnce:
         headers = {"Idempotency-Key": "k-1"}
         answers = [http("operator").post("/twins/pump-1/commands/stop", json={}, headers=headers) for _ in range(2)]
         assert answers[0].json()["id"] == answers[1].json()["id"]
-        order = http("operator").get(f"/orders/{answers[0].json()['id']}", params={"wait": 20}).json()
+        order = http("operator").get(f"/orders/{answers[0].json()['id']}", params={"wait": 40}).json()
         assert order["state"] == "applied"
         assert skid.calls == [("Stop", ())]
 
@@ -179,7 +199,7 @@ class TestWhoMay:
         assert viewer.post("/twins/pump-1/commands/stop", json={}).status_code == 403
         assert viewer.put("/twins/pump-1/properties/speed/desired", json={"value": 1}).status_code == 403
         assert viewer.put("/twins/pump-1/control", json={}).status_code == 403
-        order = http("operator").post("/twins/pump-1/commands/stop", json={}, params={"wait": 20}).json()["id"]
+        order = http("operator").post("/twins/pump-1/commands/stop", json={}, params={"wait": 40}).json()["id"]
         for verb in ("cancel", "approve", "resolve"):
             assert viewer.post(f"/orders/{order}/{verb}", json={"applied": True}).status_code == 403
         assert viewer.get(f"/orders/{order}").json()["state"] == "applied"
@@ -191,7 +211,7 @@ class TestWhoMay:
 
     def test_commands_are_audited_also_those_that_are_denied(self, http, platform):
         http("viewer").post("/twins/pump-1/commands/stop", json={})
-        http("operator").post("/twins/pump-1/commands/stop", json={}, params={"wait": 20})
+        http("operator").post("/twins/pump-1/commands/stop", json={}, params={"wait": 40})
         told = [(e.action, e.allowed) for e in platform.gate.audit.entries() if e.resource == "pump-1"]
         assert ("command", True) in told
         assert ("command", False) in told
@@ -203,8 +223,8 @@ class TestWhoMay:
         token = gate.tokens.add("reader of the maker", None, owner=account.id)[1]
         own = Selector(twins=("pump-1",))
         gate.grant("party:maker", (Action.READ,), own, groups=[PropertyGroup.USAGE])
-        plant.set("pump-1", "batch", 5, wait_s=20)
-        order = plant.command("pump-1", "stop", wait_s=20)["id"]
+        plant.set("pump-1", "batch", 5, wait_s=40)
+        order = plant.command("pump-1", "stop", wait_s=40)["id"]
         with gemel.connect(server.url, token=token) as reader:
             assert (reader.orders("pump-1").items, reader.orders().items) == ([], [])
             assert (reader.orders.desired("pump-1"), reader.control.of("pump-1")["rules"]) == ({}, [])
@@ -220,13 +240,13 @@ class TestControl:
     def test_who_has_control_commands_and_others_do_not(self, http):
         one, other = http("operator", "a"), http("operator", "b")
         assert one.put("/twins/pump-1/control", json={"for_s": 60}).json()["mine"] is True
-        refused = other.post("/twins/pump-1/commands/stop", json={}, params={"wait": 20}).json()
+        refused = other.post("/twins/pump-1/commands/stop", json={}, params={"wait": 40}).json()
         assert (refused["state"], refused["reason"]) == ("refused", "control")
-        assert one.post("/twins/pump-1/commands/stop", json={}, params={"wait": 20}).json()["state"] == "applied"
+        assert one.post("/twins/pump-1/commands/stop", json={}, params={"wait": 40}).json()["state"] == "applied"
         assert other.put("/twins/pump-1/control", json={}).status_code == 409
         assert other.delete("/twins/pump-1/control").status_code == 409
         assert one.delete("/twins/pump-1/control").status_code == 204
-        assert other.post("/twins/pump-1/commands/stop", json={}, params={"wait": 20}).json()["state"] == "applied"
+        assert other.post("/twins/pump-1/commands/stop", json={}, params={"wait": 40}).json()["state"] == "applied"
 
     def test_only_who_configures_takes_control_by_force_and_says_why(self, http, platform):
         http("operator", "a").put("/twins/pump-1/control", json={})
@@ -238,12 +258,41 @@ class TestControl:
         assert "ill" not in str([fact.change.body for fact in platform.events().items])
 
     def test_control_is_handed_over(self, plant, http):
+        http("operator", "heir")
         plant.control.take("pump-1")
         me = plant.control.of("pump-1")["holder"]
-        plant.control.hand_over("pump-1", "user-other")
-        assert plant.control.of("pump-1")["holder"] == "user-other" != me
-        with pytest.raises(Conflict, match="user-other has control"):
+        other = plant.control.hand_over("pump-1", "operator heir")
+        assert (other["holder"] != me, other["name"], other["mine"]) == (True, "operator heir", False)
+        assert http("operator", "heir").get("/twins/pump-1/control").json()["mine"] is True
+        with pytest.raises(Conflict, match=f"{other['holder']} has control"):
             plant.control.release("pump-1")
+
+    def test_it_is_handed_over_to_nobody_who_may_not_command(self, plant, http, platform):
+        for role in ("viewer", "operator"):
+            http(role, "candidate")
+        gate = platform.gate
+        gate.parties.add("fitters", "Fitters")
+        outside = gate.accounts.add("fitter", None, None, party="fitters", kind="service")
+        names = {one["name"] for one in plant.control.people("pump-1")}
+        assert "operator candidate" in names
+        assert names.isdisjoint({"viewer candidate", "fitter"})
+        assert http("viewer", "candidate").get("/twins/pump-1/control/people").json() == []
+        assert [
+            http(role, "candidate").get("/twins/pump-1/control").json()["may"] for role in ("viewer", "operator")
+        ] == [
+            False,
+            True,
+        ]
+        plant.control.take("pump-1")
+        with pytest.raises(InvalidInput, match="nobody else called 'fitter' who may command pump-1"):
+            plant.control.hand_over("pump-1", "fitter")
+        gate.grant("party:fitters", (Action.READ, Action.COMMAND), Selector(twins=("pump-1",)))
+        token = gate.tokens.add("of the fitter", None, owner=outside.id)[1]
+        assert plant.control.hand_over("pump-1", "fitter")["name"] == "fitter"
+        with gemel.connect(plant.url, token=token) as fitter:
+            assert fitter.control.people("pump-1") == [], "who else there is, is not told to other organisations"
+            with pytest.raises(InvalidInput, match="nobody else called 'operator candidate'"):
+                fitter.control.hand_over("pump-1", "operator candidate")
 
 
 def test_denied_is_an_error_of_the_client(server, platform):

@@ -23,7 +23,7 @@ connectors:
   - id: devices
     kind: mqtt_endpoint
     settings: {listen: ["mqtt://127.0.0.1:%d"]}
-    bindings: [{address: orders, twin: "{twin}", property: "{name}", direction: out, deadline_s: 20}]
+    bindings: [{address: orders, twin: "{twin}", property: "{name}", direction: out, deadline_s: 120}]
 """
 
 
@@ -33,7 +33,7 @@ def plant(tmp_path_factory):
     with gemel.open(tmp_path_factory.mktemp("devices") / "plant") as opened:
         opened.apply(PLANT % port)
         while opened.supervisor.ready("devices"):
-            assert opened.journal.wait(opened.position + 1, 30)  # how it is, is written every few seconds
+            assert opened.journal.wait(opened.position + 1, 60)  # how it is, is written every few seconds
         yield opened, port
 
 
@@ -54,10 +54,10 @@ class Feeder:
 
     def subscribe(self, topic):
         self.client.subscribe(topic, 1)
-        return self.granted.get(timeout=20)
+        return self.granted.get(timeout=60)
 
     def say(self, topic, told):
-        self.client.publish(topic, json.dumps(told), 1).wait_for_publish(20)
+        self.client.publish(topic, json.dumps(told), 1).wait_for_publish(60)
 
     def close(self):
         self.client.disconnect()
@@ -77,7 +77,7 @@ def test_a_device_hears_its_own_orders_and_answers(plant, feeders):
     first, _ = feeders
     assert first.subscribe("gemel/feeder-1/~orders") == [1]
     order = opened.command("feeder-1", "start", {"ramp": 4})
-    topic, told = first.heard.get(timeout=20)
+    topic, told = first.heard.get(timeout=60)
     assert (topic, told["order"], told["name"], told["input"]) == (
         "gemel/feeder-1/~orders",
         order.id,
@@ -86,7 +86,7 @@ def test_a_device_hears_its_own_orders_and_answers(plant, feeders):
     )
     first.say("gemel/feeder-1/~answers", {"order": order.id, "status": "accepted"})
     first.say("gemel/feeder-1/~answers", {"order": order.id, "status": "done", "output": {"cycle": 3}})
-    done = opened.commander.reached(order.id).result(20)
+    done = opened.commander.reached(order.id).result(60)
     assert (done.state, done.output) == (S.APPLIED, {"cycle": 3})
     assert S.ACKNOWLEDGED in [step.state for step in done.steps]
 
@@ -96,9 +96,9 @@ def test_a_desired_value_is_applied_when_the_device_tells_it(plant, feeders):
     first, _ = feeders
     first.subscribe("gemel/feeder-1/~orders")
     order = opened.set("feeder-1", "rate", 12.5)
-    assert first.heard.get(timeout=20)[1]["value"] == 12.5
+    assert first.heard.get(timeout=60)[1]["value"] == 12.5
     first.say("gemel/feeder-1/rate", 12.5)
-    assert opened.commander.reached(order.id).result(20).state is S.APPLIED
+    assert opened.commander.reached(order.id).result(60).state is S.APPLIED
 
 
 def test_another_device_neither_hears_nor_answers(plant, feeders):
@@ -108,11 +108,11 @@ def test_another_device_neither_hears_nor_answers(plant, feeders):
     second.subscribe("gemel/+/~orders")
     first.subscribe("gemel/feeder-1/~orders")
     order = opened.command("feeder-1", "start", {"ramp": 1})
-    first.heard.get(timeout=20)
+    first.heard.get(timeout=60)
     second.say("gemel/feeder-1/~answers", {"order": order.id, "status": "done"})
     second.say("gemel/feeder-2/~answers", {"order": order.id, "status": "done"})
     first.say("gemel/feeder-1/~answers", {"order": order.id, "status": "refused", "detail": "empty"})
-    assert opened.commander.reached(order.id).result(20).detail == "empty"
+    assert opened.commander.reached(order.id).result(60).detail == "empty"
     assert second.heard.empty()
 
 
@@ -122,14 +122,14 @@ def test_orders_come_from_the_platform_alone(plant, feeders):
     first.subscribe("gemel/feeder-1/~orders")
     first.say("gemel/feeder-1/~orders", {"order": "order-mine", "name": "start"})
     order = opened.command("feeder-1", "start", {"ramp": 2})
-    assert first.heard.get(timeout=20)[1]["order"] == order.id
+    assert first.heard.get(timeout=60)[1]["order"] == order.id
     first.say("gemel/feeder-1/~answers", {"order": order.id})
-    opened.commander.reached(order.id).result(20)
+    opened.commander.reached(order.id).result(60)
 
 
 def test_while_no_device_listens_nothing_leaves(plant):
     opened, _ = plant
     opened.apply("gemel: 1\ntwins: [{id: feeder-3, types: [feeder]}]")
-    order = opened.command("feeder-3", "start", {"ramp": 1}, deadline_s=1, wait_s=20)
+    order = opened.command("feeder-3", "start", {"ramp": 1}, deadline_s=1, wait_s=60)
     assert order.state is S.EXPIRED
     assert "no device of feeder-3 listens" in order.detail

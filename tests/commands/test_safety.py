@@ -251,3 +251,39 @@ class TestLostLinks:
         world.intake.lost("wire", "for a moment").result()
         world.turn()
         assert [errand.name for errand, _ in world.device.errands] == ["stop", "stop"]
+
+
+class TestSafeConfiguration:
+    RISKY = "{safe_configuration: [start], interlocks: [{name: shut, require: \"door = 'closed'\", of: [stop]}]}"
+
+    def test_what_is_risky_is_refused_with_what_threatens(self, world_of):
+        world = world_of(self.RISKY)
+        world.commander.ask_before_risk(lambda twin: [f"guard of {twin} is empty", "b", "c", "d", "e"])
+        order = ended(world, world.command("start", {"ramp": 1}))
+        assert (order.state, order.reason) == (S.REFUSED, "configuration")
+        told = "pump-1 is not safe as it is configured: guard of pump-1 is empty; b; c (and 2 more)"
+        assert order.detail == told
+        (rule, _) = world.commander.standing("pump-1")
+        assert (rule.rule, rule.holds, rule.detail, rule.of) == ("configuration", False, told, ("start",))
+
+    def test_what_is_safe_and_what_is_not_risky_is_sent(self, world_of):
+        world, asked = world_of(self.RISKY), []
+        world.commander.ask_before_risk(lambda twin: asked.append(twin) or [])
+        assert ended(world, world.command("start", {"ramp": 1})).state is S.SENT
+        assert set(asked) == {"pump-1"}
+        world.device.answer("done")
+        world.report("door", "closed")
+        asked.clear()
+        assert ended(world, world.command("stop")).state is S.SENT
+        assert asked == []
+
+    def test_where_nobody_can_tell_nothing_risky_is_sent(self, world_of):
+        world = world_of(self.RISKY)
+        assert "nobody knows what pump-1 consists of" in ended(world, world.command("start", {"ramp": 1})).detail
+
+        def lost(twin):
+            raise NotFound(f"there is no {twin}")
+
+        world.commander.ask_before_risk(lost)
+        order = ended(world, world.command("start", {"ramp": 1}))
+        assert (order.state, order.reason, order.detail) == (S.REFUSED, "rule", "there is no pump-1")

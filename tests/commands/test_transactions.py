@@ -3,7 +3,7 @@
 import pytest
 
 from gemel.commands import OrderState, TransactionState, forget_twin
-from gemel.errors import Conflict, InvalidInput, KeyReused, NotFound, RevisionConflict
+from gemel.errors import ConfigurationDiffers, Conflict, InvalidInput, KeyReused, NotFound, RevisionConflict
 from tests.commands.world import World
 
 S, T = OrderState, TransactionState
@@ -95,6 +95,31 @@ class TestCommitting:
         assert world.together(*BOTH, key="shift-7").id == made.id
         with pytest.raises(KeyReused):
             world.together(BOTH[0], key="shift-7")
+
+    def test_nothing_is_told_where_a_machine_is_not_configured_as_is_assumed(self, world):
+        has = {"pump-1": {"P-7"}, "pump-2": {"P-7"}}
+
+        def assumptions(expected, twin):
+            if not {part for one in expected for part in one.has} <= has[twin]:
+                raise ConfigurationDiffers(f"{twin} has {sorted(has[twin])}")
+
+        world.commander.ask_what_is_assumed(assumptions)
+        assuming = [{**one, "expects": [{"has": ["P-7"]}]} for one in BOTH]
+        made = world.together(*assuming, key="fitted")
+        assert [member.expects[0].has for member in world.transaction(made.id).members] == [("P-7",), ("P-7",)]
+        has["pump-2"] = {"P-9"}
+        assert world.together(*assuming, key="fitted").id == made.id, "told again it is the same, however it stands now"
+        world.turn()
+        ended = world.transaction(made.id)
+        assert (ended.state, ended.reason, world.device.errands) == (T.REFUSED, "configuration", [])
+        with pytest.raises(ConfigurationDiffers, match="pump-2 has"):
+            world.together(*assuming)
+        with pytest.raises(KeyReused):
+            world.together(*BOTH, key="fitted")
+        has["pump-2"] = {"P-7"}
+        made = world.together(*assuming)
+        world.turn()
+        assert world.transaction(made.id).state is T.COMMITTING
 
     def test_commands_are_members_too(self, world):
         made = world.together({"twin": "pump-1", "command": "start", "input": {"ramp": 3}}, BOTH[1])

@@ -50,10 +50,12 @@ def gone_on(folder, *, fails):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("each", [3, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("fails", [False, True])
-def test_at_every_step_all_are_told_or_put_back_and_the_outcome_is_the_truth(tmp_path, fails):
+def test_at_every_step_all_are_told_or_put_back_and_the_outcome_is_the_truth(tmp_path, fails, each):
+    """Of the places where it was killed, `each` third or every one."""
     outcomes = Counter()
-    for folder in killed_everywhere(tmp_path, *["fails"] * fails):
+    for folder in killed_everywhere(tmp_path, *["fails"] * fails)[::each]:
         where = f"killed at {folder.name}"
         found, orders, wanted = gone_on(folder, fails=fails)
         assert [one.id for one in found][: len(lines(folder / "told.txt")[:1])] == lines(folder / "told.txt")[:1]

@@ -142,6 +142,52 @@ def test_why_a_goal_is_not_known_is_told_to_nobody_who_may_not_see_what_it_reads
     assert (goal["now"], goal["why"]) == (None, WITHHELD)
 
 
+SHARED = """
+gemel: 1
+types:
+  - id: mixer
+    slots: [{name: feed, type: pump}, {name: gauge, type: pump}]
+    goals:
+      - {name: mix, minimum: 0, maximum: 100, members: [{slot: feed, property: speed, value: goal * gauge.speed}]}
+twins:
+  - {id: mixer-1, types: [mixer]}
+  - {id: pump-3, types: [pump], part_of: [{twin: mixer-1, slot: gauge}]}
+  - {id: pump-1, types: [pump], part_of: [{twin: line-1, slot: infeed}, {twin: mixer-1, slot: feed}]}
+"""
+
+
+def test_why_a_goal_is_refused_or_a_run_ended_is_told_to_nobody_who_may_not_see_what_it_reads(server, plant, platform):
+    """A party that may command every member is told no value of a pump that it may not see."""
+    platform.apply(SHARED)
+    gate = platform.gate
+    gate.parties.add("blender", "Blender")
+    account = gate.accounts.add("of the blender", None, None, party="blender", kind="service")
+    token = gate.tokens.add("of the blender", None, owner=account.id)[1]
+    both = Selector(twins=("mixer-1", "pump-1"))
+    gate.grant("party:blender", (Action.READ, Action.COMMAND), both, groups=[PropertyGroup.PROCESS])
+    with pytest.raises(Conflict, match="pump-3") as own:
+        plant.goal("mixer-1", "mix", 20)
+    with gemel.connect(server.url, token=token) as blender:
+        with pytest.raises(Conflict) as refused:
+            blender.goal("mixer-1", "mix", 20)
+        assert refused.value.detail == WITHHELD != own.value.detail
+        with pytest.raises(InvalidInput, match="100"):
+            blender.goal("mixer-1", "mix", 101)
+        platform.write("pump-3", "speed", 2_000)
+        with pytest.raises(InvalidInput) as refused:
+            blender.goal("mixer-1", "mix", 20)
+        assert refused.value.detail == WITHHELD
+        platform.write("pump-3", "speed", 20)
+        platform.commander.authority.take("pump-1", "user-of-the-plant")
+        ended = blender.goal("mixer-1", "mix", 10, wait_s=40)
+        assert (ended["state"], ended["detail"]) == ("refused", WITHHELD)
+        assert blender.goals.get(ended["id"])["detail"] == WITHHELD
+        (run,) = blender.goals.runs("mixer-1", "mix").items
+        assert run["detail"] == WITHHELD
+    assert "user-of-the-plant" in plant.goals.get(ended["id"])["detail"]
+    platform.commander.authority.release("pump-1", "user-of-the-plant")
+
+
 def test_two_clients_at_once_get_one_order_that_both_read(server, plant, platform):
     token = platform.gate.tokens.add("another", Role.OPERATOR)[1]
     with gemel.connect(server.url, token=token) as other:

@@ -207,7 +207,9 @@ ORDERS = st.lists(
 ).flatmap(lambda told: st.tuples(st.just(told), st.permutations(range(len(told)))))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(ORDERS)
 def test_any_order_of_arrival_gives_the_same_in_the_end(plant, made):
     told, order = made

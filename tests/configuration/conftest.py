@@ -12,8 +12,9 @@ import pytest
 from gemel.configuration import Configuration, Node
 from gemel.database import Database
 from gemel.testing.postgres import postgres
+from tests.tables import migrated
 
-__all__ = ["World", "day", "ids", "postgres"]
+__all__ = ["World", "day", "ids", "plain", "postgres"]
 
 
 class Hands:
@@ -59,7 +60,15 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'configuration.sqlite'}"
     else:
-        url = request.getfixturevalue("postgres").create()
+        url = migrated(request.getfixturevalue("postgres"))
     world = World(url)
+    yield world
+    world.database.close()
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[World]:
+    """A configuration on SQLite."""
+    world = World(f"sqlite:///{tmp_path / 'configuration.sqlite'}")
     yield world
     world.database.close()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gemel.configuration import FOREVER, Basis, ItemSpec
-from gemel.errors import GemelError
+from gemel.configuration import FOREVER, Basis, Configuration, ItemSpec, Placement
+from gemel.configuration.operations import Merge, Split
+from gemel.errors import GemelError, InvalidInput
 from tests.configuration.conftest import World
 
 ITEMS, SLOTS = ["a", "b", "c"], ["x", "y"]
 moments = st.integers(1, 8).map(lambda n: n * 10)
-PARENTS = ["M", "N", "a"]
+PARENTS = ["M", "N", "a", "b"]
 installs = st.tuples(
     st.just("install"), st.sampled_from(ITEMS), st.sampled_from(PARENTS), st.sampled_from(SLOTS), moments
 )
@@ -64,12 +66,15 @@ def _cyclic(found: set[tuple[str, str, str, int, int]]) -> bool:
     return False
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.one_of(installs, installs, removes, amends), max_size=14), st.data())
-def test_any_order_of_entry_gives_the_belief_of_a_plain_list(
-    tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[Any, ...]], data: st.DataObject
-) -> None:
-    world = World(f"sqlite:///{tmp_path_factory.mktemp('world') / 'configuration.sqlite'}")
+def _settled(conf: Configuration, known: int) -> set[tuple[str, str, str, int, int]]:
+    return {
+        (item, p.parent, p.slot, p.valid.start, p.valid.end) for item in ITEMS for p in conf.history(item, known=known)
+    }
+
+
+def any_order(tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[Any, ...]]) -> None:
+    path = tmp_path_factory.mktemp("world") / "configuration.sqlite"
+    world = World(f"sqlite:///{path}")
     conf, clock = world.configuration, world.clock
     try:
         for id in ("M", "N", *ITEMS):
@@ -112,11 +117,101 @@ def test_any_order_of_entry_gives_the_belief_of_a_plain_list(
             acts = would
             known.append((clock.time, expected))
         for moment, expected in known:
-            held = {
-                (item, p.parent, p.slot, p.valid.start, p.valid.end)
-                for item in ITEMS
-                for p in conf.history(item, known=moment + 500)
-            }
-            assert held == expected
+            assert _settled(conf, moment + 500) == expected
     finally:
         world.database.close()
+
+
+def any_merge(tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[Any, ...]], of_one: list[bool]) -> None:
+    """Some of what is said of `a` is said of somebody unknown; merged, everything is believed as said of `a`; split
+    again, it is believed as before."""
+    path = tmp_path_factory.mktemp("merge") / "configuration.sqlite"
+    world = World(f"sqlite:///{path}")
+    conf = world.configuration
+    try:
+        for id in ("M", "N", *ITEMS, "unknown"):
+            conf.create(ItemSpec(id=id, part="P"), 0)
+        acts: dict[int, tuple[Any, ...]] = {}
+        for (kind, what, parent, slot, time), unknown in zip(asked, of_one, strict=False):
+            world.clock.time += 1000
+            if kind in ("correct", "withdraw"):
+                if not acts:
+                    continue
+                number = list(acts)[what % len(acts)]
+                with suppress(GemelError):
+                    if kind == "correct":
+                        conf.correct(number, time, basis=Basis(reason="test"))
+                        acts[number] = (*acts[number][:4], time)
+                    else:
+                        conf.withdraw(number, basis=Basis(reason="test"))
+                        del acts[number]
+                continue
+            who = "unknown" if unknown and what == "a" else what
+            holder = "unknown" if unknown and parent == "a" else parent
+            with suppress(GemelError):
+                done = conf.install(who, holder, slot, time) if kind == "install" else conf.remove(who, time)
+                acts[done] = (kind, what, parent, slot, time)
+        expected = belief_of(acts)
+        before = {id: conf.history(id) for id in (*ITEMS, "unknown")}
+        merge = Merge(item="unknown", into="a", at=90)
+        if expected is None:
+            with pytest.raises(GemelError):
+                conf.do(merge)
+            return
+        conf.do(merge)
+        assert _settled(conf, FOREVER - 1) == expected
+        assert conf.history("unknown") == conf.history("a")
+        with suppress(InvalidInput):  # there was nothing to tell them apart by
+            conf.do(Split(item="a", other="unknown", at=91))
+            assert {id: [_plain(p) for p in conf.history(id)] for id in before} == {
+                id: [_plain(p) for p in found] for id, found in before.items()
+            }
+    finally:
+        world.database.close()
+
+
+def _plain(placement: Placement) -> tuple[Any, ...]:
+    return placement.parent, placement.slot, placement.valid, placement.begun_by, placement.ended_by
+
+
+QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+orders = st.lists(st.one_of(installs, installs, removes, amends), max_size=14)
+merges = st.lists(st.one_of(installs, removes, amends), min_size=2, max_size=10)
+which = st.lists(st.booleans(), min_size=10, max_size=10)
+
+
+@QUICK
+@given(orders)
+def test_any_order_of_entry_gives_the_belief_of_a_plain_list(
+    tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[Any, ...]]
+) -> None:
+    any_order(tmp_path_factory, asked)
+
+
+@settings(QUICK, max_examples=12)
+@given(merges, which)
+def test_two_that_are_merged_are_believed_as_if_all_had_been_said_of_one(
+    tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[Any, ...]], of_one: list[bool]
+) -> None:
+    any_merge(tmp_path_factory, asked, of_one)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@MANY
+@given(orders)
+def test_very_many_orders_of_entry_give_the_belief_of_a_plain_list(
+    tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[Any, ...]]
+) -> None:
+    any_order(tmp_path_factory, asked)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@MANY
+@given(merges, which)
+def test_very_many_merges_are_believed_as_if_all_had_been_said_of_one(
+    tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[Any, ...]], of_one: list[bool]
+) -> None:
+    any_merge(tmp_path_factory, asked, of_one)

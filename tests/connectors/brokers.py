@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
 from gemel.connectors.mqtt.broker import Broker
+from gemel.connectors.ports import free_port
 
 __all__ = ["Broker", "Mosquitto", "find_mosquitto"]
 
@@ -41,7 +41,7 @@ class Mosquitto:
         assert program is not None, "ask find_mosquitto first"
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)  # as root, mosquitto gives up its rights
-        self.port = port or _free_port()
+        self.port = port or free_port()
         config = folder / "mosquitto.conf"
         config.write_text(
             f"listener {self.port}{'' if 'websockets' in listener else ' 127.0.0.1'}\n{listener}\n"
@@ -75,7 +75,7 @@ class Mosquitto:
         self._finish()
 
     def _finish(self) -> None:
-        self._process.wait(10)
+        self._process.wait(60)
         if self._process.stderr is not None:
             self._process.stderr.close()
 
@@ -86,9 +86,3 @@ class Mosquitto:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

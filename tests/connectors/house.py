@@ -58,12 +58,12 @@ class House:
                 changes += self.registry.put_twin(tx, twin)
             return None, changes
 
-        self.intake.transact(work).result(timeout=30)
+        self.intake.transact(work).result(timeout=60)
 
     def run(self, specs: Iterable[ConnectorSpec]) -> None:
         self.supervisor.apply(specs)
 
-    def until(self, condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    def until(self, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         """Wait for blocks (health makes one at least every 0.2 s) until `condition` holds; returns what it says."""
         found = None
 

@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def properties(kind: int, **named: Any) -> Properties:

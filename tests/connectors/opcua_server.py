@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +12,7 @@ from asyncua.crypto.permission_rules import User, UserRole
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gemel.connectors.ports import free_port
+from tests.connectors.wires import Loop
 
 NAMESPACE = "http://maker.example/press"
 
@@ -33,9 +32,7 @@ class ThreadedServer:
         self.url = f"opc.tcp://127.0.0.1:{self.port}/{name}"
         self._server: Any = None
         self._nodes: dict[str, Any] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"opcua server: {name}")
-        self._thread.start()
+        self._loop = Loop()
         self._do(self._start())
 
     async def _start(self) -> None:
@@ -43,9 +40,7 @@ class ThreadedServer:
 
     def close(self) -> None:
         self._do(self._server.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._loop.close()  # with what the server's stop leaves: loops of subscriptions whose clients are just gone
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +51,7 @@ class ThreadedServer:
         self.close()
 
     def _do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return self._loop.run(work)
 
 
 class PressServer(ThreadedServer):

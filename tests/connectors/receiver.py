@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -60,7 +59,7 @@ class Receiver:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/hook"
 
-    def until(self, count: int, timeout_s: float = 20.0) -> None:
+    def until(self, count: int, timeout_s: float = 60.0) -> None:
         """Return when so many requests have come."""
         with self._moved:
             assert self._moved.wait_for(lambda: len(self.received) >= count, timeout_s), self.received
@@ -82,9 +81,3 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -48,7 +48,7 @@ class Recorder:
     def values(self, name: str) -> list[Any]:
         return [reading.value for reading in self.readings if reading.property == name]
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
         """Return when `condition` holds."""
         async with asyncio.timeout(timeout_s), self._changed:
             await self._changed.wait_for(condition)

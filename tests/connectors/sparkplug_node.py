@@ -108,10 +108,10 @@ class Node:
         self.client.connect("127.0.0.1", self._port)
         self.client.loop_start()
         self.client.subscribe([(self.topic("NCMD"), 1), ("spBv1.0/STATE/#", 1)])
-        assert self._subscribed.wait(20)
+        assert self._subscribed.wait(60)
         if born:
             self.born()
-            self.client.publish("tests/flush", b"", 1).wait_for_publish(20)  # the broker has had the births
+            self.client.publish("tests/flush", b"", 1).wait_for_publish(60)  # the broker has had the births
 
     def born(self) -> None:
         with self._lock:

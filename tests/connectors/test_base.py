@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemel.connectors import Backoff, SecretRef, base, build, kinds, plugin
+from gemel import plugins
+from gemel.connectors import Backoff, SecretRef, build, kinds, plugin
 from gemel.connectors.mtconnect import MtconnectSource
 from gemel.connectors.replay import ReplaySource
 from gemel.errors import InvalidDocument, MissingExtra, UnknownConnector
@@ -37,8 +38,8 @@ def test_an_unknown_kind_names_those_that_there_are():
 
 
 def test_a_missing_package_is_told_with_the_line_that_installs_it(monkeypatch):
-    point = EntryPoint(name="press", value="no_such_package:Press", group=base.GROUP)
-    monkeypatch.setattr(base, "_registered", lambda named: {"press": point})
+    point = EntryPoint(name="press", value="no_such_package.press:Press", group=plugins.CONNECTORS)
+    monkeypatch.setattr(plugins, "_registered", lambda group, named: {"press": point})
     with pytest.raises(MissingExtra, match=r"needs no_such_package: pip install 'gemel\[press\]'"):
         plugin("press")
 

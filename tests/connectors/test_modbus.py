@@ -43,7 +43,7 @@ def bound(address: str, property: str = "value", **more: Any) -> Binding:
 
 @contextlib.asynccontextmanager
 async def running(url: str, *bindings: Binding, **settings: Any) -> AsyncIterator[tuple[RecordingPort, asyncio.Task]]:
-    settings = {"poll_s": 0.02, "timeout_s": 0.2, "retries": 0, **settings}
+    settings = {"poll_s": 0.02, "timeout_s": 60.0, "retries": 0, **settings}
     source = ModbusSource(msgspec.convert({"url": url, **settings}, ModbusSettings), bindings)
     port = RecordingPort()
     task = asyncio.create_task(source.run(port))
@@ -281,6 +281,7 @@ class TestDevice:
                 bound("1/holding/0", "lively", mode=FreshnessMode.SAMPLES),
                 bound("2/holding/0", "silent"),
                 backoff={"initial_s": 0.05, "maximum_s": 0.1},
+                timeout_s=1.0,
             ) as (port, task),
         ):
             await port.until(lambda: told(port, "silent") == [None] and len(told(port, "lively")) > 5)
@@ -294,13 +295,13 @@ class TestDevice:
         async with (
             Plc(device) as plc,
             running(
-                plc.url, bound("holding/0", "a"), bound("holding/100", "b"), backoff={"initial_s": 0.05}, timeout_s=0.1
+                plc.url, bound("holding/0", "a"), bound("holding/100", "b"), backoff={"initial_s": 0.05}, timeout_s=1.0
             ) as (port, task),
         ):
             await port.until(lambda: told(port, "a") and told(port, "b"))
             device.hold = asyncio.Event()
             with pytest.raises(ConnectionError, match="no answer within"):
-                await asyncio.wait_for(task, 10)  # the only unit is silent: begin anew
+                await asyncio.wait_for(task, 60)  # the only unit is silent: begin anew
             device.hold.set()
             assert set(told(port, "a")) == {11}
             assert set(told(port, "b")) == {22}
@@ -315,7 +316,7 @@ class TestDevice:
         await port.until(lambda: port.readings)
         await plc.stop()
         with pytest.raises(ConnectionError):
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 60)
         await plc.start()
         device.holding[0] = 2
         task = asyncio.create_task(source.run(port))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -388,6 +390,21 @@ def test_a_silent_client_is_lost_after_its_keep_alive(site: Site):
         assert raw.rest().endswith(b"s")  # DISCONNECT with the reason string "silent for 2 s"
     with Device(site.port, five=True, keep_alive=600) as device:
         assert device.connect()[2].ServerKeepAlive == 60
+
+
+def test_a_stopped_endpoint_leaves_no_connection_behind(site: Site):
+    site.listen(anonymous=True)
+    with Raw(site.port) as raw:
+        raw.send(connect())
+        site.listen(anonymous=True, queue=20)  # instead of the first, whose client never closes its side
+        assert raw.rest().endswith(b"come again")
+        gone = select.poll()
+        gone.register(raw.socket, 0)
+        end = site.platform.clock.monotonic() + WAIT_S
+        while not gone.poll(100):
+            assert site.platform.clock.monotonic() < end
+            with contextlib.suppress(OSError):
+                raw.send(packet(0xC0, b""))  # to a closed connection: it is answered with a reset
 
 
 def test_messages_for_other_clients_are_passed_on(site: Site):

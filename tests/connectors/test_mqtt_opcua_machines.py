@@ -64,7 +64,7 @@ async def process(module: str, *arguments: Any) -> AsyncIterator[asyncio.subproc
     finally:
         if running.returncode is None:
             running.terminate()
-            await asyncio.wait_for(running.communicate(), 20)
+            await asyncio.wait_for(running.communicate(), 60)
     assert running.returncode == 0
 
 
@@ -90,8 +90,8 @@ async def test_a_machine_over_mqtt(files: tuple[Path, Path], tmp_path: Path) -> 
             began = WallClock().now()
             arguments = (log, "--devices", devices, "--device", "M1", "--url", broker.url, "--start", BEGIN, "--once")
             async with process("mqtt.publisher", *arguments) as publisher:
-                await port.until(lambda: port.heartbeats > 0 and 4.5 in port.values(POSITION), 40)
-                assert await asyncio.wait_for(publisher.wait(), 20) == 0
+                await port.until(lambda: port.heartbeats > 0 and 4.5 in port.values(POSITION), 60)
+                assert await asyncio.wait_for(publisher.wait(), 60) == 0
             await port.until(lambda: len(port.losses) == 1)
     assert port.values(POSITION) == [2.5, 3.5, None, 4.5]
     assert port.values("availability") == ["AVAILABLE"]
@@ -109,10 +109,10 @@ async def test_a_machine_over_opc_ua(files: tuple[Path, Path]) -> None:
     arguments = (log, "--devices", devices, "--device", "M1", "--port", 0, "--start", BEGIN, "--speed", 0.5)
     async with process("opcua.machine", *arguments) as machine:
         assert machine.stdout is not None
-        url = (await asyncio.wait_for(machine.stdout.readline(), 40)).decode().strip()
+        url = (await asyncio.wait_for(machine.stdout.readline(), 60)).decode().strip()
         settings = OpcuaSettings(url=url, publishing_ms=50)
         async with reading(OpcuaSource(settings, opcua_bindings(recording.bindings)), port):
-            await port.until(lambda: 4.5 in port.values(POSITION), 40)
+            await port.until(lambda: 4.5 in port.values(POSITION), 60)
     position = [one for one in port.readings if one.property == POSITION]
     gone = next(place for place, one in enumerate(position) if one.time and one.value is None)
     assert position[gone].quality is Quality.UNAVAILABLE

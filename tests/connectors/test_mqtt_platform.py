@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,17 +19,25 @@ from gemel.platform import Platform
 from gemel.twin import Form
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_S = 300
+"""A killed process is gone only when the disk has answered the last fsync of each of its threads."""
 PLATFORM = """
-import sys, threading
+import os, sys
 from gemel.platform import Platform
-with Platform.open(sys.argv[1]) as platform:
-    position = platform.position
-    while True:
-        platform.journal.wait(position + 1, 0.5)
+for line in sys.stdin:  # each in a fork of its own: importing takes longer than a life
+    child = os.fork()
+    if child == 0:
+        print(os.getpid(), flush=True)
+        platform = Platform.open(line.strip())
         position = platform.position
-        health = platform.supervisor.health().get("hall-2")
-        if health is not None and health.state == "connected":
-            print(position, flush=True)
+        while True:
+            platform.journal.wait(position + 1, 0.5)
+            position = platform.position
+            health = platform.supervisor.health().get("hall-2")
+            if health is not None and health.state == "connected":
+                print(position, flush=True)
+    os.waitpid(child, 0)
+    print("gone", flush=True)
 """
 
 
@@ -69,18 +79,23 @@ async def test_a_platform_that_is_killed_loses_nothing_and_doubles_nothing(tmp_p
         client.connect("127.0.0.1", broker.port)
         client.loop_start()
         sent = 0
+        lives = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PLATFORM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+        )
+        assert lives.stdin is not None
+        assert lives.stdout is not None
         for _ in range(4):
-            child = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", PLATFORM, str(folder), stdout=subprocess.PIPE, cwd=ROOT
-            )
-            assert child.stdout is not None
-            assert await asyncio.wait_for(child.stdout.readline(), 60)  # connected: from now on the broker keeps all
+            lives.stdin.write(f"{folder}\n".encode())
+            child = int(await asyncio.wait_for(lives.stdout.readline(), PATIENCE_S))
+            assert await asyncio.wait_for(lives.stdout.readline(), PATIENCE_S)  # connected: now the broker keeps all
             for number in range(sent, sent + 200):
                 client.publish("line/count", json.dumps({"n": number, "id": f"m-{number}"}), 1)
             sent += 200
-            assert await asyncio.wait_for(child.stdout.readline(), 60)
-            child.kill()  # somewhere among them
-            await child.communicate()
+            assert await asyncio.wait_for(lives.stdout.readline(), PATIENCE_S)
+            os.kill(child, signal.SIGKILL)  # somewhere among them
+            while (told := await asyncio.wait_for(lives.stdout.readline(), PATIENCE_S)) != b"gone\n":
+                assert told, "the process that forks has ended"
+        await lives.communicate(b"")
         last = client.publish("line/count", json.dumps({"n": sent, "id": f"m-{sent}"}), 1)
         await asyncio.to_thread(last.wait_for_publish, 30)
         client.disconnect()
@@ -93,6 +108,6 @@ def _collect(folder: Path, wanted: int) -> list[int]:
     """Let the platform run until `wanted` counts are in its journal, or nothing comes for 20 s."""
     with Platform.open(folder) as platform:
         while len(found := counts(platform)) < wanted:
-            if not platform.journal.wait(platform.journal.head().position + 1, 20):
+            if not platform.journal.wait(platform.journal.head().position + 1, 60):
                 break
         return found

@@ -52,7 +52,7 @@ class Agent:
 
     def stop(self) -> None:
         self._http.force_exit = self._http.should_exit = True
-        self._serving.result(timeout=20)
+        self._serving.result(timeout=60)
 
     def tell(self, *lines: str) -> None:
         now = to_rfc3339(WallClock().now())
@@ -183,7 +183,7 @@ def test_an_agent_that_cannot_stream_is_asked_again_and_again(house):
     house.run([msgspec.structs.replace(spec, settings={**spec.settings, "interval_ms": 10})])
     house.until(lambda: house.value("mill", "load") == 5.0)
     for _ in range(5):
-        assert asked.acquire(timeout=20)
+        assert asked.acquire(timeout=60)
     assert len(house.readings("mill", "load")) == 1
     house.supervisor.close()
     agent.stop()

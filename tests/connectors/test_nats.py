@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -188,11 +189,14 @@ class TestCore:
         async with running(port, bound("plant.load"), url=server.url) as task:
             server.kill()
             with pytest.raises(ConnectionError):
-                await asyncio.wait_for(task, 10)
+                await asyncio.wait_for(task, 60)
         server.start()
-        async with running(port, bound("plant.load"), url=server.url), publisher(server) as client:
+        async with running(port, bound("plant.load"), url=server.url) as task, publisher(server) as client:
             await client.publish("plant.load", b"3")
-            await port.until(lambda: [r.value for r in port.readings] == [3])
+            came = asyncio.create_task(port.until(lambda: [r.value for r in port.readings] == [3]))
+            await asyncio.wait([task, came], return_when="FIRST_COMPLETED")
+            assert not task.done(), task.exception()
+            await came
 
     async def test_who_may_not_come_in_is_told_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         server = Server(tmp_path, 'authorization { token: "right" }\n')
@@ -202,7 +206,7 @@ class TestCore:
             token = {"token": {"env": "GEMEL_SECRET_NATS"}}
             async with running(port, bound("a"), url=server.url, **token) as task:
                 with pytest.raises(ConnectionRefusedError, match=r"(?i)authorization"):
-                    await asyncio.wait_for(task, 20)
+                    await asyncio.wait_for(task, 60)
             monkeypatch.setenv("GEMEL_SECRET_NATS", "right")
             async with running(port, bound("a"), url=server.url, **token), publisher(server, token="right") as client:
                 await client.publish("a", b"1")
@@ -223,10 +227,10 @@ class TestCore:
             port = Recorder("nats", secrets=tmp_path / "secrets")
             async with running(port, bound("a"), **outside) as task:
                 with pytest.raises(InvalidDocument, match="not below the directory of secrets"):
-                    await asyncio.wait_for(task, 10)
+                    await asyncio.wait_for(task, 60)
             async with running(Recorder("nats"), bound("a"), url=told["url"]) as task:
                 with pytest.raises(ConnectionRefusedError, match="CERTIFICATE_VERIFY_FAILED"):
-                    await asyncio.wait_for(task, 20)
+                    await asyncio.wait_for(task, 60)
         finally:
             server.kill()
 
@@ -268,13 +272,13 @@ class TestJetStream:
 
         port = Slow()
         async with running(port, bound("plant.load"), url=server.url, **STREAM):
-            await port.until(lambda: len(port.readings) == 3)
+            await port.until(lambda: len(port.readings) >= 3)
             assert await self.pending(server) == (0, 3)
         port.durable.set()  # that run ended as by a crash: nothing was acknowledged
         async with running(port, bound("plant.load"), url=server.url, **STREAM):
-            await port.until(lambda: len(port.readings) == 6)
-            assert [message.sequence for message in port.messages] == [1, 2, 3] * 2
-            async with asyncio.timeout(10):
+            await port.until(lambda: min(Counter(message.sequence for message in port.messages).values()) >= 2)
+            assert {message.sequence for message in port.messages} == {1, 2, 3}
+            async with asyncio.timeout(60):
                 while await self.pending(server) != (0, 0):
                     pass
 
@@ -282,7 +286,7 @@ class TestJetStream:
         port = RecordingPort()
         async with running(port, bound("plant.load"), url=server.url, **STREAM) as task:
             with pytest.raises(ConnectionError, match="stream 'PLANT': stream not found"):
-                await asyncio.wait_for(task, 10)
+                await asyncio.wait_for(task, 60)
 
     async def test_a_frame_that_is_sent_again_has_no_second_effect(self, server: Server):
         await self.stream(server, frame([1.0, 2.0, 3.0]), subject="plant.frames")
@@ -292,7 +296,7 @@ class TestJetStream:
             async with (
                 running(port, url=server.url, frames=["plant.frames"], jetstream=settings),
                 publisher(server) as client,
-                asyncio.timeout(10),
+                asyncio.timeout(60),
             ):
                 while (await client.jetstream().consumer_info("PLANT", durable)).ack_floor.stream_seq < 1:
                     pass

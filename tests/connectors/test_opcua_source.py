@@ -170,7 +170,7 @@ async def test_a_restarted_server_is_found_again_under_another_namespace_index()
         task = asyncio.create_task(source.run(port))
         await port.until(lambda: len(port.readings) == 1)
     with pytest.raises(ConnectionError):
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, 60)
     with pytest.raises(OSError, match="Connect call failed"):
         await source.run(port)
     with PressServer(port=server.port, more_namespaces=3) as again:

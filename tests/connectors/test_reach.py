@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gemel.connectors import SecretRef
-from gemel.connectors.reach import Reach
+from gemel.connectors.reach import Reach, in_header
 from gemel.errors import InvalidDocument
 from gemel.twin import ConnectorSpec
 from tests.connectors.house import House
@@ -49,6 +49,14 @@ def test_credentials_of_the_service_manager_take_the_place_of_the_folders(
     assert Reach.of(folder).secret(SecretRef(file="broker")) == "given"
     with pytest.raises(InvalidDocument, match="is not below the directory of secrets"):
         Reach.of(folder).secret(SecretRef(file=str(folder / "secrets/mqtt")))
+
+
+@pytest.mark.parametrize("secret", ["hush\nX: y", " hush", "hush ", "hush\x00", "hushä"])
+def test_a_secret_that_no_header_may_have_is_refused_and_not_told(secret: str) -> None:
+    with pytest.raises(InvalidDocument) as raised:
+        in_header(secret)
+    assert "hush" not in f"{raised.value.detail} {raised.value.problems}"
+    assert in_header("Bearer hush") == "Bearer hush"
 
 
 ELSEWHERE = [

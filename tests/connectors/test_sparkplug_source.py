@@ -277,12 +277,12 @@ async def test_the_host_says_that_it_is_there_and_that_it_goes(broker: Mosquitto
     async with running(source_for(broker, host_id="gemel"), port):
         await asyncio.to_thread(node.connect)
         await port.until(lambda: port.values("program") == ["A-12"])
-        birth = json.loads(await asyncio.to_thread(node.states.get, timeout=20))
+        birth = json.loads(await asyncio.to_thread(node.states.get, timeout=60))
         # another program says that we are gone: we say again that we are not
         node.client.publish("spBv1.0/STATE/gemel", b'{"online": false, "timestamp": 1}', 1, True)
-        assert json.loads(await asyncio.to_thread(node.states.get, timeout=20))["online"] is False
-        assert json.loads(await asyncio.to_thread(node.states.get, timeout=20)) == birth
-    death = json.loads(await asyncio.to_thread(node.states.get, timeout=20))
+        assert json.loads(await asyncio.to_thread(node.states.get, timeout=60))["online"] is False
+        assert json.loads(await asyncio.to_thread(node.states.get, timeout=60)) == birth
+    death = json.loads(await asyncio.to_thread(node.states.get, timeout=60))
     assert birth["online"] is True
     assert death == {"online": False, "timestamp": birth["timestamp"]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.connectors.sparkplug.node import EdgeNode
@@ -109,6 +109,7 @@ def test_quality_is_read_from_the_properties(code: int, quality: Quality) -> Non
 KINDS = st.sampled_from(["NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH"])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KINDS, st.integers(0, 255), st.integers(0, 2), st.booleans()), max_size=40))
 def test_after_any_messages_only_what_was_born_and_not_lost_has_a_value(
     messages: list[tuple[str, int, int, bool]],

@@ -155,7 +155,7 @@ async def test_a_query_that_cannot_be_served_says_why(mes: Mes, query: str, reas
     port = RecordingPort(reach=mes.reach)
     async with running(source(query=query, timeout_s=0.2), port) as task:
         with pytest.raises(Exception, match=reason):
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 60)
     assert not port.messages
 
 
@@ -164,7 +164,7 @@ async def test_a_database_elsewhere_on_this_machine_is_out_of_reach(tmp_path: Pa
         port = RecordingPort(reach=Reach.of(tmp_path))
         async with running(source(url=url), port) as task:
             with pytest.raises(InvalidInput, match="inbox"):
-                await asyncio.wait_for(task, 10)
+                await asyncio.wait_for(task, 60)
 
 
 async def test_a_row_without_a_time_is_refused_alone(mes: Mes):
@@ -282,5 +282,5 @@ async def test_postgresql_is_read_with_its_times_and_nothing_is_written(
     ):
         async with running(source(query=bad, **told), RecordingPort()) as task:
             with pytest.raises((sa.exc.DBAPIError, GemelError), match=reason):
-                await asyncio.wait_for(task, 20)
+                await asyncio.wait_for(task, 60)
     engine.dispose()

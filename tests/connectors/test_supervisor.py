@@ -156,7 +156,7 @@ def test_overlapping_deliveries_keep_their_order(house, sources):
 
     sources["a"] = Scripted(many)
     house.run([spec("a")])
-    assert done.wait(30)
+    assert done.wait(60)
     assert [value for _, value in house.readings("press-7", "force")] == [float(n) for n in range(500)]
 
 
@@ -181,7 +181,7 @@ def test_an_overloaded_intake_slows_the_source_and_drops_nothing(house, sources,
 
     sources["a"] = Scripted(talk)
     house.run([spec("a")])
-    assert done.wait(30)
+    assert done.wait(60)
     assert [value for _, value in house.readings("press-7", "force")] == [float(n) for n in range(10)]
     assert next(refusals, None) is None
 
@@ -191,7 +191,7 @@ def frame(value: float, time: int) -> pa.RecordBatch:
 
 
 def test_frames_are_submitted_ahead_of_their_fsync_and_what_follows_keeps_its_place(house, sources, monkeypatch):
-    free, ahead, done = threading.Event(), threading.Event(), threading.Event()
+    begin, free, ahead, done = (threading.Event() for _ in range(4))
     submit, given = house.intake.submit_frame, []
 
     def counted(source, batch, **options):
@@ -204,6 +204,7 @@ def test_frames_are_submitted_ahead_of_their_fsync_and_what_follows_keeps_its_pl
 
     async def talk(_source, port):
         port.connected()
+        assert await asyncio.to_thread(begin.wait, 30)
         start = port.clock.now()
         frames = [port.deliver_frame(frame(float(n), start + n), identity=("e", n)) for n in range(10)]
         receipts = await asyncio.gather(*frames, port.deliver([force(10.0, start + 10)]))
@@ -212,13 +213,15 @@ def test_frames_are_submitted_ahead_of_their_fsync_and_what_follows_keeps_its_pl
         await asyncio.Event().wait()
 
     sources["a"] = Scripted(talk)
-    held = house.intake.transact(lambda _: (free.wait(30), ()))
     house.run([spec("a")])
-    assert ahead.wait(30)
+    held = house.intake.transact(lambda _: (free.wait(60), ()))
+    begin.set()
+    assert ahead.wait(60)
     assert not done.is_set()
+    assert len(given) == FRAMES_AHEAD
     free.set()
-    held.result(30)
-    assert done.wait(30)
+    held.result(60)
+    assert done.wait(60)
     assert [value for _, value in house.readings("press-7", "force")] == [float(n) for n in range(11)]
 
 
@@ -250,7 +253,7 @@ def test_a_frame_that_found_the_disk_full_goes_in_again_and_none_is_lost(house, 
 
     sources["a"] = Scripted(talk)
     house.run([spec("a")])
-    assert done.wait(30)
+    assert done.wait(60)
     assert order == list(range(8))
     assert not full
     assert sorted(value for _, value in house.readings("press-7", "force")) == [float(n) for n in range(8)]
@@ -269,7 +272,7 @@ def test_what_was_handed_over_is_durable_when_the_supervisor_has_closed(house, s
 
     sources["a"] = Scripted(hand_over)
     house.run([spec("a")])
-    assert handed.wait(30)
+    assert handed.wait(60)
     house.supervisor.close()
     assert len(house.readings("press-7", "force")) == 200
 

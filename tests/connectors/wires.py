@@ -20,7 +20,7 @@ class Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=30)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=60)
 
     def call(self, function: Any, *arguments: Any) -> Any:
         """Call it on the loop, and wait for its result."""

@@ -1,13 +1,14 @@
 """One writer, many readers, and migrations that can be run again; on SQLite and on PostgreSQL."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import inspect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, inspect
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from gemel.database import Database, metadata
-from gemel.errors import StorageFailed, StorageFull
+from gemel.database import Database, fit, metadata
+from gemel.errors import InvalidInput, StorageFailed, StorageFull
 
 
 class DatabaseContract:
@@ -39,6 +40,29 @@ class DatabaseContract:
         with database.read() as tx:
             assert tx.exec_driver_sql("SELECT count(*) FROM t").scalar() == 0
 
+    def test_what_is_there_already_is_no_damage(self, database):
+        with database.write() as tx:
+            tx.exec_driver_sql("CREATE TABLE t (n VARCHAR(20) UNIQUE)")
+            tx.exec_driver_sql("INSERT INTO t VALUES ('malformed')")
+        with pytest.raises(IntegrityError), database.write() as tx:
+            tx.exec_driver_sql("INSERT INTO t VALUES ('malformed')")
+
+    @pytest.mark.parametrize("given", [1 << 63, -(1 << 63) - 1, 1 << 200])
+    def test_a_number_that_no_column_takes_is_refused_in_our_words(self, database, given):
+        with database.write() as tx:
+            tx.exec_driver_sql("CREATE TABLE t (n BIGINT)")
+        table = Table("t", MetaData(), Column("n", BigInteger))
+        with pytest.raises(InvalidInput, match="cannot be kept"), database.write() as tx:
+            tx.execute(table.insert().values(n=given))
+        with database.write() as tx:  # and others go on
+            tx.execute(table.insert().values(n=1))
+
+    def test_a_text_is_held_to_its_column_before_it_is_written(self):
+        table = Table("t", MetaData(), Column("name", String(4)), Column("note", Text))
+        fit(table, {"name": "four", "note": "x" * 9000})
+        with pytest.raises(InvalidInput, match="name has at most 4 characters, not 5"):
+            fit(table, {"name": "fives"})
+
     def test_a_reader_keeps_its_moment_while_a_writer_commits(self, database):
         with database.write() as tx:
             tx.exec_driver_sql("CREATE TABLE t (n INTEGER)")
@@ -63,10 +87,10 @@ class DatabaseContract:
         with database.write() as tx:
             thread = threading.Thread(target=second)
             thread.start()
-            assert inside.wait(10)
+            assert inside.wait(60)
             tx.exec_driver_sql("INSERT INTO t VALUES (1)")
             assert done == []
-        thread.join(10)
+        thread.join(60)
         assert done == [1]
 
     def test_several_that_migrate_at_once_agree(self, database):
@@ -88,6 +112,24 @@ class TestDatabaseOnSqlite(DatabaseContract):
         database = Database(f"sqlite:///{tmp_path / 'd.sqlite'}")
         yield database
         database.close()
+
+    def test_several_that_open_a_new_file_at_once_all_do(self, tmp_path):
+        """While one turns on the write-ahead log, SQLite tells the others at once that the file is locked."""
+        for number in range(40):
+            start = threading.Barrier(4)
+
+            def opens(url=f"sqlite:///{tmp_path}/{number}.sqlite", start=start):
+                database = Database(url)
+                try:
+                    start.wait(60)
+                    with database.write() as tx:
+                        tx.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (n INTEGER)")
+                finally:
+                    database.close()
+                return True
+
+            with ThreadPoolExecutor(4) as pool:
+                assert all(one.result(60) for one in [pool.submit(opens) for _ in range(4)])
 
     def test_a_full_disk_is_told_as_such(self, database):
         with database.write() as tx:
@@ -111,6 +153,14 @@ class TestDatabaseOnSqlite(DatabaseContract):
 
 @pytest.mark.postgres
 class TestDatabaseOnPostgres(DatabaseContract):
+    @pytest.mark.parametrize("given", ["fives", "a\0b"])
+    def test_a_text_that_no_column_takes_is_refused_in_our_words(self, database, given):
+        with database.write() as tx:
+            tx.exec_driver_sql("CREATE TABLE t (name VARCHAR(4))")
+        table = Table("t", MetaData(), Column("name", Text))
+        with pytest.raises(InvalidInput, match="cannot be kept"), database.write() as tx:
+            tx.execute(table.insert().values(name=given))
+
     @pytest.fixture
     def database(self, postgres):
         database = Database(postgres.create())

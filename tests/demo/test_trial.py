@@ -115,7 +115,7 @@ class TestTheSkid:
         run(skid, 10)
         skid.set(FAULT, "dry_running")
         run(skid, 9)
-        assert (told(skid, "state"), told(skid, "alarm"), told(skid, "last_trip")) == (
+        assert (told(skid, "state"), told(skid, "alarm")["level"], told(skid, "last_trip")) == (
             "tripped",
             "fault",
             "dry running",

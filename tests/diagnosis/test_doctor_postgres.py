@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from gemel.clock import WallClock
 from gemel.database import Database
 from gemel.diagnosis import doctor
 from gemel.platform import Platform
+from gemel.testing.postgres import PostgresServer
 
 from .conftest import PLANT
 
@@ -47,12 +49,23 @@ def execute(url: str, statement: str) -> None:
         database.close()
 
 
-def test_the_server_its_settings_and_its_tables_are_told(folder: Path) -> None:
-    told = found(folder, "database")
+def test_the_server_its_settings_and_its_tables_are_told(postgres: PostgresServer, tmp_path: Path) -> None:
+    with closing(PostgresServer()) as durable:  # that of the other tests does not wait for its disk
+        database = Database(durable.create())
+        database.migrate()
+        database.close()
+        (tmp_path / "gemel.yaml").write_text(f"database: {database.url.render_as_string()}\n")
+        told = found(tmp_path, "database")
     assert [level for level, _ in told] == ["ok", "ok"]
     assert told[0][1].startswith("PostgreSQL 1")
     assert "connections used" in told[0][1]
     assert "its tables are of this version" in told[1][1]
+
+
+def test_a_server_that_does_not_wait_for_its_disk_is_bad(folder: Path) -> None:
+    told = found(folder, "database")
+    assert [level for level, _ in told] == ["ok", "bad", "ok"]
+    assert told[1][1].startswith("fsync and full_page_writes are off: a power cut may lose")
 
 
 def test_the_journal_is_looked_through(folder: Path, url: str) -> None:

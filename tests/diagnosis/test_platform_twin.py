@@ -32,11 +32,11 @@ def next_telling(plant: Platform, clock: SteppedClock) -> None:
     position = plant.position
     clock.step(61)
     while True:
-        assert plant.journal.wait(position + 1, 20), "the platform did not tell of itself"
+        assert plant.journal.wait(position + 1, 60), "the platform did not tell of itself"
         for block in plant.journal.blocks(position):
             position = block.last
             if told_by(block, plant):
-                assert plant.state.wait(position, 10)
+                assert plant.state.wait(position, 60)
                 return
 
 

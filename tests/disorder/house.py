@@ -42,7 +42,7 @@ Reading = tuple[str, str, int, Any, int]
 
 
 class Caller:
-    """One connection to a served platform. Every verb raises OSError or HTTPException when the server is gone."""
+    """Asks a served platform. Every verb raises OSError or HTTPException when the server is gone."""
 
     def __init__(self, url: str, *, timeout_s: float = 60.0) -> None:
         self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout_s)
@@ -52,6 +52,7 @@ class Caller:
     ) -> tuple[int, bytes]:
         """Status and body of the answer."""
         headers = {"Content-Type": kind} if body is not None else {}
+        self._connection.close()  # the server ends what was quiet for seconds; it is opened anew
         self._connection.request(method, API + path, body, headers)
         answer = self._connection.getresponse()
         return answer.status, answer.read()

@@ -236,7 +236,7 @@ class Adapter:
             self._connected.set()
 
     def say(self, line: bytes) -> None:
-        assert self._connected.wait(30)
+        assert self._connected.wait(60)
         assert self._connection is not None
         self._connection.sendall(line + b"\n")
 
@@ -268,16 +268,16 @@ def loads(platform: Platform) -> list[Any]:
 
 
 def wait_for(platform: Platform, values: list[Any]) -> None:
-    """Until the loads that we sent are these, for 20 s at most."""
-    until = time.monotonic() + 20
+    """Until the loads that we sent are these, for 60 s at most."""
+    until = time.monotonic() + 60
     while [one for one in loads(platform) if one in values] != values:
         platform.journal.wait(platform.journal.head().position + 1, 0.5)
         assert time.monotonic() < until, str(loads(platform))
 
 
 def wait_held(platform: Platform, least: int) -> None:
-    """Until so many messages of the wire are in quarantine, for 20 s at most."""
-    until = time.monotonic() + 20
+    """Until so many messages of the wire are in quarantine, for 60 s at most."""
+    until = time.monotonic() + 60
     while len(platform.quarantined(source="wire").items) < least:
         platform.journal.wait(platform.journal.head().position + 1, 0.5)
         assert time.monotonic() < until, str(platform.quarantined(source="wire").items)

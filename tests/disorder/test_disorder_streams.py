@@ -20,7 +20,8 @@ from gemel.platform import Platform
 from gemel.twin import Quality
 from tests.disorder.house import Reading, stored
 
-EXAMPLES = 60
+EXAMPLES = 25
+LONG = 400
 START = 1_600_000_000 * SECOND
 TYPE = {
     "id": "mill",
@@ -157,12 +158,12 @@ class Ring:
             messages = [message_of(twin, place, world[number].sent[place]) for place in places]
             futures.append(self.platform.intake.submit(f"{twin}-{number}", messages, resumed=resumed))
             if step % 3 == 2:
-                futures[-1].result(30)
+                futures[-1].result(60)
                 self.clock.step(0.001)
             if step == flush_at:
                 self.platform.history.flush()
         for future in futures:
-            assert future.result(30).quarantined == 0
+            assert future.result(60).quarantined == 0
         return twin
 
     def now(self, twin: str) -> dict[str, tuple[Any, int, Quality]]:
@@ -187,7 +188,7 @@ def by_property(rows: Sequence[Reading]) -> dict[str, list[tuple[int, Any]]]:
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ring]:
     folder = tmp_path_factory.mktemp("streams")
     clock = SteppedClock(START)
-    twins = [{"id": f"mill-{number}", "types": ["mill"]} for number in range(20 * EXAMPLES)]
+    twins = [{"id": f"mill-{number}", "types": ["mill"]} for number in range(20 * (EXAMPLES + LONG))]
     with Platform.open(folder, clock=clock) as platform:
         platform.apply({"gemel": 1, "types": [TYPE], "twins": twins})
         yield Ring(platform, clock, folder, itertools.count())
@@ -230,16 +231,8 @@ def active(rows: list[tuple[int, Any]]) -> list[dict[str, Any]] | None:
     return sorted(on.values(), key=lambda one: (one["since"], one["code"])) if known else None
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.large_base_example],
-)
-@given(worlds())
-def test_any_order_of_the_connections_gives_the_same_state_and_history(
-    ring: Ring, drawn: tuple[list[Connection], list[list[int]], int]
-) -> None:
-    world, orders, flush_at = drawn
+def holds(ring: Ring, world: list[Connection], orders: list[list[int]], flush_at: int) -> None:
+    """Each order of the connections leaves the state and the history that a plain list of what they told says."""
     past = expected_past(world)
     now = expected_now(past)
     for order in orders:
@@ -247,6 +240,18 @@ def test_any_order_of_the_connections_gives_the_same_state_and_history(
         assert ring.past(twin) == past
         assert ring.now(twin) == now
         ring.told[twin] = past
+
+
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(LONG, marks=[pytest.mark.soak, pytest.mark.slow])])
+def test_any_order_of_the_connections_gives_the_same_state_and_history(ring: Ring, examples: int) -> None:
+    checks = [HealthCheck.too_slow, HealthCheck.large_base_example]
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=checks)
+    @given(worlds())
+    def once(drawn: tuple[list[Connection], list[list[int]], int]) -> None:
+        holds(ring, *drawn)
+
+    once()
 
 
 def test_it_is_the_same_after_a_restart(ring: Ring) -> None:

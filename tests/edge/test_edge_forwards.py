@@ -209,7 +209,7 @@ def test_what_upstream_does_not_know_waits_there_in_quarantine_and_can_be_replay
         assert "cannot be declared upstream" in standing.note
         assert check(edge).level is Level.WARN
         upstream.apply(PLANT)
-        upstream.intake.replay(code="unknown-twin").result(30)
+        upstream.intake.replay(code="unknown-twin").result(60)
         level(edge, count(edge, 10, 20))
     assert sorted(counted(upstream)) == list(range(20))
 
@@ -303,12 +303,33 @@ def test_a_token_that_was_withdrawn_is_told_and_all_is_kept(tmp_path: Path, upst
     assert counted(upstream) == list(range(40))
 
 
+def test_a_new_token_does_not_tell_again_what_arrived_but_was_never_answered(
+    tmp_path: Path, upstream: Platform, line: Wire
+) -> None:
+    made, secret = upstream.gate.tokens.add("hall 3", "engineer")
+    folder = edge_folder(tmp_path / "edge", line.url, str(secret))
+    with opened(folder) as edge:
+        level(edge, count(edge, 0, 10))
+        line.mute()
+        last = count(edge, 10, 30)
+        wait_for(edge, lambda: counted(upstream) == list(range(30)))
+        assert edge.edge is not None
+        assert edge.edge.standing().acknowledged < last
+        line.cut()
+    upstream.gate.tokens.withdraw(made.id)
+    line.heal()
+    edge_folder(folder, line.url, str(upstream.gate.tokens.add("again", "engineer")[1]))
+    with opened(folder) as edge:
+        level(edge, count(edge, 30, 40))
+    assert counted(upstream) == list(range(40))
+
+
 def test_what_had_to_go_is_told_as_a_gap_on_both_sides(edge: Platform, upstream: Platform, line: Wire) -> None:
     level(edge, count(edge, 0, 20))
     line.cut()
     gone = count(edge, 20, 40)
     wait_for(edge, lambda: edge.edge is not None and edge.edge.standing().error)
-    edge.history.flush(30)
+    edge.history.flush(60)
     assert edge.edge is not None
     edge.journal.expire(edge.edge.floor + 1)
     assert edge.journal.whole_after(edge.edge.floor)  # retention leaves what is not upstream

@@ -18,7 +18,9 @@ class Wire:
         self._target = target
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._open, self._silent = True, False
+        self._open, self._mute = True, False
+        self._passing = asyncio.Event()
+        self._passing.set()
         self.carried = 0
         """Bytes that went up."""
         self._cut_at: int | None = None
@@ -27,7 +29,7 @@ class Wire:
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         self._started = threading.Event()
         self._thread.start()
-        self._started.wait(30)
+        self._started.wait(60)
         self.port = ready.result()
 
     @property
@@ -45,6 +47,10 @@ class Wire:
         """Nothing comes through any more, and nobody is told."""
         self._call(self._set, True, True)
 
+    def mute(self) -> None:
+        """What goes up arrives; no answer comes back."""
+        self._mute = True
+
     def cut_after(self, count: int) -> None:
         """Cut once, when so many more bytes have gone up: in the middle of whatever goes then. Open again at once."""
         self._call(self._arm, count)
@@ -56,7 +62,7 @@ class Wire:
     def close(self) -> None:
         self._call(self._drop, False)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(30)
+        self._thread.join(60)
 
     def _call(self, work, *args) -> None:  # type: ignore[no-untyped-def]
         done = threading.Event()
@@ -66,18 +72,21 @@ class Wire:
             done.set()
 
         self._loop.call_soon_threadsafe(do)
-        assert done.wait(30)
+        assert done.wait(60)
 
     def _set(self, is_open: bool, silent: bool) -> None:
-        if self._silent and not silent:
+        if silent:
+            self._passing.clear()
+        elif not self._passing.is_set():
             self._drop(True)
-        self._open, self._silent = is_open, silent
+        self._open = is_open
 
     def _arm(self, count: int) -> None:
         self._cut_at = self.carried + count
 
     def _drop(self, is_open: bool) -> None:
-        self._open, self._silent = is_open, False
+        self._open, self._mute = is_open, False
+        self._passing.set()
         for writer in list(self._writers):
             writer.transport.abort()
 
@@ -120,8 +129,9 @@ class Wire:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
-                while self._silent:
-                    await asyncio.sleep(0.05)
+                await self._passing.wait()
+                if self._mute and not up:
+                    continue
                 if up:
                     at = self._cut_at
                     if at is not None and self.carried + len(data) >= at:

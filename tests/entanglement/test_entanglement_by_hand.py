@@ -15,7 +15,7 @@ from gemel.state import Selection
 from tests.commands.skid import Skid, plant
 from tests.entanglement.conftest import PLANT
 
-WAIT_S = 40
+WAIT_S = 60
 
 
 @pytest.fixture

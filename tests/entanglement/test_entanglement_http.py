@@ -42,7 +42,7 @@ def token(platform: Platform) -> str:
 
 @pytest.fixture
 def caller(server: Server, token: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
         yield client
 
 
@@ -84,7 +84,7 @@ def test_a_value_is_entered_and_its_past_is_told(caller: httpx.Client):
 
 def test_an_instruction_is_shown_and_confirmed(caller: httpx.Client, platform: Platform):
     order = caller.put(f"{API}/twins/press-7/properties/oil_level/desired", json={"value": 70}).json()
-    platform.commander.reached(order["id"], {"delivered"}).result(40)
+    platform.commander.reached(order["id"], {"delivered"}).result(60)
     shown = caller.get(f"{API}/instructions", params={"twin": "press-7"}).json()
     assert [(one["order"]["id"], one["where"]) for one in shown] == [(order["id"], "the sight glass")]
     done = caller.post(f"{API}/orders/{order['id']}/confirm", json={"note": "topped up"})
@@ -100,7 +100,7 @@ def test_another_party_is_told_only_of_what_is_granted(platform: Platform, serve
     gate.grant("party:a", [Action.READ, Action.QUERY], Selector(twins=("press-8",)), groups=[PropertyGroup.PROCESS])
     account = gate.accounts.add("reader of a", None, None, party="a", kind="service")
     _, secret = gate.tokens.add("reader of a", None, owner=account.id)
-    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {secret}"}, timeout=30) as other:
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {secret}"}, timeout=60) as other:
         assert other.get(f"{API}/twins/press-7/entanglement").status_code == 404
         told = other.get(f"{API}/twins/press-8/entanglement").raise_for_status().json()["properties"]
         assert {(one["entered_by"], *one["declared"]["sources"]) for one in told} == {("",)}, (

@@ -46,7 +46,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             )
         )
         platform.ingest(messages)
-        platform.history.flush(30)
+        platform.history.flush(60)
         yield platform
 
 

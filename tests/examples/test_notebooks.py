@@ -23,7 +23,7 @@ def printed(name: str, folder: Path, **environment: str) -> dict[str, str]:
     """What a notebook prints, by the first word of each line."""
     command = [sys.executable, "-W", "error::DeprecationWarning:__main__", str(EXAMPLES / "notebooks" / name)]
     done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     return {line.partition(" ")[0]: line.partition(" ")[2] for line in done.stdout.splitlines()}

@@ -100,7 +100,7 @@ def check(name: str, tmp_path: Path, *, sample: int | None) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "sample"), [("journal", 100), ("history", 30), ("platform", 20)])
+@pytest.mark.parametrize(("name", "sample"), [("journal", 40), ("history", 12), ("platform", 8)])
 def test_a_power_cut_at_any_step_loses_nothing_that_was_acknowledged(name: str, sample: int, tmp_path: Path) -> None:
     check(name, tmp_path, sample=sample)
 

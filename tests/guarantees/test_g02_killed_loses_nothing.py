@@ -256,18 +256,12 @@ def run(nursery: subprocess.Popen[str], tmp_path: Path, rounds: int) -> House:
     return house
 
 
-def test_a_served_platform_that_is_killed_twenty_times_loses_nothing_and_doubles_nothing(
-    nursery: subprocess.Popen[str], tmp_path: Path
-) -> None:
-    run(nursery, tmp_path, 20)
-
-
-@pytest.mark.soak
 @pytest.mark.slow
-def test_a_served_platform_that_is_killed_two_hundred_times_loses_nothing_and_doubles_nothing(
-    nursery: subprocess.Popen[str], tmp_path: Path
+@pytest.mark.parametrize("rounds", [5, pytest.param(200, marks=pytest.mark.soak)])
+def test_a_served_platform_that_is_killed_many_times_loses_nothing_and_doubles_nothing(
+    nursery: subprocess.Popen[str], tmp_path: Path, rounds: int
 ) -> None:
-    run(nursery, tmp_path, 200)
+    run(nursery, tmp_path, rounds)
 
 
 def paused(house: House, child: int, chance: random.Random, done: threading.Event) -> int:
@@ -283,7 +277,7 @@ def paused(house: House, child: int, chance: random.Random, done: threading.Even
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [20, pytest.param(600, marks=pytest.mark.soak)])
 def test_a_process_that_stands_still_in_the_middle_takes_what_is_told_again_once(
     nursery: subprocess.Popen[str], tmp_path: Path, count: int
 ) -> None:

@@ -135,7 +135,7 @@ def troubled(folder: Path, number: int, rounds: int) -> tuple[int, int, int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("runs", [1, pytest.param(10, marks=pytest.mark.soak)])
 def test_kills_and_cuts_on_the_way_upstream_lose_and_double_nothing(tmp_path: Path, runs: int) -> None:
-    rounds = 3 if runs == 1 else 12
+    rounds = 2 if runs == 1 else 12
     found = [troubled(tmp_path / str(number), number, rounds) for number in range(seed(), seed() + runs)]
     ok, kills, cuts = (sum(one) for one in zip(*found, strict=True))
     assert ok

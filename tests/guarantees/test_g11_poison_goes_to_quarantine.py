@@ -178,8 +178,8 @@ def test_after_the_fix_what_was_held_is_taken_once(world: World) -> None:
     assert world.tell(Message(readings=unknown, id="m-1")).quarantined == 1_000
     assert world.one("force", -1.0).accepted == 1
     world.change(lambda tx: world.registry.put_twin(tx, TwinSpec(id="press-9", types=("press",))))
-    assert world.intake.replay(twin="press-9").result(30).accepted == 1_000
-    assert world.intake.replay(twin="press-9").result(30).accepted == 0
+    assert world.intake.replay(twin="press-9").result(60).accepted == 1_000
+    assert world.intake.replay(twin="press-9").result(60).accepted == 0
     assert world.tell(Message(readings=unknown, id="m-1")).repeated == 1_000
     assert world.values() == [-1.0, *[float(i) for i in range(1_000)]]
 
@@ -194,9 +194,9 @@ def test_mqtt_payloads_that_nobody_can_read_are_held_and_acknowledged(tmp_path: 
         device.connect("127.0.0.1", broker.port)
         device.loop_start()
         for number, payload in enumerate(junk):
-            device.publish("line/count", payload, qos=1).wait_for_publish(20)
+            device.publish("line/count", payload, qos=1).wait_for_publish(60)
             good = json.dumps({"id": f"m-{number}", "n": number})
-            device.publish("line/count", good, qos=1).wait_for_publish(20)
+            device.publish("line/count", good, qos=1).wait_for_publish(60)
         device.disconnect()
         device.loop_stop()
         wait_for(platform, lambda: counted(platform) == list(range(len(junk))))

@@ -80,7 +80,7 @@ def an_hour(plant: tuple[Platform, SteppedClock], first: int = 0, *, hours: int 
                 "value": pa.array(np.arange(number, number + ROWS)),
             }
         )
-        assert platform.intake.submit_frame("load", frame).result(30).accepted == ROWS
+        assert platform.intake.submit_frame("load", frame).result(60).accepted == ROWS
         for reader in readers(platform):
             count, size = reader.waiting
             assert count <= MAX_PENDING
@@ -92,21 +92,21 @@ def an_hour(plant: tuple[Platform, SteppedClock], first: int = 0, *, hours: int 
 def test_the_librarys_reader_gets_a_gap_and_then_everything(plant: tuple[Platform, SteppedClock], hours: int) -> None:
     platform, _ = plant
     with platform.subscribe(Selection(twins=("line-1",))) as reader:
-        first = reader.get(10)
+        first = reader.get(60)
         assert first is not None
         assert first.snapshot
         before = resident()
         total = an_hour(plant, hours=hours)
         grown = max(0, resident() - before)
         assert grown < ALLOWED_BYTES
-        delta = reader.get(10)
+        delta = reader.get(60)
         assert delta is not None
         assert delta.gap is not None
         assert [update.now.value for update in delta.values] == [total - 1]
     seen: list[int] = []
     with platform.subscribe(Selection(twins=("line-1",)), after=delta.gap.after) as again:
         while len(seen) < total:
-            missed = again.get(10)
+            missed = again.get(60)
             assert missed is not None
             assert missed.gap is None
             seen += [update.now.value for update in missed.values]
@@ -117,7 +117,7 @@ def test_the_librarys_reader_gets_a_gap_and_then_everything(plant: tuple[Platfor
 def test_texts_that_wait_are_bounded_by_their_bytes(plant: tuple[Platform, SteppedClock]) -> None:
     platform, _ = plant
     with platform.subscribe(Selection(twins=("line-1",))) as reader:
-        assert reader.get(10) is not None
+        assert reader.get(60) is not None
         most = 0
         for number in range(60):
             told = [Reported(twin="line-1", property="note", value=f"{number}-{i}" + "x" * 60_000) for i in range(40)]
@@ -125,7 +125,7 @@ def test_texts_that_wait_are_bounded_by_their_bytes(plant: tuple[Platform, Stepp
             most = max(most, reader.waiting[1])
             assert most <= MAX_BYTES
         assert most > MAX_BYTES // 2
-        delta = reader.get(10)
+        delta = reader.get(60)
         assert delta is not None
         assert delta.gap is not None
 
@@ -142,7 +142,7 @@ def test_a_history_that_stands_still_holds_nobody_and_lacks_nothing_afterwards(
 
     stands, go = threading.Event(), threading.Event()
     held = historian.between_commits(lambda _: stands.set() or go.wait())
-    assert stands.wait(10)
+    assert stands.wait(60)
     try:
         first = platform.position
         for number in range(total // texts):
@@ -151,7 +151,7 @@ def test_a_history_that_stands_still_holds_nobody_and_lacks_nothing_afterwards(
             ]
             platform.ingest([Message(readings=told)])
         assert platform.now("line-1")["note"].value.startswith(f"{total // texts - 1}-{texts - 1}")
-        assert platform.history.wait(first + most // 60_040 + 1, 30)
+        assert platform.history.wait(first + most // 60_040 + 1, 60)
         assert standing().level is Level.WARN
         assert "the journal keeps the rest" in standing().told
         with platform.history.view() as view:
@@ -160,7 +160,7 @@ def test_a_history_that_stands_still_holds_nobody_and_lacks_nothing_afterwards(
         assert grown < most * 5 // 4
     finally:
         go.set()
-    assert held.result(10)
+    assert held.result(60)
     assert platform.history.flush() == platform.position
     found = platform.history.readings("line-1", "note", 0, 2**60).value.to_pylist()
     assert len(found) == len(set(found)) == total
@@ -183,7 +183,7 @@ def test_a_live_socket_that_is_not_read_gets_a_gap_and_then_everything(
 
     def until(live: Any, *kinds: str) -> dict[str, Any]:
         while True:
-            message: dict[str, Any] = msgspec.msgpack.decode(live.recv(20, decode=False))
+            message: dict[str, Any] = msgspec.msgpack.decode(live.recv(60, decode=False))
             if message.get("s") == 1 and message["t"] in kinds:
                 return message
 

@@ -237,7 +237,7 @@ def test_readers_are_refused_with_when_to_come_again(tmp_path: Path, monkeypatch
             live(tokens[0])
         assert refused.value.response.status_code == 429
         assert int(refused.value.response.headers["retry-after"]) >= 1
-        with httpx.Client(base_url=server.url, timeout=30) as client:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
             stream = client.get("/api/v1/stream", headers={"Authorization": f"Bearer {tokens[0]}"})
             assert (stream.status_code, stream.headers["retry-after"]) == (429, "1")
         sockets.append(live(tokens[1]))

@@ -27,6 +27,7 @@ from gemel.testing.postgres import postgres
 from gemel.twin import Quality, TwinSpec
 from tests.guarantees.ledger import seed, tell
 from tests.intake.plant import PRESS, START
+from tests.tables import migrated
 
 __all__ = ["postgres"]
 POSITIONS = 12
@@ -53,10 +54,10 @@ class Plant:
                 twin = f"press-{number}"
                 self._change(lambda tx, twin=twin: self.registry.put_twin(tx, TwinSpec(id=twin, types=("press",))))
                 continue
-            self.intake.submit(f"plc-{number % 3}", [self._message() for _ in range(chance.randrange(1, 6))]).result(30)
+            self.intake.submit(f"plc-{number % 3}", [self._message() for _ in range(chance.randrange(1, 6))]).result(60)
 
     def _change(self, work: Any) -> None:
-        self.intake.transact(lambda tx: (None, work(tx))).result(30)
+        self.intake.transact(lambda tx: (None, work(tx))).result(60)
 
     def _message(self) -> Message:
         chance = self.chance
@@ -189,7 +190,7 @@ def test_a_keyframe_and_the_rest_are_the_whole_log(tmp_path: Path, rounds: int) 
 @pytest.mark.postgres
 def test_a_keyframe_and_the_rest_are_the_whole_log_on_postgresql(postgres: Any, tmp_path: Path, rounds: int) -> None:
     folders = {number: tmp_path / str(number) for number in range(seed(), seed() + rounds)}
-    ok = sum(replayed(postgres.create(), folder, number) for number, folder in folders.items())
+    ok = sum(replayed(migrated(postgres), folder, number) for number, folder in folders.items())
     tell("G16", "positions, on PostgreSQL", ok=ok, rounds=rounds)
 
 
@@ -242,7 +243,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platform,
     with (
         Platform.open(tmp_path_factory.mktemp("plant")) as platform,
         Server(platform, port=0, demo=True) as server,
-        httpx.Client(base_url=server.url, timeout=30) as client,
+        httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         platform.apply(PLANT)
         platform.write("line-1", "count", 0)

@@ -86,7 +86,10 @@ def followed(folder: Path, number: int, rounds: int) -> int:
 
 
 @pytest.mark.parametrize("runs", [1, pytest.param(12, marks=pytest.mark.soak)])
-def test_a_replica_at_a_position_is_the_log_replayed_to_it(tmp_path: Path, runs: int) -> None:
+def test_a_replica_at_a_position_is_the_log_replayed_to_it(
+    tmp_path: Path, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gemel.housekeeping.HEALTH_EVERY_S", 36_000.0)  # the last position is that of the last work
     ok = sum(followed(tmp_path / str(number), number, 12) for number in range(seed(), seed() + runs))
     assert ok >= 20
     tell("G16", "positions of replicas, against the log", ok=ok, runs=runs)

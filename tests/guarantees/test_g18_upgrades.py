@@ -145,11 +145,14 @@ def shape(url):
         database.close()
 
 
-def kill_everywhere(make, step):
-    """`make` gives the URL of a fresh database at an earlier shape, with rows in it."""
+def kill_all_over(make, most):
+    """`make` gives the URL of a fresh database at an earlier shape, with rows in it; `most` statements are died at, the
+    first and the last among them."""
     whole = make()
     count = statements_of(whole)
-    for number in range(1, count + 1, step):
+    most = min(most, count)
+    numbers = sorted({1 + (count - 1) * one // (most - 1) for one in range(most)})
+    for number in numbers:
         url = make()
         before = shape(url)
         dies_at(url, number)
@@ -160,13 +163,13 @@ def kill_everywhere(make, step):
             assert connection.execute(text("SELECT name FROM person")).scalar() == "Ada"
         database.close()
         assert shape(url) == shape(whole)
-    return len(range(1, count + 1, step))
+    return len(numbers)
 
 
 EARLIER = [one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()][::-1][:-1]
 """Shapes that tables had, the oldest first."""
 SINCE_PERSONS = EARLIER[EARLIER.index("0004_access") :]
-shapes = pytest.mark.parametrize("shapes", [SINCE_PERSONS[:1], pytest.param(SINCE_PERSONS, marks=pytest.mark.soak)])
+EVERY = 1_000_000
 
 
 def with_rows(url, revision="0004_access"):
@@ -178,8 +181,10 @@ def with_rows(url, revision="0004_access"):
     return url
 
 
-@shapes
-def test_g18_a_death_at_any_statement_of_a_migration_leaves_all_or_nothing(tmp_path, shapes):
+@pytest.mark.parametrize(
+    ("shapes", "most"), [(SINCE_PERSONS[:1], 10), pytest.param(SINCE_PERSONS, EVERY, marks=pytest.mark.soak)]
+)
+def test_g18_a_death_at_any_statement_of_a_migration_leaves_all_or_nothing(tmp_path, shapes, most):
     names = iter(range(10_000))
 
     def deaths(revision):
@@ -191,15 +196,15 @@ def test_g18_a_death_at_any_statement_of_a_migration_leaves_all_or_nothing(tmp_p
             shutil.copyfile(first, path)
             return f"sqlite:///{path}"
 
-        return kill_everywhere(make, 1)
+        return kill_all_over(make, most)
 
     tell("G18", "deaths in a migration, SQLite", ok=sum(map(deaths, shapes)), shapes=len(shapes))
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.soak)])
-def test_g18_a_death_during_a_migration_leaves_all_or_nothing_in_postgresql_too(postgres, step):
-    deaths = kill_everywhere(lambda: with_rows(postgres.create()), step)
+@pytest.mark.parametrize("most", [4, pytest.param(EVERY, marks=pytest.mark.soak)])
+def test_g18_a_death_during_a_migration_leaves_all_or_nothing_in_postgresql_too(postgres, most):
+    deaths = kill_all_over(lambda: with_rows(postgres.create()), most)
     tell("G18", "deaths in a migration, PostgreSQL", ok=deaths)
 
 

@@ -174,3 +174,52 @@ def test_a_range_of_numbers_tells_the_value_held_at_its_start(world: World) -> N
     position = world.put([("mill-1", "load", T0 + 2 * HOUR, None, Quality.UNAVAILABLE)])
     assert history.wait(position)
     assert history.range("mill-1", "load", T0 + 3 * HOUR, T0 + 4 * HOUR, points=10).before is None
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    updates=st.lists(UPDATES, min_size=1, max_size=25),
+    stored=st.integers(0, 25),
+    asked=st.lists(st.integers(1, 25), max_size=5),
+    anew=st.integers(0, 5),
+)
+def test_who_follows_hears_every_change_once_as_it_became_known(
+    tmp_path_factory: pytest.TempPathFactory,
+    updates: list[tuple[str, int, str, str]],
+    stored: int,
+    asked: list[int],
+    anew: int,
+) -> None:
+    properties = [PropertyType(name="system", kind=Kind.CONDITION), PropertyType(name="note", kind=Kind.TEXT)]
+    world = World(tmp_path_factory.mktemp("world"), Cast(properties, ["mill-1", "mill-2"]))
+    try:
+        position, where = 0, []
+        for number, update in enumerate(updates):
+            if number == stored:
+                world.history.flush()
+            position = world.put([("mill-1", "note", T0, told("fault")), row(*update)])
+            where.append(position)
+        assert world.history.wait(position)
+        expected = []
+        states = {"mill-1": Conditions(), "mill-2": Conditions()}
+        for place, (twin, second, level, code) in zip(where, updates, strict=True):
+            was = {e["code"]: e["level"] for e in states[twin].active() or ()}
+            states[twin] = states[twin].with_update(told(level, code), T0 + second * SECOND, place)
+            now = {e["code"]: e["level"] for e in states[twin].active() or ()}
+            raised = [name for name, level in now.items() if was.get(name) != level]
+            cleared = [name for name in was if name not in now]
+            if raised or cleared:
+                expected.append((place, twin, raised, cleared))
+        feed, found, after = world.history.condition_feed(), [], 0
+        for number, until in enumerate(sorted({*(min(one * 2, position) for one in asked), position})):
+            if number == anew:
+                feed = world.history.condition_feed()  # as after a restart
+            found += feed.between(after, until)
+            after = until
+        heard = [
+            (f.position, f.change.subject, *([e["code"] for e in f.change.body[way]] for way in ("raised", "cleared")))
+            for f in found
+        ]
+        assert heard == expected
+    finally:
+        world.close()

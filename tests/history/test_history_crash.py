@@ -15,6 +15,7 @@ import pytest
 from tests.history.conftest import PROPERTIES
 from tests.history.world import Cast, World
 
+ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ while True:
 
 def killed(folder: Path, after: int) -> int:
     """Run the writer, kill it after so many acknowledged blocks; the last one acknowledged."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     run = [sys.executable, "-c", WRITER, str(folder)]
     with subprocess.Popen(run, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
@@ -90,7 +91,7 @@ assert sum(f.rows for f in world.history.files()) == 40_000
 assert world.history.status().stage is Stage.RUNNING
 world.close()
 """
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     run = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr[-3000:]
 

@@ -62,7 +62,9 @@ def write(plant: World, twin: str, name: str, blocks: list[list[tuple[int, Any, 
 ranges = st.tuples(st.integers(-10, 70), st.integers(1, 80)).map(
     lambda r: (T0 + r[0] * SECOND, T0 + (r[0] + r[1]) * SECOND)
 )
-slow = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+slow = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @slow

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 from hypothesis import given
@@ -40,12 +41,26 @@ def held_still(world: World) -> Iterator[None]:
     """The historian stands still, as in a merge that takes minutes."""
     stands, go = threading.Event(), threading.Event()
     done: Future[bool] = world.history._historian.between_commits(lambda _: stands.set() or go.wait())
-    assert stands.wait(10)
+    assert stands.wait(60)
     try:
         yield
     finally:
         go.set()
-        assert done.result(10)
+        assert done.result(60)
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Another process holds it: within one process, locks of two copies of SQLite do not keep each other out."""
+    code = (
+        "import sqlite3, sys; held = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60); "
+        "held.execute('BEGIN EXCLUSIVE'); print('held', flush=True); sys.stdin.read()"
+    )
+    with Popen([sys.executable, "-c", code, str(database)], stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        yield
+        other.communicate()
 
 
 def texts(world: World, number: int) -> int:
@@ -111,15 +126,13 @@ def test_large_details_of_changes_count(tight: World) -> None:
 
 
 def test_a_locked_catalogue_is_told_with_how_long_the_oldest_waits(tight: World) -> None:
-    with closing(sqlite3.connect(tight.folder / "history" / "catalogue.sqlite", isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
+    with locked(tight.folder / "history" / "catalogue.sqlite"):
         for number in range(12):
             texts(tight, number * ROWS)
         assert tight.history.wait(4 * ROWS)
         tight.clock.step(500)
         status = tight.history.status()
         assert (status.full, status.followed, status.stored, status.lag_s) == (True, 4 * ROWS, 0, 500)
-        other.execute("ROLLBACK")
     assert tight.history.flush() == 12 * ROWS
     assert answered(tight) == list(range(12 * ROWS))
     assert tight.history.status().lag_s == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,17 @@ class World:
         self.folder = folder
         self.clock = SteppedClock(T0 + 400 * DAY)
         self.settings = settings or Settings(pace=Pace(commit_s=3600))
-        self.database = Database(f"sqlite:///{folder / 'gemel.sqlite'}")
-        self.database.migrate()
-        self.registry = Registry(self.database, self.clock)
-        register(self.registry, self.database, cast)
-        self.directory = self.registry.directory
-        self.journal = SqlJournal(self.database)
-        self.history = self._open()
+        with ExitStack() as opened:  # what was opened is closed, too, when the history refuses to open
+            self.database = Database(f"sqlite:///{folder / 'gemel.sqlite'}")
+            opened.callback(self.database.close)
+            self.database.migrate()
+            self.registry = Registry(self.database, self.clock)
+            register(self.registry, self.database, cast)
+            self.directory = self.registry.directory
+            self.journal = SqlJournal(self.database)
+            opened.callback(self.journal.close)
+            self.history = self._open()
+            opened.pop_all()
 
     def _open(self) -> History:
         return History(self.folder / "history", self.journal, self.directory, self.clock, settings=self.settings)

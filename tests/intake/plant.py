@@ -45,10 +45,10 @@ class World:
                 )
 
     def change(self, work):
-        return self.intake.transact(lambda tx: (None, work(tx))).result(30)
+        return self.intake.transact(lambda tx: (None, work(tx))).result(60)
 
     def tell(self, *messages, source="plc", **how):
-        return self.intake.submit(source, messages, **how).result(30)
+        return self.intake.submit(source, messages, **how).result(60)
 
     def one(self, name, value, *, source="plc", strict=False, **how):
         return self.tell(Message(readings=[reading(name, value, **how)]), source=source, strict=strict)
@@ -102,7 +102,7 @@ class Gate:
     def __call__(self, block):
         if self.armed:
             self.reached.set()
-            assert self._open.wait(30)
+            assert self._open.wait(60)
 
     def open(self):
         self.armed = False

@@ -31,7 +31,7 @@ def batch(rows, *, value_type=None, dictionary=True):
 
 
 def told(world, frame, **how):
-    return world.intake.submit_frame("plc", frame, **how).result(30)
+    return world.intake.submit_frame("plc", frame, **how).result(60)
 
 
 def test_a_frame_of_numbers_is_taken_in_order(world):
@@ -154,7 +154,7 @@ def test_a_strict_frame_is_taken_whole_or_not_at_all(world):
     with pytest.raises(UnknownTwin):
         told(world, batch([*rows[:1], ("nobody", "force", START, 1.0)]), strict=True)
     after = world.intake.submit("plc", [message(2)])
-    assert before.result(30).accepted == after.result(30).accepted == 1
+    assert before.result(60).accepted == after.result(60).accepted == 1
     assert world.values() == [1.0, 2.0]
     assert told(world, batch(rows[:1]), strict=True).accepted == 1
 
@@ -185,7 +185,7 @@ def test_frames_and_messages_keep_their_order(world):
     for i in range(0, 40, 2):
         futures.append(world.intake.submit("plc", [message(i)]))
         futures.append(world.intake.submit_frame("plc", batch([("press-1", "force", START + i + 1, float(i + 1))])))
-    assert [future.result(30).accepted for future in futures] == [1] * 40
+    assert [future.result(60).accepted for future in futures] == [1] * 40
     assert world.values() == [float(i) for i in range(40)]
     assert world.tell(message(0, 2, 4), resumed=True).repeated == 3
 
@@ -266,11 +266,11 @@ def test_a_frame_with_a_wrong_clock_is_one_line_for_thousands_and_can_be_mended(
     assert (sum(one.count for one in held), len(held)) == (10_000, 2)
     assert held[0].form == "frame"
     assert len(held[0].payload) == 20
-    again = world.intake.replay(rule=ReplayRule(shift_s=-40 * 365 * 86_400)).result(30)
+    again = world.intake.replay(rule=ReplayRule(shift_s=-40 * 365 * 86_400)).result(60)
     assert (again.accepted, again.quarantined) == (20_000, 0)
     assert sorted(said[2:4] for said in world.readings()) == [(START + i, float(i)) for i in range(20_000)]
     assert world.held() == []
-    assert world.intake.replay([one.id for one in held]).result(30).accepted == 0
+    assert world.intake.replay([one.id for one in held]).result(60).accepted == 0
 
 
 def test_what_a_fix_does_not_help_of_a_long_line_stays_held_as_it_came(world):
@@ -278,7 +278,7 @@ def test_what_a_fix_does_not_help_of_a_long_line_stays_held_as_it_came(world):
     assert told(world, batch(rows)).quarantined == 3_000
     wide = [p if p.name != "temperature" else replace(p, maximum=1_000.0) for p in PRESS.properties]
     world.change(lambda tx: world.registry.put_type(tx, replace(PRESS, properties=tuple(wide))))
-    again = world.intake.replay().result(30)
+    again = world.intake.replay().result(60)
     assert (again.accepted, again.quarantined) == (701, 2_299)
     left = world.held()
     assert sum(one.count for one in left) == 2_299
@@ -306,7 +306,7 @@ def test_thousands_of_refused_readings_of_messages_share_lines_too(world):
     assert sum(one.count for one in held) == 5_001
     assert len(held) < 30
     world.change(lambda tx: world.registry.put_twin(tx, TwinSpec(id="nobody", types=("press",))))
-    again = world.intake.replay().result(30)
+    again = world.intake.replay().result(60)
     assert again.accepted == 5_000
     assert world.values() == [float(i) for i in range(5_000)]
     assert [one.form for one in world.held()] == ["raw"]

@@ -10,6 +10,7 @@ from gemel.errors import MessageConflict
 from gemel.intake import Happened, Message, Reported
 from gemel.intake.identity import Watermark
 from tests.intake.plant import START, World, message, reading
+from tests.tables import migrated
 
 
 def counts(receipt):
@@ -192,7 +193,7 @@ def numbered_files(tmp_path_factory):
 def test_any_interleaving_with_repeats_gives_the_same_readings(numbered_files, telling):
     world = World(next(numbered_files))
     futures = [world.intake.submit(source, [one], resumed=resumed) for source, one, resumed in telling]
-    receipts = [future.result(30) for future in futures]
+    receipts = [future.result(60) for future in futures]
     told = sorted(said[3] for said in world.readings())
     assert told == [*range(5), *range(100, 105), *range(200, 205)]
     for low in (0, 100, 200):  # the order within a connection is kept
@@ -210,7 +211,7 @@ def test_a_reported_value_costs_no_garbage_collection():
 
 @pytest.mark.postgres
 def test_identity_and_quarantine_work_on_postgresql(postgres, tmp_path):
-    world = World(postgres.create())
+    world = World(migrated(postgres))
     odd = "\x00" * 3
     assert counts(world.tell(message(1, id="m-1"), message(2, id=odd), message(1, id="m-1"))) == (2, 1, 0)
     assert counts(world.tell(message(3, id="m-1"))) == (0, 0, 1)
@@ -228,7 +229,7 @@ def test_identity_and_quarantine_work_on_postgresql(postgres, tmp_path):
     assert counts(world.tell(bad)) == (1, 0, 3)
     assert world.tell(message(1, 2, 4), resumed=True).repeated == 0  # they had ids: those tell, not the tail
     assert len(world.held()) == 4
-    assert world.intake.replay().result(30).quarantined == 3
-    assert world.intake.discard([one.id for one in world.held()]).result(30)[0] == 4
+    assert world.intake.replay().result(60).quarantined == 3
+    assert world.intake.discard([one.id for one in world.held()]).result(60)[0] == 4
     assert world.journal.verify().ok
     world.close()

@@ -20,8 +20,8 @@ def test_frames_and_messages_count_in_one_epoch_and_tell_how_far_it_came(world):
     assert world.intake.reached("plc", "stream") is None
     told(world, batch([("press-1", "force", START, 1.0)]), identity=("stream", 4))
     assert world.intake.reached("plc", "stream") == 4
-    repeat = world.intake.submit("plc", [Message(sequence=4, epoch="stream")]).result(30)
-    world.intake.submit("plc", [Message(sequence=9, epoch="stream", sparse=True)]).result(30)
+    repeat = world.intake.submit("plc", [Message(sequence=4, epoch="stream")]).result(60)
+    world.intake.submit("plc", [Message(sequence=9, epoch="stream", sparse=True)]).result(60)
     assert repeat.accepted == 0
     assert world.intake.reached("plc", "stream") == 9
     assert world.intake.reached("other", "stream") is None

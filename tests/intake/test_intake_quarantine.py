@@ -27,22 +27,22 @@ def widen(world):
 def test_a_replay_after_a_fix_takes_what_was_refused_once(world, tmp_path):
     world.one("temperature", 900.0, time=START - 5)
     world.one("temperature", 1500, unit="K", time=START - 4)
-    refused = world.intake.replay().result(30)
+    refused = world.intake.replay().result(60)
     assert (refused.accepted, refused.quarantined) == (0, 2)
     assert len(world.held()) == 2  # still the same two
     widen(world)
-    receipt = world.intake.replay(actor="p-1").result(30)
+    receipt = world.intake.replay(actor="p-1").result(60)
     assert (receipt.accepted, receipt.repeated, receipt.quarantined) == (2, 0, 0)
     assert world.values() == pytest.approx([900.0, 1226.85])
     assert [said[2] for said in world.readings()] == [START - 5, START - 4]
     assert world.held() == []
     done = world.held(state="replayed")
     assert sorted(one.position for one in done) == [receipt.first, receipt.first + 2]
-    again = world.intake.replay([one.id for one in done]).result(30)
+    again = world.intake.replay([one.id for one in done]).result(60)
     assert (again.accepted, again.repeated) == (0, 2)
     world.close()
     later = World(tmp_path / "gemel.sqlite")
-    assert later.intake.replay([one.id for one in done]).result(30).accepted == 0
+    assert later.intake.replay([one.id for one in done]).result(60).accepted == 0
     later.close()
 
 
@@ -50,7 +50,7 @@ def test_a_replay_finds_a_twin_that_was_made_since(world):
     world.tell(Message(readings=[reading(twin="new")], events=[Happened(twin="new", event="overheated", id="e-1")]))
     world.change(lambda tx: world.registry.put_twin(tx, TwinSpec(id="new", types=("press",))))
     world.clock.step(60)
-    assert world.intake.replay(twin="new").result(30).accepted == 2
+    assert world.intake.replay(twin="new").result(60).accepted == 2
     assert world.readings()[0][2] == START  # without a time of its own it is the time it came in
     assert world.changes("event.happened")[0].time == START
     event = Message(events=[Happened(twin="new", event="overheated", id="e-1")])
@@ -63,7 +63,7 @@ def test_a_wrong_clock_is_mended_by_a_rule_and_the_original_stays(world):
         world.one("force", float(i), time=wrong + i * SECOND)
     assert world.tell(Message(events=[Happened(twin="press-1", event="overheated", time=wrong)])).quarantined == 1
     rule = ReplayRule(shift_s=20 * 365 * 86_400)
-    receipt = world.intake.replay(rule=rule, code="clock").result(30)
+    receipt = world.intake.replay(rule=rule, code="clock").result(60)
     assert receipt.accepted == 4
     assert [said[2] for said in world.readings()] == [START, START + SECOND, START + 2 * SECOND]
     kept = sorted(world.held(state="replayed"), key=lambda one: one.id)
@@ -77,10 +77,10 @@ def test_a_wrong_clock_is_mended_by_a_rule_and_the_original_stays(world):
 
 def test_a_rule_that_leaves_the_clock_wrong_leaves_it_held(world):
     world.one("force", 1.0, time=START - 20 * YEAR)
-    assert world.intake.replay(rule=ReplayRule(shift_s=60)).result(30).quarantined == 1
+    assert world.intake.replay(rule=ReplayRule(shift_s=60)).result(60).quarantined == 1
     assert [one.state for one in world.held()] == ["held"]
     world.intake.believe("plc", SourceRule(past_s=1e10))
-    assert world.intake.replay().result(30).accepted == 1
+    assert world.intake.replay().result(60).accepted == 1
 
 
 def at(*moment):
@@ -134,12 +134,12 @@ def test_pages_follow_one_another_and_can_be_narrowed(world):
 def test_discarding_keeps_the_row_and_drops_the_content(world):
     world.one("force", "secret")
     (held,) = world.held()
-    assert world.intake.discard([held.id, 999], actor="p-1").result(30)[0] == 1
+    assert world.intake.discard([held.id, 999], actor="p-1").result(60)[0] == 1
     assert world.held() == []
     (gone,) = world.held(state="discarded")
     assert not gone.payload
-    assert world.intake.replay([held.id]).result(30).accepted == 0
-    assert world.intake.discard([held.id]).result(30)[0] == 0
+    assert world.intake.replay([held.id]).result(60).accepted == 0
+    assert world.intake.discard([held.id]).result(60)[0] == 0
     assert [change.body for change in world.changes("quarantine.discarded")] == [{"quarantine": [held.id]}]
 
 

@@ -148,15 +148,15 @@ def test_ids_that_are_none_are_quarantined(world, bad):
     told = [
         world.intake.submit("plc", [one]) for one in (Message(readings=[reading()]), bad, Message(readings=[reading()]))
     ]
-    assert [future.result(30).accepted for future in told] == [1, 0, 1]
+    assert [future.result(60).accepted for future in told] == [1, 0, 1]
     assert len(world.held()) == 1
 
 
 def test_what_is_no_message_is_its_callers_error(world):
     first = world.intake.submit("plc", [Message(readings=[reading()])])
     with pytest.raises(AttributeError):
-        world.intake.submit("plc", [object()]).result(30)
-    assert first.result(30).accepted == 1
+        world.intake.submit("plc", [object()]).result(60)
+    assert first.result(60).accepted == 1
     assert world.one("force", 1.0).accepted == 1
 
 
@@ -309,7 +309,7 @@ def test_a_retyped_property_begins_a_new_series_at_once(world):
 
 
 def test_bytes_that_nobody_understands_are_kept(world):
-    receipt = world.intake.reject("mqtt", b"\xff\x00{not json", "not JSON: byte 0").result(30)
+    receipt = world.intake.reject("mqtt", b"\xff\x00{not json", "not JSON: byte 0").result(60)
     assert receipt.quarantined == 1
     (held,) = world.held(source="mqtt")
     assert (held.form, held.payload, held.code, held.size) == ("raw", b"\xff\x00{not json", "malformed", 11)
@@ -325,7 +325,7 @@ def test_poison_never_stops_the_stream(world):
         for i in range(50)
     ]
     for receipt in receipts:
-        assert (receipt.result(30).accepted, receipt.result().quarantined) == (1, 1)
+        assert (receipt.result(60).accepted, receipt.result().quarantined) == (1, 1)
     with pytest.raises(RuntimeError):
         world.tell(Message(readings=[Hostile(), reading(value=50.0)]))
     assert world.one("force", 51.0).accepted == 1

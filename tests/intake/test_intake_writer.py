@@ -28,11 +28,11 @@ def test_what_arrives_during_a_commit_makes_one_block(gated):
     world, gate = gated
     gate.armed = True
     first = world.intake.submit("plc", [message(0)])
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(60)
     rest = [world.intake.submit(f"plc-{i % 5}", [message(i)]) for i in range(1, 101)]
     assert not first.done()  # a future waits for the fold too
     gate.open()
-    positions = [future.result(30) for future in rest]
+    positions = [future.result(60) for future in rest]
     blocks = list(world.journal.blocks())
     assert blocks[-1].count == 100
     assert blocks[-2].count == 1
@@ -49,7 +49,7 @@ def test_a_full_queue_refuses_at_once_and_leaves_room_for_others(gated):
     world, gate = gated
     gate.armed = True
     world.intake.submit("plc", [message(0)])
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(60)
     taken = []
     with pytest.raises(Overloaded) as told:
         tell_until_refused(world, taken)
@@ -57,8 +57,8 @@ def test_a_full_queue_refuses_at_once_and_leaves_room_for_others(gated):
     assert world.intake.waiting()[0] == len(taken)
     modest = world.intake.submit("modest", [message(1)])
     gate.open()
-    assert modest.result(30).accepted == 1
-    assert [future.result(30).accepted for future in taken] == [1] * len(taken)
+    assert modest.result(60).accepted == 1
+    assert [future.result(60).accepted for future in taken] == [1] * len(taken)
     assert world.intake.waiting() == (0, 0)
     assert world.tell(message(7), source="greedy").accepted == 1
 
@@ -67,13 +67,13 @@ def test_a_change_waits_for_its_turn_only(gated):
     world, gate = gated
     gate.armed = True
     world.intake.submit("plc", [message(0)])
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(60)
     many = [world.intake.submit("greedy", [message(i)]) for i in range(200)]
     change = world.intake.transact(lambda tx: (7, world.registry.put_twin(tx, TwinSpec(id="late", types=("press",)))))
     gate.open()
-    result, position = change.result(30)
+    result, position = change.result(60)
     assert result == 7
-    assert position < many[-1].result(30).last
+    assert position < many[-1].result(60).last
 
 
 def test_sources_take_turns():
@@ -113,12 +113,12 @@ def test_a_transaction_and_its_changes_are_one(world):
 
     before = world.journal.head()
     with pytest.raises(ValueError, match="stop"):
-        world.intake.transact(fails).result(30)
+        world.intake.transact(fails).result(60)
     assert world.journal.head() == before
     assert world.registry.directory.twin("half") is None
     _, position = world.intake.transact(
         lambda tx: (None, world.registry.put_twin(tx, TwinSpec(id="whole", types=("press",)))), actor="p-1"
-    ).result(30)
+    ).result(60)
     assert world.registry.directory.twin("whole") is not None
     assert world.journal.head().position == position
     (*_, last) = world.journal.blocks()
@@ -134,7 +134,7 @@ def test_a_transaction_without_changes_is_committed_without_a_block(world):
         tx.execute(note.insert(), {"text": "kept"})
         return "done", ()
 
-    assert world.intake.transact(work).result(30) == ("done", before.position)
+    assert world.intake.transact(work).result(60) == ("done", before.position)
     with world.database.read() as tx:
         assert tx.execute(sa.select(note.c.text)).scalar_one() == "kept"
 
@@ -143,7 +143,7 @@ def test_a_twin_can_be_told_of_as_soon_as_it_is_made(world):
     world.tell(message(1))
     made = world.intake.transact(lambda tx: (None, world.registry.put_twin(tx, TwinSpec(id="new", types=("press",)))))
     receipt = world.tell(message(2), Message(readings=[reading(twin="new")]))
-    made.result(30)
+    made.result(60)
     assert receipt.quarantined == 0
 
 
@@ -186,7 +186,7 @@ def test_close_makes_durable_what_waits_and_then_refuses(gated):
     world, gate = gated
     gate.armed = True
     futures = [world.intake.submit("plc", [message(i)]) for i in range(10)]
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(60)
     closing = threading.Thread(target=world.intake.close)
     closing.start()
     gate.open()
@@ -215,8 +215,8 @@ def test_the_life_of_sources_is_told_and_journaled(tmp_path):
     lives = Lives()
     world = World(tmp_path / "gemel.sqlite", sources=lives)
     world.intake.heartbeat("plc")
-    world.intake.lost("plc", "connection refused").result(30)
-    world.intake.found("plc").result(30)
+    world.intake.lost("plc", "connection refused").result(60)
+    world.intake.found("plc").result(60)
     assert lives.told == [(what, "plc", START) for what in ("heartbeat", "lost", "found")]
     assert [change.body for change in world.changes("source.lost")] == [{"reason": "connection refused"}]
     assert [change.subject for change in world.changes("source.found")] == ["plc"]

@@ -4,6 +4,7 @@ import pytest
 
 from gemel.database import Database
 from gemel.testing.journal import JournalContract
+from tests.tables import migrated
 
 
 class TestSqlJournalOnSqlite(JournalContract):
@@ -14,6 +15,6 @@ class TestSqlJournalOnSqlite(JournalContract):
 class TestSqlJournalOnPostgres(JournalContract):
     @pytest.fixture
     def database(self, postgres):
-        database = Database(postgres.create())
+        database = Database(migrated(postgres))
         yield database
         database.close()

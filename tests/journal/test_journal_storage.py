@@ -107,7 +107,7 @@ def small_disk(tmp_path):
     place = tmp_path / "small"
     place.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], capture_output=True, check=False
     )
     if done.returncode:
         pytest.skip(f"a small tmpfs cannot be mounted here: {done.stderr.decode()[:100]}")

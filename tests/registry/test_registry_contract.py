@@ -5,6 +5,7 @@ import pytest
 from gemel.database import Database
 from gemel.testing.plants import PlantContract
 from gemel.testing.registry import RegistryContract
+from tests.tables import migrated
 
 
 class TestRegistryOnSqlite(RegistryContract, PlantContract):
@@ -15,6 +16,6 @@ class TestRegistryOnSqlite(RegistryContract, PlantContract):
 class TestRegistryOnPostgres(RegistryContract, PlantContract):
     @pytest.fixture
     def database(self, postgres):
-        database = Database(postgres.create())
+        database = Database(migrated(postgres))
         yield database
         database.close()

@@ -25,7 +25,9 @@ EVOLUTIONS = st.lists(
     max_size=12,
 )
 fresh = itertools.count()
-relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+relaxed = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=25
+)
 
 
 @pytest.fixture(scope="module")

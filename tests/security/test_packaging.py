@@ -25,7 +25,7 @@ CONTAINER = (PACKAGING / "Containerfile").read_text()
 
 
 def serve_takes() -> set[str]:
-    command = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]
+    command = typer.main.get_command(app).commands["serve"].loaded  # type: ignore[attr-defined]
     return {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
 
 

@@ -6,7 +6,6 @@ import datetime
 import io
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from hypothesis import strategies as st
 from websockets.sync.client import connect
 
 from gemel.access import Role
+from gemel.connectors.ports import free_port
 from gemel.errors import InvalidInput
 from gemel.platform import Platform
 from gemel.server import Server
@@ -44,12 +44,6 @@ twins: [{id: press-7, types: [press]}]
 """
 PASSWORD = "a long enough sentence"
 ROWS = 1_300_000
-
-
-def free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
 
 
 def certificate(folder: Path) -> None:
@@ -112,7 +106,8 @@ def caddy(program: str, folder: Path, port: int, server: str) -> Iterator[None]:
         "gemel.example {": f"https://127.0.0.1:{port} {{\n\ttls {folder}/cert.pem {folder}/key.pem",
         "127.0.0.1:8080": server.removeprefix("http://"),
     }
-    head = f"{{\n\tadmin unix/{folder}/admin.sock\n\tauto_https disable_redirects\n\tdefault_bind 127.0.0.1\n}}\n"
+    options = (f"admin unix/{folder}/admin.sock", "auto_https disable_redirects", "grace_period 1s")
+    head = "{\n" + "".join(f"\t{option}\n" for option in (*options, "default_bind 127.0.0.1")) + "}\n"
     (folder / "Caddyfile").write_text(head + configured("Caddyfile", places))
     home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     pid = folder / "pid"
@@ -223,10 +218,10 @@ def test_streams_and_sockets_tell_what_is_written_while_they_are_open(proxied: P
         additional_headers={"Authorization": f"Bearer {token}"},
         subprotocols=["gemel.v1"],
     ) as live:
-        assert msgspec.msgpack.decode(live.recv(timeout=20))["t"]
+        assert msgspec.msgpack.decode(live.recv(timeout=60))["t"]
         live.send(msgspec.msgpack.encode({"t": "sub", "s": 1, "twins": ["press-7"]}))
         proxied.platform.write("press-7", "strokes", 4712)
-        assert any(b"strokes" in live.recv(timeout=20) for _ in range(10))
+        assert any(b"strokes" in live.recv(timeout=60) for _ in range(10))
 
 
 def test_a_stranger_who_guesses_behind_the_proxy_shuts_out_nobody_else(proxied: Proxied) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gemel.connectors import base, kinds, plugin
+from gemel.connectors import kinds, plugin
 from gemel.connectors.mqtt import MqttSource
 from gemel.errors import InvalidDocument, UnknownConnector
 from gemel.platform import Platform
@@ -48,9 +48,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     )
     monkeypatch.syspath_prepend(str(place))
     importlib.invalidate_caches()
-    base._installed.cache_clear()
     yield "acme-press"
-    base._installed.cache_clear()
     sys.modules.pop("acme_press_plugin", None)
 
 
@@ -78,7 +76,7 @@ def test_a_plant_runs_a_plug_in_that_its_settings_name(acme: str, tmp_path: Path
     with Platform.open(folder) as platform:
         assert platform.apply(DOCUMENT)
         platform.supervisor.apply(platform.registry.connectors())
-        assert sys.modules["acme_press_plugin"].ran.wait(10)
+        assert sys.modules["acme_press_plugin"].ran.wait(60)
 
 
 def test_a_plug_in_whose_name_was_taken_away_is_not_started_again(acme: str, tmp_path: Path) -> None:

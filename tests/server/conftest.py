@@ -61,7 +61,7 @@ def as_role(server: Server, tokens: dict[str, str]) -> Iterator[Callable[[str], 
     def client(role: str) -> httpx.Client:
         if role not in made:
             headers = {"Authorization": f"Bearer {tokens[role]}"} if role else {}
-            made[role] = httpx.Client(base_url=server.url, headers=headers, timeout=30)
+            made[role] = httpx.Client(base_url=server.url, headers=headers, timeout=60)
         return made[role]
 
     yield client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -66,7 +67,7 @@ def reader(platform: Platform, server: Server) -> Iterator[httpx.Client]:
     gate.grant("party:a", [Action.READ], Selector(twins=("station-1",)), groups=[PropertyGroup.PROCESS])
     account = gate.accounts.add("reader of a", None, None, party="a", kind="service")
     _, token = gate.tokens.add("reader of a", None, owner=account.id)
-    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
         yield client
 
 
@@ -81,7 +82,10 @@ def test_inputs_that_somebody_may_not_see_are_only_counted(platform: Platform, r
     assert reader.get("/api/v1/twins/station-1/deviation", params=compared).status_code == 404
 
 
-def test_the_past_is_computed_anew_by_an_engineer_only(as_role: Callable[[str], httpx.Client]) -> None:
+def test_the_past_is_computed_anew_by_an_engineer_only(
+    as_role: Callable[[str], httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gemel.server.routes.computing.QUICK_S", 60.0)  # a busy machine takes longer than two
     address = "/api/v1/types/pump/properties/doubled/redo"
     body = {"start": "2026-01-01T00:00:00Z", "twins": ["pump-1", "pump-2"]}
     assert as_role("operator").post(address, json=body).status_code == 403
@@ -152,8 +156,8 @@ def test_what_lasts_is_a_job_that_can_be_looked_at_and_ended(
     assert as_role("engineer").get("/api/v1/jobs/nobody").status_code == 404
 
 
-def test_too_many_jobs_are_refused_and_closing_ends_what_runs() -> None:
-    jobs, go_on = Jobs(SteppedClock()), threading.Event()
+def test_too_many_jobs_are_refused_and_closing_ends_what_runs(tmp_path: Path) -> None:
+    jobs, go_on = Jobs(SteppedClock(), tmp_path), threading.Event()
 
     def lasting(progress: Callable[[float], None]) -> None:
         assert go_on.wait(60)
@@ -166,3 +170,23 @@ def test_too_many_jobs_are_refused_and_closing_ends_what_runs() -> None:
     jobs.close()
     assert {job.state for job in jobs.all()} <= {"cancelled", "done", "waiting"}
     assert len(jobs.all()) == len(begun)
+
+
+def test_what_a_server_did_not_end_is_told_by_the_next_one(tmp_path: Path) -> None:
+    jobs, go_on = Jobs(SteppedClock(), tmp_path), threading.Event()
+
+    def lasting(progress: Callable[[float], None]) -> None:
+        assert go_on.wait(60)
+        progress(0.5)
+
+    done = jobs.start("redo", "a.b", lambda _: 1, actor="user-a")
+    assert jobs.get(done.id, wait_s=60).state == "done"
+    begun = jobs.start("import", "a.yaml", lasting, actor="user-a")
+    killed = Jobs(SteppedClock(), tmp_path)  # as a process that begins while nobody closed the first one
+    go_on.set()
+    jobs.close()
+    (told,) = killed.all()
+    assert (told.id, told.state, told.actor) == (begun.id, "failed", "user-a")
+    assert "broken off" in told.error
+    assert told.ended is not None
+    killed.close()

@@ -80,7 +80,7 @@ def reader(platform: Platform, server: Server, party: str, groups: list[Property
     platform.gate.parties.add(party, party)
     platform.gate.grant(f"party:{party}", READS, Selector(twins=("line-a",)), groups=groups)
     headers = {"Authorization": f"Bearer {token_of(platform, party, f'reader of {party}')}"}
-    return httpx.Client(base_url=server.url + API, headers=headers, timeout=30)
+    return httpx.Client(base_url=server.url + API, headers=headers, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_rules_of_a_machine_tell_that_they_hold_but_not_what_they_read(platform:
     platform.gate.parties.add("remote", "remote")
     platform.gate.grant("party:remote", [Action.READ, Action.COMMAND], Selector(twins=("mill-a",)), groups=["process"])
     headers = {"Authorization": f"Bearer {token_of(platform, 'remote', 'commander')}"}
-    with httpx.Client(base_url=server.url + API, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=server.url + API, headers=headers, timeout=60) as client:
         (rule,) = client.get("/twins/mill-a/control").json()["rules"]
         assert (rule["rule"], rule["holds"]) == ("mode", False)
         assert "MANUAL" not in rule["detail"]
@@ -174,7 +174,7 @@ def test_who_sees_all_of_a_mill_sees_what_a_plant_with_that_mill_alone_would_sho
     whole = server.url, token_of(platform, "whole", f"reader {path}")
 
     def told(at: tuple[str, str]) -> object:
-        answer = httpx.get(at[0] + API + path, headers={"Authorization": f"Bearer {at[1]}"}, timeout=30)
+        answer = httpx.get(at[0] + API + path, headers={"Authorization": f"Bearer {at[1]}"}, timeout=60)
         if path.startswith("/export"):
             return sorted(line.split(",")[:6] for line in answer.text.splitlines())
         if "/events" in path:

@@ -40,7 +40,7 @@ def tried(server: Server, times: int) -> int:
         @settings(max_examples=times, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         def once(case: schemathesis.Case) -> None:
             headers = {"Authorization": f"Bearer {secret}"}
-            answer = case.call(base_url=server.url, headers=headers, timeout=30)
+            answer = case.call(base_url=server.url, headers=headers, timeout=60)
             assert answer.status_code not in {500, 502, 504}, f"{case.as_curl_command()}: {answer.text[:300]}"
 
         given(case=operation.as_strategy())(once)()

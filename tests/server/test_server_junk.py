@@ -134,7 +134,9 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(value=JSON, time=JSON, quality=JSON)
 def test_any_json_as_a_value_is_taken_or_refused(
     admin: httpx.Client, value: object, time: object, quality: object
@@ -144,7 +146,9 @@ def test_any_json_as_a_value_is_taken_or_refused(
         check(admin.put("/api/v1/twins/press-7/now/oil_temperature", content=content), repr(body))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(body=st.fixed_dictionaries({"messages": JSON}) | JSON)
 def test_any_json_as_messages_is_taken_or_refused(admin: httpx.Client, body: object) -> None:
     check(admin.post("/api/v1/ingest", content=msgspec.json.encode(body, enc_hook=str)), repr(body))

@@ -57,7 +57,7 @@ def filled(platform: Platform) -> None:
 
 @pytest.fixture
 def client(server: Server, tokens: dict[str, str]) -> Iterator[EdmEnabledODataClient]:
-    with httpx.Client(timeout=30) as http:
+    with httpx.Client(timeout=60) as http:
         transport = HttpxTransport(http, auth=BearerAuth(tokens["viewer"]))
         yield EdmEnabledODataClient(server.url + ODATA, transport)
 

@@ -82,7 +82,7 @@ def test_messages_of_a_socket_count_too(platform: Platform, server: Server) -> N
             socket.send(msgspec.msgpack.encode({"t": "ping", "n": number}))
         told = None
         while told is None or told["t"] != "error":
-            told = msgspec.msgpack.decode(socket.recv(timeout=30))
+            told = msgspec.msgpack.decode(socket.recv(timeout=60))
         assert (told["code"], told["retry_after_s"] > 0) == ("overloaded", True)
     with pytest.raises(InvalidStatus) as refused:
         connect(address, additional_headers=headers).close()

@@ -73,6 +73,54 @@ def test_without_a_built_app_the_page_says_what_to_do(platform: Platform, tmp_pa
         assert "make web" in page.text
 
 
+def test_an_app_that_is_built_anew_is_served_by_the_server_that_runs(platform: Platform, tmp_path: Path) -> None:
+    web = tmp_path / "web"
+
+    def build(name: str) -> None:
+        """As hatch_build.py does: aside, then in place of the other."""
+        made = tmp_path / "made"
+        (made / "assets").mkdir(parents=True)
+        (made / "index.html").write_text(f"<title>{name}</title>")
+        for part in ("app", "part"):
+            (made / "assets" / f"{part}-{name}.js").write_text(f"let {name}")
+            (made / "assets" / f"{part}-{name}.js.gz").write_bytes(gzip.compress(f"let {name} zipped".encode()))
+        if web.exists():
+            web.rename(tmp_path / f"before-{name}")
+        made.rename(web)
+
+    with Server(platform, port=0, web=web) as server, httpx.Client(base_url=server.url) as browser:
+        assert browser.get("/").status_code == 503
+        build("11111111")
+        assert browser.get("/twins/press-7").text == "<title>11111111</title>"
+        build("22222222")
+        assert browser.get("/").text == "<title>22222222</title>"
+        assert browser.get("/assets/app-22222222.js").text == "let 22222222 zipped"
+        # a page that was open before still finds the parts that it asks for later
+        plain = browser.get("/assets/part-11111111.js", headers={"Accept-Encoding": "identity"})
+        assert (plain.text, "immutable" in plain.headers["cache-control"]) == ("let 11111111", True)
+        assert browser.get("/assets/part-11111111.js").text == "let 11111111 zipped"
+        web.rename(tmp_path / "away")  # the moment between the two
+        assert browser.get("/").text == "<title>22222222</title>"
+        assert browser.get("/assets/app-22222222.js").status_code == 200
+        build("33333333")
+        assert browser.get("/").text == "<title>33333333</title>"
+        assert browser.get("/assets/part-11111111.js").status_code == 404
+
+
+def test_a_slow_request_is_told_in_the_log_and_not_among_what_the_program_prints(
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("gemel.server.edge.SLOW_S", -1.0)
+    caplog.set_level(logging.WARNING)  # commands that ran in this process before may have asked for less
+    with Server(platform, port=0) as server:
+        assert httpx.get(server.url + "/healthz").status_code == 200
+    assert "/healthz" in caplog.text
+    assert capsys.readouterr().out == ""
+
+
 def test_logs_are_json_lines_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level

@@ -82,7 +82,7 @@ def secrets(platform: Platform) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def clients(server: Server, secrets: dict[str, str]) -> Iterator[dict[str, httpx.Client]]:
     made = {
-        party: httpx.Client(base_url=server.url + API, headers={"Authorization": f"Bearer {secret}"}, timeout=30)
+        party: httpx.Client(base_url=server.url + API, headers={"Authorization": f"Bearer {secret}"}, timeout=60)
         for party, secret in secrets.items()
     }
     yield made
@@ -156,11 +156,11 @@ def messages_at(address: str, secret: str, subscribe: dict[str, Any]) -> list[di
     """What a socket tells until the first snapshot or refusal."""
     address = address.replace("http", "ws") + f"{API}/live"
     with connect(address, additional_headers={"Authorization": f"Bearer {secret}"}) as socket:
-        assert msgspec.msgpack.decode(socket.recv(timeout=10))["t"] == "hello"
+        assert msgspec.msgpack.decode(socket.recv(timeout=60))["t"] == "hello"
         socket.send(msgspec.msgpack.encode({"t": "sub", "s": 1, **subscribe}))
         found: list[dict[str, Any]] = []
         while not found or found[-1]["t"] not in {"snap", "error"}:
-            found.append(msgspec.msgpack.decode(socket.recv(timeout=10)))
+            found.append(msgspec.msgpack.decode(socket.recv(timeout=60)))
         return found
 
 
@@ -256,9 +256,9 @@ def test_what_a_party_sees_is_what_a_plant_with_only_its_twins_would_show(
             names = {tuple(key) for one in told if one["t"] == "keys" for key in one["keys"]}
             return sorted((twin, name) for _, twin, name in names)
         if asked.startswith("SELECT"):
-            found = httpx.post(f"{address}{API}/query", json={"sql": asked}, headers=headers, timeout=30)
+            found = httpx.post(f"{address}{API}/query", json={"sql": asked}, headers=headers, timeout=60)
             return found.status_code, found.json().get("rows", found.json().get("detail"))
-        found = httpx.get(f"{address}{API}{asked}", headers=headers, timeout=30)
+        found = httpx.get(f"{address}{API}{asked}", headers=headers, timeout=60)
         if "/events" in asked:
             return [(one["twin"], one["kind"], still(one["body"].get("twin"))) for one in found.json()["items"]]
         if asked.startswith("/export"):
@@ -275,7 +275,7 @@ def test_an_administrator_sees_grants_why_audit_and_use_of_a_twin(
     _, secret = platform.gate.tokens.add("administrator", "administrator")
     assert clients["a"].get("/twins/press-a/now").status_code == 200
     headers = {"Authorization": f"Bearer {secret}"}
-    with httpx.Client(base_url=server.url + API, headers=headers, timeout=30) as admin:
+    with httpx.Client(base_url=server.url + API, headers=headers, timeout=60) as admin:
         granted = [one["to"] for one in listed(admin.get("/grants", params={"twin": "press-a", "current": True}))]
         assert "party:a" in granted
         assert "party:b" not in granted

@@ -46,7 +46,7 @@ def client(platform: Platform) -> Iterator[httpx.Client]:
     secret = platform.gate.tokens.add("writer", None, owner=account.id)[1]
     with (
         Server(platform, port=0) as server,
-        httpx.Client(base_url=server.url + API, headers={"Authorization": f"Bearer {secret}"}, timeout=30) as client,
+        httpx.Client(base_url=server.url + API, headers={"Authorization": f"Bearer {secret}"}, timeout=60) as client,
     ):
         yield client
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import gemel.server
 
 SERVER = Path(gemel.server.__file__).parent
-ROOMS = {"state", "history", "registry", "journal", "commander", "computation", "query", "read", "now"}
+ROOMS = {"state", "history", "registry", "journal", "commander", "computation", "configuration", "query", "read", "now"}
+ROOMS |= {"software", "artifacts", "campaigns", "effectiveness", "work"}
+ROOMS |= {"lifetimes", "offers", "capabilities", "prospects", "forms"}
 """Of the platform: what holds something of twins."""
 SHORTENED = ROOMS | {"directory"}
 FOR_ALL = {
@@ -17,9 +19,14 @@ FOR_ALL = {
     "registry.directory.revision": "rises with every change; readers look again",
 }
 ALLOWED = {
+    "forms_seen.py": {
+        "forms": "told of items that `call.items` shows, and of twins whose configuration is seen",
+        "configuration.twin_of": "of an item that is seen, to ask for the right to write to it",
+    },
     "guard.py": {
         "registry.directory.twin": "the guard itself: it says the same of what is hidden and what is not there"
     },
+    "lifetimes_seen.py": {"lifetimes": "told of items and lives that `call.items` shows, of models to who sees all"},
     "live.py": {"registry.directory.twin": "of a copy's twins, each of which the view is asked about at once"},
     "services.py": {
         "history.wait": "waits for a position",
@@ -51,7 +58,14 @@ ALLOWED = {
         "commander.entry": "whom a change is about, asked as command Twin",
     },
     "routes/discoveries.py": {"registry": "drafts a document against all types, asked as configure Connector"},
+    "routes/effectiveness.py": {"effectiveness.as_seen": "which reads through the caller's view alone"},
     "routes/enrolment.py": {"registry.connectors": "finds the endpoints' addresses, asked as configure Device"},
+    "routes/forms.py": {
+        "forms.declared": "what is declared, asked as read Platform; a change asks configure",
+        "forms.version": "what is declared, asked as read Platform",
+        "forms.versions": "what is declared, asked as read Platform",
+        "work.orders": "of an order that `FormsSeen` shows, to say whether its forms may be filled in",
+    },
     "routes/grants.py": {"registry.directory": "what a grant would show, asked as administer Identity"},
     "routes/health.py": {
         "registry.connectors": "the support bundle, asked as administer Platform",
@@ -64,12 +78,92 @@ ALLOWED = {
         "history.verify": "asked as operate Journal, which no grant gives",
     },
     "orders_seen.py": {"commander.orders": "orders, of which only those that the view shows are told"},
+    "routes/campaigns.py": {
+        "campaigns": "told to whoever may see all machines of a campaign; a change asks command of each",
+        "software.twins": "whether one of them may be commanded",
+    },
+    "routes/work_packs.py": {
+        "configuration.as_": "a change, asked as maintain",
+        "configuration": "gathered into a pack as far as `call.items` shows the machine whole",
+        "registry.site": "name and time zone of the site, which everybody sees",
+    },
+    "work_seen.py": {
+        "work": "of which only orders and stops are told whose machine `call.items` shows, costs by group"
+    },
+    "routes/work.py": {"configuration": "gathered into a kit as far as `call.items` shows the machine whole"},
+    "routes/stops.py": {"work.prices": "prices, asked as read Platform; a change asks configure Platform"},
+    "routes/exchanges.py": {
+        "work.exchanges": "all of the plant, asked as read Platform, which no grant gives; changes ask configure"
+    },
+    "routes/dossiers.py": {
+        "configuration": "compiled into a dossier of an item that `call.items` shows whole",
+        "registry.site": "name and time zone of the site, which everybody sees",
+        "software.within": "of an item that `call.items` shows whole",
+    },
+    "routes/threats.py": {
+        "software.look_all": "of the twins of items that `call.items` shows whole",
+    },
+    "routes/software.py": {
+        "software.within": "of an item that `call.items` shows, or cut by a view of it",
+        "software.apply": "a change, asked as configure Platform",
+        "software.withdraw": "a change, asked as configure Platform",
+        "software.history": "what is declared, asked as read Platform",
+        "software.all": "what is declared, asked as read Platform",
+        "software.fleet": "of the twins that the view shows, and of their machines only what it shows",
+        "software.look": "of a twin that the view shows, and of its machine only what it shows",
+        "software.way": "which property tells the version, to ask whether the view shows it",
+        "artifacts.add": "a change, asked as configure Platform",
+        "artifacts.all": "files, asked as read Platform",
+        "artifacts.path": "a file, told to who may configure the plant or is to fetch it now",
+        "campaigns.handed_out": "whether a device is to fetch a file now, by its own twins",
+    },
+    "routes/offers.py": {"offers": "of machines that the view shows; what is sold is asked as read Platform"},
+    "routes/capabilities.py": {
+        "capabilities": "of twins whose configuration the view shows; a change asks configure and command"
+    },
+    "routes/prospects.py": {
+        "prospects.profiles": "asked as read Platform, which no grant gives; a change asks configure Platform",
+        "prospects.rank": "asked as read Platform, which no grant gives",
+        "prospects.upgrades": "tried, asked as maintain Platform",
+    },
+    "run.py": {"campaigns.address": "set, not read: where devices reach this server"},
     "routes/goals.py": {
         "commander.goals": "goals of a twin that the view shows, told to who sees its process",
         "commander.entry": "whom a change is about, asked as command Twin",
     },
     "routes/instructions.py": {
         "commander.instructions": "of which only those of orders that the view shows are told; a change asks command",
+    },
+    "call.py": {
+        "registry": "handed to the life of items, which reads through the view",
+        "software.judged": "handed to `call.items`, which marks what it shows whole",
+    },
+    "routes/upkeep.py": {
+        "configuration": "handed to what tells of items only as far as `call.items` shows them",
+        "configuration.upkeep": "promises of machines that `call.items` shows whole",
+        "configuration.snapshots": "of machines that `call.items` shows whole, at the moment of the snapshot",
+        "configuration.translations": "rules and refusals, asked as read Platform, which no grant gives",
+        "configuration.as_": "a change, asked as maintain or configure Platform",
+        "registry.directory.twin": "the types of the twin of an item that is shown, to whom all is shown",
+    },
+    "routes/sources.py": {
+        "configuration.sources": "what is attached, asked as read Platform, which no grant gives",
+        "configuration.attached_tree": "of an attached source, asked as read Platform, which no grant gives",
+        "configuration.as_": "a change, asked as configure Platform",
+    },
+    "routes/configurations.py": {"configuration": "of machines that `call.items` shows, then; a change asks maintain"},
+    "routes/fitting.py": {
+        "configuration": "of a slot of an item that `call.items` shows whole, with pieces as it shows them",
+    },
+    "routes/items.py": {"configuration.tree": "with what is planned, to whom nothing is hidden"},
+    "routes/parts.py": {"configuration.parts": "the parts book, asked as read TwinType; a change asks configure"},
+    "routes/plans.py": {
+        "configuration.plans": "plans, of which only those are told whose every item is shown",
+        "configuration.as_": "a change, asked as maintain of every item's machine",
+    },
+    "routes/operations.py": {
+        "configuration": "handed to what tells of items only as far as `call.items` shows them",
+        "configuration.as_": "a change, asked as maintain of every item's machine",
     },
     "routes/orders.py": {
         "commander": "handed to a change, asked as command Twin",
@@ -78,6 +172,7 @@ ALLOWED = {
         "commander.order": "an order, of which its route tells nothing before the guard or the view has said yes",
         "commander.desired": "what is desired, of which only what the view shows is told",
         "commander.agrees": "compares two values that are told beside it",
+        "configuration.item_of": "the item of a twin, which has to be seen whole by who assumes something of it",
     },
     "routes/transactions.py": {
         "commander.transactions": "told to whoever may see every member; a change asks command of each",
@@ -100,6 +195,7 @@ ALLOWED = {
         "registry.twin": "what a change is made to, asked as configure Twin",
         "registry.links": "the link that was just made, asked as configure Twin",
         "registry.directory.twin": "the end of the link that was just made, which the view has shown",
+        "configuration.design_models": "whether twins that the view has shown may be called twins yet",
     },
     "routes/types.py": {
         "registry.put_type": "a change",

@@ -59,7 +59,7 @@ def socket_of(url: str, **wanted: Any) -> ClientConnection:
 
 def frames(live: ClientConnection) -> Iterator[dict[str, Any]]:
     while True:
-        yield msgspec.msgpack.decode(live.recv(20, decode=False))
+        yield msgspec.msgpack.decode(live.recv(60, decode=False))
 
 
 def values_of(message: dict[str, Any]) -> list[Any]:
@@ -101,7 +101,7 @@ def test_the_event_stream_of_a_restored_plant_says_that_all_begins_again(lives: 
         mark = f"{position}-{epoch}" if epoch else position
         headers = {"Last-Event-ID": mark} if way == "header" else {}
         params = {"twins": "press-7"} | ({} if way == "header" else {"after": position, "epoch": epoch})
-        return httpx.stream("GET", f"{lives.url}/api/v1/stream", params=params, headers=headers, timeout=20)
+        return httpx.stream("GET", f"{lives.url}/api/v1/stream", params=params, headers=headers, timeout=60)
 
     with follow(str(lives.position), "") as answer:
         lines = answer.iter_lines()
@@ -120,11 +120,11 @@ def test_the_event_stream_of_a_restored_plant_says_that_all_begins_again(lives: 
 def test_the_librarys_reader_over_the_network_begins_again(lives: Lives) -> None:
     with Client(lives.url) as client:
         with client.subscribe(["press-7"], after=lives.position) as reader:
-            reset = reader.get(20)
+            reset = reader.get(60)
             assert reset is not None
             assert reset.reset
             assert (reader.position, reader.epoch) == (lives.position, ""), "cut off here it asks as before"
-            snapshot = reader.get(20)
+            snapshot = reader.get(60)
             assert snapshot is not None
             assert snapshot.snapshot
             assert (reader.position, reader.epoch) == (snapshot.position, lives.platform.epoch)
@@ -159,7 +159,7 @@ def test_a_socket_that_is_cut_in_the_middle_of_what_belongs_together_gets_the_re
 def test_a_stream_that_is_cut_in_the_middle_of_what_belongs_together_gets_the_rest(lives: Lives) -> None:
     params = {"twins": "press-7", "after": lives.platform.position, "epoch": lives.platform.epoch}
     tell_both(lives.platform, 700)
-    with httpx.stream("GET", f"{lives.url}/api/v1/stream", params=params, timeout=20) as answer:
+    with httpx.stream("GET", f"{lives.url}/api/v1/stream", params=params, timeout=60) as answer:
         lines = answer.iter_lines()
         delta, happened = event_of(lines), event_of(lines)
     assert (delta["event"], "id" in delta) == ("delta", False)

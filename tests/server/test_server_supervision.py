@@ -26,7 +26,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
             named = f"@gemel-test-{os.getpid()}"
             address = f"\0{named[1:]}"
         listening.bind(address)
-        listening.settimeout(20)
+        listening.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", named)
         yield listening
 

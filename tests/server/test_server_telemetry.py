@@ -90,7 +90,7 @@ def test_requests_come_as_spans_of_the_callers_trace_and_the_platform_as_metrics
     spans = {span.name: span for span in collector.spans}
     read = spans["GET /api/v1/twins/{twin}/now"]
     assert (read.trace_id.hex(), read.parent_span_id.hex()) == (trace, parent)
-    assert 0 < read.end_time_unix_nano - read.start_time_unix_nano < 10**10
+    assert 0 < read.end_time_unix_nano - read.start_time_unix_nano < 10**12
     statuses = {attributes(span)["http.response.status_code"] for span in collector.spans}
     assert statuses == {200, 404}
     assert "press" not in str([attributes(span) for span in collector.spans]), "routes, not what was asked for"
@@ -134,5 +134,5 @@ def test_nothing_of_it_is_imported_when_it_is_off(tmp_path: Path) -> None:
         "    ours = ('opentelemetry.sdk', 'opentelemetry.exporter')\n"
         "    assert not [name for name in sys.modules if name.startswith(ours)]\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr

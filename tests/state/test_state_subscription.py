@@ -254,10 +254,10 @@ def test_a_waiting_thread_is_woken_by_a_reading_and_by_closing(plant: Plant) -> 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     plant.report(("press-1", "temperature", 1.0, 0))
-    assert values(taken.get(timeout=10)) == [("press-1", "temperature", 1.0)]
+    assert values(taken.get(timeout=60)) == [("press-1", "temperature", 1.0)]
     reader.close()
-    assert taken.get(timeout=10) is None
-    thread.join(10)
+    assert taken.get(timeout=60) is None
+    thread.join(60)
 
 
 def test_a_reader_that_is_not_concerned_is_not_touched(plant: Plant) -> None:

@@ -46,7 +46,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "time": time[:rows],
                     "value": rng.random(rows),
                 }
-                plant.intake.submit_frame("rig", pa.RecordBatch.from_pydict(columns)).result(20)
+                plant.intake.submit_frame("rig", pa.RecordBatch.from_pydict(columns)).result(60)
             plant.history.flush()
         assert plant.history.upkeep(60)
     return path
@@ -145,7 +145,7 @@ def wait_for(plant: Platform, clock: SteppedClock, kind: str) -> dict[str, int]:
         facts = plant.events(EventQuery(kinds=(kind,), start=clock.now(), limit=1)).items
         if facts:
             return dict(facts[0].change.body)
-        assert plant.journal.wait(position + 1, 20), f"no {kind}"
+        assert plant.journal.wait(position + 1, 60), f"no {kind}"
         position = plant.journal.head().position
 
 
@@ -164,7 +164,7 @@ def test_over_budget_new_readings_are_refused_with_the_way_out_until_there_is_ro
                 f"{server.url}/api/v1/twins/press-7/now/force",
                 json={"value": value},
                 headers={"Authorization": f"Bearer {token}"},
-                timeout=20,
+                timeout=60,
             )
 
         assert put(1.0).status_code < 300

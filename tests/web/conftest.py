@@ -14,7 +14,7 @@ from types import ModuleType
 
 import playwright
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from gemel.connectors.replay import readings_of_log
 from gemel.demo.machines import MACHINES, model, plant
@@ -35,6 +35,8 @@ FLAGS = [
 ]
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 EVERY_S = 0.2
+PATIENCE_MS = 60_000
+"""How long a page may take to show what it should, on a machine with much else to do."""
 
 Open = Callable[..., Page]
 
@@ -61,6 +63,7 @@ def browser(built: None) -> Iterator[Browser]:
         pytest.skip(f"web: the driver does not run here: {started.stderr.strip()[:200]}")
     with sync_playwright() as engine:
         chromium = engine.chromium.launch(executable_path=program, args=FLAGS)
+        expect.set_options(timeout=PATIENCE_MS)
         yield chromium
         chromium.close()
 
@@ -135,25 +138,33 @@ def open_page(browser: Browser, shop: Shop) -> Iterator[Open]:
     contexts, said = [], []
 
     def note(message: ConsoleMessage) -> None:
-        away = "WebSocket" in message.text or "ERR_CONNECTION" in message.text
-        meant = re.search("no-such-twin|/api/v1/(me|site|discoveries)$", message.location["url"])
+        away = re.search("WebSocket|ERR_CONNECTION|ERR_INTERNET_DISCONNECTED|net::ERR_FAILED", message.text)
+        calls = r"me|site|discoveries|sources/base|operations(\?dry_run=true)?|parts\?(dry_run=true&)?prune=\w+"
+        refused = rf"no-such-twin|/api/v1/({calls})$"
+        meant = re.search(refused, message.location["url"])
         if message.type == "error" and not away and not meant:
             said.append(f"{message.text} ({message.location['url']})")
 
     def opened(
-        path: str = "/", *, scheme: str = "light", phone: bool = False, locale: str = "en-GB", url: str = ""
+        path: str = "/",
+        *,
+        scheme: str = "light",
+        phone: bool = False,
+        touch: bool = False,
+        locale: str = "en-GB",
+        url: str = "",
     ) -> Page:
         context = browser.new_context(
             viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type]
             color_scheme=scheme,  # type: ignore[arg-type]
             locale=locale,
-            has_touch=phone,
+            has_touch=phone or touch,
             reduced_motion="reduce",
             accept_downloads=True,
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", note)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto((url or shop.url) + path)

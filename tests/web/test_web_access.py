@@ -98,6 +98,7 @@ def test_a_person_is_invited_signs_in_with_a_second_factor_and_is_kept_out(open_
     httpx.post(f"{shop.url}/api/v1/links/use", json={"secret": address.partition("#")[2], "password": PASSWORD})
     session = httpx.post(f"{shop.url}/api/v1/session", json={"name": "Olga Operator", "password": PASSWORD}).cookies
     own = open_page("/")
+    own.goto("about:blank")  # as below: what the overview still asks ends with it
     own.context.add_cookies([{"name": name, "value": value, "url": shop.url} for name, value in session.items()])
     own.goto(shop.url + "/account")
     own.get_by_role("button", name="Set it up").click()
@@ -138,6 +139,7 @@ def test_a_token_is_kept_to_a_twin_shown_once_and_withdrawn(open_page: Open, sho
     secret = page.get_by_role("region", name="Token MES at line 2").locator("pre").inner_text()
     assert accessible(page) == []
     page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("region", name="Token MES at line 2")).to_have_count(0)
     assert secret not in page.content()
     headers = {"Authorization": f"Bearer {secret}"}
     assert httpx.get(f"{shop.url}/api/v1/twins/{TWIN}", headers=headers).status_code == 200
@@ -188,6 +190,7 @@ def test_a_person_to_whom_nothing_is_granted_is_told_so(open_page: Open, shop: S
     gate.accounts.add("Nora Nobody", PASSWORD, "")
     session = httpx.post(f"{shop.url}/api/v1/session", json={"name": "Nora Nobody", "password": PASSWORD}).cookies
     page = open_page("/")
+    page.goto("about:blank")  # what the overview still asks ends with it: it would be asked as Nora
     page.context.add_cookies([{"name": name, "value": value, "url": shop.url} for name, value in session.items()])
     page.goto(shop.url + "/")
     expect(page.get_by_text("nothing is shared with you yet")).to_be_visible()

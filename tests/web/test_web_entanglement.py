@@ -55,7 +55,7 @@ def test_each_value_has_its_level_and_each_chart_its_gaps(open_page: Open, plant
 def test_an_instruction_is_carried_out_and_confirmed(open_page: Open, plant: Server) -> None:
     platform = plant.services.platform
     order = platform.set("press-7", "oil_level", 70)
-    platform.commander.reached(order.id, {"delivered"}).result(40)
+    platform.commander.reached(order.id, {"delivered"}).result(60)
     page = open_page("/entanglement", url=plant.url)
     waiting = page.get_by_role("region", name="Waits for a person").get_by_role("listitem")
     expect(waiting).to_contain_text("the sight glass")
@@ -63,5 +63,5 @@ def test_an_instruction_is_carried_out_and_confirmed(open_page: Open, plant: Ser
     assert accessible(page) == []
     waiting.get_by_role("button", name="Done", exact=True).click()
     expect(page.get_by_text("Waits for a person")).to_have_count(0)
-    assert platform.commander.reached(order.id).result(40).state == "applied"
+    assert platform.commander.reached(order.id).result(60).state == "applied"
     assert platform.now("press-7")["oil_level"].value == 71

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,6 +15,7 @@ import yaml
 
 from gemel.access import Action, Role
 from gemel.clock import WallClock
+from gemel.connectors.ports import free_port
 from gemel.database import Database, overwrite
 from gemel.journal.codec import GENESIS, Row, open_row, seal
 from gemel.journal.tables import block_table
@@ -101,13 +101,6 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
     finally:
         a.stop()
         b.stop()
-
-
-def free_port() -> int:
-    """One that a party keeps over its restarts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def rewrite(folder: Path, sequence: int) -> None:

@@ -3,10 +3,7 @@
 import type { Component } from "svelte";
 
 import type { Role } from "./api/model";
-import Access from "./access/Access.svelte";
 import Account from "./access/Account.svelte";
-import Backups from "./backups/Backups.svelte";
-import Connect from "./connect/Connect.svelte";
 import Entanglement from "./entanglement/Entanglement.svelte";
 import Overview from "./fleet/Overview.svelte";
 import type { Key } from "./i18n/texts";
@@ -21,14 +18,23 @@ import Types from "./pages/Types.svelte";
 import Trends from "./trends/Trends.svelte";
 import TwinPage from "./twin/TwinPage.svelte";
 
+export type Pages = () => Promise<{ default: Component<{ id: string }> | Component }>;
+
+const configuration: Pages = () => import("./configuration/Pages.svelte");
+const campaigns: Pages = () => import("./campaigns/Pages.svelte");
+const fleetwide: Pages = () => import("./bulletins/Pages.svelte");
+const offers: Pages = () => import("./offers/Pages.svelte");
+
 export interface Place {
   path: `/${string}`;
   title: Key;
-  page: Component;
+  page?: Component;
   /** The page of one of them, at `path/id`. */
   one?: Component<{ id: string }>;
-  /** `daily`: in the header; `mine`: under Settings; the others under Administration. */
-  menu: "daily" | "mine" | "sources" | "platform";
+  /** Instead of both: what comes when it is asked for; it gets the id, or nothing. */
+  later?: Pages;
+  /** `daily`: in the header; `service`: under Service; `mine`: under Settings; `none`: reached from other pages; the others under Administration. */
+  menu: "daily" | "service" | "mine" | "sources" | "platform" | "none";
   /** In the menu only for whoever has this role; the server refuses the others anyway. */
   role?: Role;
   /** G and this letter lead there. */
@@ -38,18 +44,32 @@ export interface Place {
 export const PLACES: readonly Place[] = [
   { path: "/", title: "nav.overview", page: Overview, menu: "daily", key: "o" },
   { path: "/twins", title: "nav.twins", page: Twins, one: TwinPage, menu: "daily", key: "t" },
+  { path: "/items", title: "items.title", later: configuration, menu: "daily", key: "c" },
+  { path: "/parts", title: "parts.title", later: configuration, menu: "none" },
+  { path: "/thread", title: "thread.title", later: configuration, menu: "none" },
+  { path: "/waiting", title: "waiting.title", later: configuration, menu: "none" },
+  { path: "/work", title: "nav.work", later: () => import("./work/Pages.svelte"), menu: "service", key: "w" },
   { path: "/trends", title: "trends.title", page: Trends, menu: "daily", key: "r" },
+  { path: "/effectiveness", title: "nav.effectiveness", later: () => import("./effectiveness/Pages.svelte"), menu: "service", key: "f" },
+  { path: "/lifetimes", title: "nav.lifetimes", later: () => import("./lifetimes/Pages.svelte"), menu: "service", key: "m" },
   { path: "/events", title: "nav.events", page: Events, menu: "daily", key: "e" },
   { path: "/entanglement", title: "tie.title", page: Entanglement, menu: "sources", key: "l" },
-  { path: "/connect", title: "nav.connect", page: Connect, menu: "sources", role: "engineer" },
+  { path: "/campaigns", title: "campaigns.title", later: campaigns, menu: "service", key: "u" },
+  { path: "/software", title: "software.title", later: campaigns, menu: "service" },
+  { path: "/fleet", title: "nav.fleet", later: fleetwide, menu: "service", key: "q" },
+  { path: "/upkeep", title: "nav.upkeep", later: () => import("./upkeep/Pages.svelte"), menu: "service", key: "k" },
+  { path: "/bulletins", title: "nav.bulletins", later: fleetwide, menu: "service", key: "b" },
+  { path: "/offers", title: "nav.offers", later: offers, menu: "service" },
+  { path: "/prospects", title: "nav.prospects", later: offers, menu: "service" },
+  { path: "/connect", title: "nav.connect", later: () => import("./connect/Connect.svelte"), menu: "sources", role: "engineer" },
   { path: "/connectors", title: "nav.connectors", page: Connectors, menu: "sources" },
   { path: "/devices", title: "nav.devices", page: Devices, one: Device, menu: "sources" },
   { path: "/types", title: "nav.types", page: Types, one: Types, menu: "sources" },
   { path: "/quarantine", title: "nav.quarantine", page: Quarantine, menu: "sources" },
   { path: "/diagnosis", title: "nav.health", page: Health, menu: "platform", key: "h" },
-  { path: "/access", title: "access.title", page: Access, one: Access, menu: "platform", role: "administrator" },
+  { path: "/access", title: "access.title", later: () => import("./access/Access.svelte"), menu: "platform", role: "administrator" },
   { path: "/account", title: "account.title", page: Account, menu: "mine" },
-  { path: "/backups", title: "nav.backups", page: Backups, menu: "platform", role: "administrator" },
+  { path: "/backups", title: "nav.backups", later: () => import("./backups/Backups.svelte"), menu: "platform", role: "administrator" },
 ];
 
 export const placeOf = (pieces: readonly string[]): Place | undefined => PLACES.find(({ path }) => path === `/${pieces[0] ?? ""}`);

@@ -5,17 +5,19 @@ from gemel.access.audit import SEALED, Audit, AuditEntry, AuditVerification, Tol
 from gemel.access.authority import Authority, write_private
 from gemel.access.certificates import Certificates, Issued
 from gemel.access.credentials import SECRET_PREFIX, Credential, Device
+from gemel.access.cursors import Cursors
 from gemel.access.devices import Claimed, Devices
 from gemel.access.enrolment import Row, codes_csv
 from gemel.access.gate import Gate
 from gemel.access.grants import GRANTABLE, Grant, Grants
+from gemel.access.item_view import ItemColumn, ItemsSeen, ItemView, Machines, check_item_view
 from gemel.access.pace import Pace
 from gemel.access.parties import Parties, Party
 from gemel.access.policy import Decision, Policies
-from gemel.access.preview import Preview, preview
+from gemel.access.preview import Preview, PreviewType, preview
 from gemel.access.principal import AUDITED, VIEWED, Action, Principal, Resource, ResourceKind, Role
 from gemel.access.projection import Projection
-from gemel.access.sealed import ERASED_TEXT, seal, unseal
+from gemel.access.sealed import ERASED_TEXT, destroy_key, in_own_words, seal, unseal, unseal_in, words_of
 from gemel.access.selector import Selector
 from gemel.access.sessions import Sessions
 from gemel.access.store import Writer
@@ -43,6 +45,7 @@ __all__ = [
     "Certificates",
     "Claimed",
     "Credential",
+    "Cursors",
     "Decision",
     "Device",
     "Devices",
@@ -50,11 +53,16 @@ __all__ = [
     "Grant",
     "Grants",
     "Issued",
+    "ItemColumn",
+    "ItemView",
+    "ItemsSeen",
+    "Machines",
     "Pace",
     "Parties",
     "Party",
     "Policies",
     "Preview",
+    "PreviewType",
     "Principal",
     "Projection",
     "Reason",
@@ -73,11 +81,16 @@ __all__ = [
     "View",
     "Why",
     "Writer",
+    "check_item_view",
     "codes_csv",
+    "destroy_key",
     "explain",
+    "in_own_words",
     "preview",
     "principal_called",
     "seal",
     "unseal",
+    "unseal_in",
+    "words_of",
     "write_private",
 ]

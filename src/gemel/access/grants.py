@@ -6,12 +6,14 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from secrets import token_bytes
 from typing import Any
 
 import msgspec
 import structlog
 from sqlalchemy import Connection, insert, select, update
 
+from gemel.access.item_view import ItemView, check_item_view
 from gemel.access.policy import Policies
 from gemel.access.principal import Action, Principal, Role
 from gemel.access.selector import Selector, check_selector
@@ -30,9 +32,12 @@ GRANTABLE = (
     Action.EXPORT,
     Action.WRITE,
     Action.COMMAND,
+    Action.MAINTAIN,
     Action.CONFIGURE,
 )
 """What may be granted of twins; to operate and to administer the platform come with roles alone."""
+OF_ITEMS = (Action.READ, Action.QUERY, Action.EXPORT)
+"""What may be granted of a view of the configuration."""
 LONGEST_PURPOSE = 500
 KEPT_SETS = 1_000
 """Sets of policies that one party's twins need, by which grants are for them."""
@@ -59,6 +64,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     actor: str = ""
     revoked: int | None = None
+    items: ItemView | None = None
+    """Then it is of the configuration of these twins alone, as this view tells it; `groups` are those of the readings
+    that go with the items."""
 
     def state(self, now: int) -> str:
         """revoked, ended, waiting (it begins later) or holds."""
@@ -128,6 +136,7 @@ class Grants:
         self._grants: dict[str, Grant] = {}
         self._by_grantee: dict[str, tuple[Grant, ...]] = {}
         self._terms: dict[tuple[str, ...], Terms | None] = {}
+        self._naming: dict[str, bytes] = {}
         self.version = 0
         """Rises with every change."""
         self.reload()
@@ -144,6 +153,7 @@ class Grants:
                 by_grantee.setdefault(one.to, []).append(one)
         with self._lock:
             self._grants = found
+            self._naming = {row.id: row.naming for row in rows if row.naming is not None}
             self._by_grantee = {to: tuple(listed) for to, listed in by_grantee.items()}
             self._terms = {}
             self.version += 1
@@ -159,6 +169,10 @@ class Grants:
         if found is None:
             raise NotFound(f"there is no grant {id!r:.80}; GET /grants lists them")
         return found
+
+    def naming(self, id: str) -> bytes:
+        """The key of the names that a grant's view makes up; the same for all that one grantee gets."""
+        return self._naming.get(id) or bytes(16)
 
     def terms(self, principal: Principal) -> Terms | None:
         """What was granted to it; None where nothing was."""
@@ -199,6 +213,7 @@ class Grants:
         history_from: int | None = None,
         history_s: int | None = None,
         purpose: str = "",
+        items: ItemView | None = None,
         actor: str = "",
     ) -> Grant:
         """Grant, from now on or from `starts` on. Raises InvalidInput with what does not fit, and the way out.
@@ -219,7 +234,10 @@ class Grants:
             purpose=purpose.strip(),
             created=now,
             actor=actor,
+            items=None if items is None else check_item_view(items),
         )
+        if items is not None and (wrong := [one for one in made.actions if one not in OF_ITEMS]):
+            raise InvalidInput(f"a view of the configuration is for {', '.join(OF_ITEMS)}, not for {', '.join(wrong)}")
         if ends is not None and ends <= max(now, starts or now):
             raise InvalidInput("the grant would end before it begins, or has ended already; choose a later end")
         if history_s is not None and history_s < 0:
@@ -229,13 +247,21 @@ class Grants:
         self._shipped.check(text_of(made))
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
-            tx.execute(insert(access_grant).values(**_row(made)))
+            tx.execute(insert(access_grant).values(**_row(made), naming=self._named(made)))
             told = {name: value for name, value in _told(made).items() if name not in {"id", "purpose", "actor"}}
             return None, [Change(kind="access.granted", subject=made.id, time=now, actor=actor, body=told)]
 
         self._store.write(work, actor=actor)
         self.reload()
         return made
+
+    def _named(self, made: Grant) -> bytes | None:
+        """A grantee knows what is not named by the same names, whatever is granted when."""
+        if made.items is None:
+            return None
+        before = (one for one in self.all() if one.to == made.to and one.id in self._naming)
+        earlier = next(before, None)
+        return token_bytes(16) if earlier is None else self._naming[earlier.id]
 
     def revoke(self, id: str, *, actor: str = "") -> Grant:
         """End it now. Raises NotFound, Conflict when it was revoked before."""
@@ -262,10 +288,14 @@ def text_of(grant: Grant) -> str:
     held = f"context.now >= {starts} && context.now < {ends}"
     groups = ", ".join(_quoted(group) for group in grant.groups)
     only = f" && [{groups}].contains(resource.group)" if groups else ""
+    what = "Twin"
+    if grant.items is not None:
+        columns = ", ".join(_quoted(column) for column in ("", *grant.items.columns))
+        what, only = "Item", f" && [{columns}].contains(resource.column)"
     actions = ", ".join(f"Gemel::Action::{_quoted(action)}" for action in grant.actions)
     told = [
         f"@id({_quoted(grant.id)}) permit (principal in {who}, action in [{actions}], "
-        f"resource is Gemel::Twin in Gemel::Scope::{_quoted(grant.id)}) when {{ {held}{only} }};"
+        f"resource is Gemel::{what} in Gemel::Scope::{_quoted(grant.id)}) when {{ {held}{only} }};"
     ]
     fleet = ", ".join(f"Gemel::Action::{_quoted(action)}" for action in grant.actions if action in _OF_FLEET)
     if fleet:  # lists and queries are open to whoever may see some twin, and show those
@@ -328,6 +358,7 @@ def _row(grant: Grant) -> dict[str, Any]:
     row["grantee"] = row.pop("to")
     for name in ("actions", "selector", "groups"):
         row[name] = msgspec.json.encode(row[name]).decode()
+    row["items"] = None if grant.items is None else msgspec.json.encode(grant.items).decode()
     return row
 
 
@@ -343,6 +374,8 @@ def _read(row: Any) -> Grant | None:
 def _grant(row: Any) -> Grant:
     held: dict[str, Any] = {str(name): value for name, value in row._mapping.items()}
     held["to"] = held.pop("grantee")
+    del held["naming"]
     for name in ("actions", "selector", "groups"):
         held[name] = msgspec.json.decode(held[name])
+    held["items"] = None if held["items"] is None else msgspec.json.decode(held["items"])
     return msgspec.convert(held, Grant)

@@ -15,6 +15,8 @@ from gemel.errors import Corrupt
 __all__ = ["Decision", "Policies"]
 
 
+_PART = {"Twin": "group", "Item": "column"}
+"""What a resource's group is called in the policies."""
 _CIRCUMSTANCES = msgspec.json.Encoder().encode
 
 
@@ -87,7 +89,7 @@ class Policies:
         own: bool = False,
         scopes: Sequence[str] = (),
     ) -> Decision:
-        """Evaluate the policies once; about 60 µs. Whatever goes wrong is a deny.
+        """Evaluate the policies once; 60 to 160 µs. Whatever goes wrong is a deny.
 
         `own`: the principal is a device that speaks for this twin. `scopes`: ids of the grants (and of the token)
         whose selectors mean this twin.
@@ -99,7 +101,7 @@ class Policies:
                     {"uid": who, "attrs": _attributes(principal), "parents": _memberships(principal)},
                     {
                         "uid": what,
-                        "attrs": {"group": resource.group} if resource.kind == "Twin" else {},
+                        "attrs": {_PART[resource.kind]: resource.group} if resource.kind in _PART else {},
                         "parents": [_uid("Scope", scope) for scope in scopes],
                     },
                 ]

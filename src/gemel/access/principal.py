@@ -40,12 +40,14 @@ class Action(StrEnum):
     """Of the record only: signed heads and proofs between them, no content."""
     WRITE = "write"
     COMMAND = "command"
+    MAINTAIN = "maintain"
+    """To say what was done to the parts of a machine: installed, swapped, inspected, used."""
     OPERATE = "operate"
     CONFIGURE = "configure"
     ADMINISTER = "administer"
 
 
-AUDITED = frozenset({Action.COMMAND, Action.OPERATE, Action.CONFIGURE, Action.ADMINISTER})
+AUDITED = frozenset({Action.COMMAND, Action.MAINTAIN, Action.OPERATE, Action.CONFIGURE, Action.ADMINISTER})
 """Actions whose every use is in the audit log; of the others, only what was denied."""
 
 
@@ -91,6 +93,8 @@ class ResourceKind(StrEnum):
     IDENTITY = "Identity"
     DEVICE = "Device"
     INTAKE = "Intake"
+    ITEM = "Item"
+    """An item of the configuration, as far as a view tells of it."""
     FLEET = "Fleet"
     """The twins as a whole, for lists, searches, queries and streams: each tells of the twins that one may see."""
 
@@ -101,4 +105,5 @@ class Resource(msgspec.Struct, frozen=True):
     kind: ResourceKind
     id: str = ""
     group: str = ""
-    """Of a twin: a group of its properties; empty: the twin as a whole, with all of them."""
+    """Of a twin: a group of its properties; empty: the twin as a whole, with all of them. Of an item: a column; empty:
+    that it is there."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.access.item_view import ItemsSeen
 from gemel.clock import MAX_TIME
 from gemel.registry import Directory, Entry, PropertyRef
 from gemel.state import Projection as Columns
@@ -26,6 +27,8 @@ GROUP_OF_AREA = {
     "command.": PropertyGroup.PROCESS,
 }
 """What changes of a twin tell of, by how their kind begins; those of one property tell of what that does."""
+UNTOLD = ("form.", "item.", "licence.", "offer.")
+"""Changes that name other machines, or who sold what to whom by which contract: their rooms tell what may be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Projection:
     seen: tuple[Seen, ...]
     until: int = MAX_TIME
     """The moment at which rights begin or end."""
+    items: tuple[ItemsSeen, ...] = ()
+    """Views of the configuration of machines, those that tell most first."""
     _allowed: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
 
     def of(self, number: int) -> Seen:
@@ -70,6 +75,14 @@ class Projection:
         if at < len(self.numbers) and self.numbers.item(at) == number:
             return self.seen[self.kinds.item(at)]
         return NOTHING
+
+    def since_of_all(self, numbers: Numbers, group: str) -> Numbers:
+        """int64[n]: from when on this group of each twin is seen; MAX_TIME where it is not."""
+        if not len(self.numbers):
+            return np.full(len(numbers), MAX_TIME, np.int64)
+        at = np.searchsorted(self.numbers, numbers)
+        since = np.array([one.since(group) for one in self.seen], np.int64)[self.kinds.take(at, mode="clip")]
+        return np.where(self.numbers.take(at, mode="clip") == numbers, since, MAX_TIME)
 
     def shows(self, number: int) -> bool:
         """Whether it is there at all for who asks."""
@@ -99,6 +112,8 @@ class Projection:
             and np.array_equal(self.numbers, other.numbers)
             and np.array_equal(self.kinds, other.kinds)
             and [one.groups.keys() for one in self.seen] == [one.groups.keys() for one in other.seen]
+            and len(self.items) == len(other.items)
+            and all(one.is_like(two) for one, two in zip(self.items, other.items, strict=True))
         )
 
     # of series, for streams
@@ -134,6 +149,8 @@ class Projection:
 
     def tells(self, change: Change) -> bool:
         """Whether a change of a twin may be told."""
+        if change.kind.startswith(UNTOLD):
+            return False
         entry = self.directory.twin(change.subject)
         if entry is None or not (groups := self.of(entry.number).groups):
             return False

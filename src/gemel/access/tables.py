@@ -152,6 +152,8 @@ access_grant = Table(
     Column("created", BigInteger, nullable=False),
     Column("actor", String(40), nullable=False),
     Column("revoked", BigInteger),
+    Column("items", Text),
+    Column("naming", LargeBinary(16)),
 )
 
 # Invitations and new passwords: `hash` of the secret in the link that an administrator hands over.

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gemel.access.projection import GROUP_OF_AREA, Projection
+from gemel.access.projection import GROUP_OF_AREA, UNTOLD, Projection
 from gemel.state import Files, Relation
 from gemel.twin import PropertyGroup
 
@@ -27,10 +27,11 @@ _GROUP = (
 _ENDS = " AND ".join(
     f"json_extract_string(body, '$.{end}') IN (SELECT twin FROM {{seen}})" for end in ("source", "target")
 )
+_TOLD = " AND ".join(f"NOT starts_with(kind, '{area}')" for area in UNTOLD)
 _HAPPENED = (
     f"SELECT r.* EXCLUDE (told) FROM (SELECT *, {_GROUP} AS told FROM {{rows}}) r "
     "SEMI JOIN {seen} s ON r.twin = s.twin AND r.told = s.told AND r.time >= s.since "
-    f"WHERE NOT starts_with(kind, 'link.') OR ({_ENDS})"
+    f"WHERE {_TOLD} AND (NOT starts_with(kind, 'link.') OR ({_ENDS}))"
 )
 _READINGS = "SELECT r.* FROM {rows} r SEMI JOIN {seen} s ON r.series = s.series AND r.time >= s.since"
 

@@ -15,7 +15,8 @@ __all__ = ["cut_type"]
 def cut_type(type: TwinType, groups: Collection[str]) -> TwinType:
     """With the properties of these groups. That one is computed is told; how, only if all that it reads is seen.
 
-    Rules for orders, and what commands bring about, read what they like: they are told only to who sees every group.
+    Rules for orders, what commands bring about, and from what key figures are told, read what they like: they are told
+    only to who sees every group.
     """
     seen = tuple(one for one in type.properties if one.shared_as in groups)
     if len(groups) == len(PropertyGroup):
@@ -26,6 +27,7 @@ def cut_type(type: TwinType, groups: Collection[str]) -> TwinType:
         properties=tuple(_cut(one, names) for one in seen),
         commands=tuple(msgspec.structs.replace(one, effect={}) for one in type.commands),
         control=None,
+        effectiveness=None,
     )
 
 

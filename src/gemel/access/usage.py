@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, desc, func, insert, select, update
 
 from gemel.access.principal import Principal
-from gemel.access.store import Store
+from gemel.access.store import WRITE_TIMEOUT_S, Store
 from gemel.access.tables import usage
 from gemel.clock import SECOND
 from gemel.errors import GemelError
@@ -43,13 +44,18 @@ class _Sum:
         self.party, self.requests, self.rows, self.last = party, 0, 0, 0
 
 
+_Sums = dict[tuple[int, str, str, str, str], _Sum]
+
+
 class Usage:
     """Counted in memory (half a microsecond each), written by `flush`: what counts for rights is the audit log."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._sums: dict[tuple[int, str, str, str, str], _Sum] = {}
+        self._sums: _Sums = {}
+        self._order = threading.Lock()
+        """Held from taking the sums until they are queued, so that who waits for a later write waits for them too."""
 
     def count(self, who: Principal, action: str, twin: str, policy: str, *, rows: int = 1) -> None:
         """One use of a twin."""
@@ -74,26 +80,41 @@ class Usage:
         return len(self._sums) > MOST_WAITING
 
     def flush(self, *, wait: bool = False) -> None:
-        """Write what was counted, later, or now with `wait`; what cannot be written stays."""
-        with self._lock:
-            taken, self._sums = self._sums, {}
-        if not taken or not self._store.writable:
+        """Write what was counted, later, or now with `wait` (also what an earlier flush only queued).
+
+        What cannot be written stays.
+        """
+        if not self._store.writable:
             return
-
-        def work(tx: Connection) -> tuple[None, Sequence[Change]]:
-            for key, one in taken.items():
-                _add(tx, key, one)
-            return None, ()
-
-        try:
-            if wait:
-                self._store.write(work)
-            else:
-                self._store.submit(work)
-        except GemelError:
+        with self._order:
             with self._lock:
+                taken, self._sums = self._sums, {}
+            if not taken and not wait:
+                return
+
+            def work(tx: Connection) -> tuple[None, Sequence[Change]]:
                 for key, one in taken.items():
-                    self._sums.setdefault(key, one)
+                    _add(tx, key, one)
+                return None, ()
+
+            try:
+                done = self._store.submit(work)
+            except GemelError:
+                self._keep(taken)
+                return
+        done.add_done_callback(lambda done: self._keep(taken) if done.exception() else None)
+        if wait:
+            with contextlib.suppress(GemelError):
+                done.result(timeout=WRITE_TIMEOUT_S)
+
+    def _keep(self, taken: _Sums) -> None:
+        """What could not be written waits for the next time."""
+        with self._lock:
+            for key, one in taken.items():
+                there = self._sums.setdefault(key, one)
+                if there is not one:
+                    there.requests += one.requests
+                    there.rows += one.rows
 
     def used(self, span: tuple[int, int], *, only: Mapping[str, str] | None = None, limit: int = 100) -> list[Used]:
         """Sums over the hours that begin in [span), whoever used most first; `only`: column → value."""

@@ -7,20 +7,23 @@ seen it passes on to the rooms; else what is not seen is as if it were not there
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from gemel.access.audit import Told
 from gemel.access.finder import Finder
 from gemel.access.gate import Gate
+from gemel.access.item_view import ItemsSeen
 from gemel.access.policy import Decision
 from gemel.access.principal import Action, Principal, Resource, ResourceKind
-from gemel.access.projection import Projection
+from gemel.access.projection import Projection, Seen
 from gemel.access.tables_seen import projected
 from gemel.access.types_seen import cut_type
 from gemel.clock import MIN_TIME, to_rfc3339
@@ -59,6 +62,27 @@ class View:
         self.action = action
         self.projection: Projection | None = rooms.gate.projection(principal, action)
         """None: everything is seen."""
+
+    def of_items(
+        self, seen: ItemsSeen, groups: Iterable[str] = (PropertyGroup.CONFIGURATION, PropertyGroup.USAGE)
+    ) -> View:
+        """The machines of a view of the configuration as if these groups of them were seen: what is told of it, the
+        configuration cuts and masks."""
+        shown = dict.fromkeys(map(str, groups), seen.since)
+        whole = object.__new__(View)
+        whole.__dict__.update(self.__dict__)
+        whole.projection = Projection(
+            self._directory, seen.numbers, np.zeros(len(seen.numbers), np.int64), (Seen(shown, (seen.policy,)),)
+        )
+        return whole
+
+    def tells_of_items(self, rows: int, detail: str, seen: ItemsSeen) -> None:
+        """Account for what was told by a view of the configuration."""
+        if self.principal.party:
+            decision, resource = Decision(True, seen.policy, (seen.policy,)), Resource(ResourceKind.ITEM)
+            self._rooms.gate.audit.record(
+                self.principal, self.action, resource, decision=decision, detail=detail, told=Told(rows)
+            )
 
     def _told(self, entry: Entry, rows: int = 1, *, span: tuple[int, int] | None = None, detail: str = "") -> None:
         """Account for it: whoever asks, as use of the twin; another party, in the audit log."""
@@ -101,6 +125,17 @@ class View:
         """As `entry`; None where there is none, or it may not be seen."""
         found = self._directory.twin(twin)
         return found if found is not None and self.shows(found, twin) else None
+
+    def since(self, twins: Sequence[str], group: str) -> NDArray[np.int64]:
+        """int64[n]: from when on this group of each is seen; MAX_TIME where it is not. All at once, for many."""
+        if self.projection is None:
+            return np.full(len(twins), MIN_TIME, np.int64)
+        entries = [self._directory.twin(twin) for twin in twins]
+        numbers = [
+            one.number if one is not None and (one.id == twin or self.shows(one, twin)) else -1
+            for one, twin in zip(entries, twins, strict=True)
+        ]
+        return self.projection.since_of_all(np.array(numbers, np.int64), group)
 
     def ids(self) -> list[str]:
         """Ids of all twins that are seen, in their order."""

@@ -34,6 +34,7 @@ MOST_TOLD = 20
 _ROLE_OF = {
     Action.WRITE: Role.OPERATOR,
     Action.COMMAND: Role.OPERATOR,
+    Action.MAINTAIN: Role.OPERATOR,
     Action.OPERATE: Role.OPERATOR,
     Action.CONFIGURE: Role.ENGINEER,
     Action.ADMINISTER: Role.ADMINISTRATOR,
@@ -56,6 +57,8 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     twin: str
     property: str = ""
+    item: str = ""
+    """Where it was asked of an item, and not of a twin."""
     group: str = ""
     """Of the property; empty: the twin as a whole."""
     reasons: list[Reason]
@@ -130,6 +133,8 @@ def _misses(gate: Gate, grant: Grant, action: str, entry: Entry, group: str) -> 
         return f"ended at {to_rfc3339(grant.ends or 0)}"
     if state == "waiting":
         return f"begins at {to_rfc3339(grant.starts or 0)}"
+    if grant.items is not None:
+        return f"is for items of the configuration alone: {grant.items}"
     if action not in grant.actions:
         return f"is for {', '.join(grant.actions)} alone"
     if not gate.covers.covers(grant.selector, entry.number):

@@ -30,9 +30,22 @@ from gemel.journal import SqlJournal
 from gemel.journal.tables import block_table
 from gemel.state import State
 
-__all__ = ["CATALOGUE", "EPOCH", "SECRETS", "Running", "check_same", "create", "epoch_of"]
+__all__ = [
+    "CATALOGUE",
+    "DOCUMENTS",
+    "EPOCH",
+    "HISTORY",
+    "SECRETS",
+    "Running",
+    "check_same",
+    "create",
+    "documents_of",
+    "epoch_of",
+]
 
 CATALOGUE, SECRETS, EPOCH = "catalogue.sqlite", "secrets", "epoch.json"
+HISTORY, DOCUMENTS = "history", "documents"
+"""Folders whose files never change: all backups of a vault share them."""
 PAGES = 4096
 """So many pages of SQLite are copied between two looks at the progress."""
 TRIES = 3
@@ -109,7 +122,8 @@ def create(
                 if moment.whole_after(stored_to):
                     told(0.02)
                     _copy_database(moment, plant.database, draft / DATABASE, lambda part: told(0.02 + 0.48 * part))
-                    shared = _copy_history(plant.history.folder, vault, paths, lambda part: told(0.5 + 0.45 * part))
+                    shared = _copy_history(plant.history.folder, vault, paths, lambda part: told(0.5 + 0.4 * part))
+                    shared += _copy_documents(plant.folder.path, vault, lambda part: told(0.9 + 0.05 * part))
                     break
             if not left:
                 raise Overloaded("old data was dropped faster than it could be copied; keep journal longer, try again")
@@ -265,10 +279,26 @@ def _settle(path: Path) -> None:
 
 def _copy_history(folder: Path, vault: Vault, paths: list[str], told: Progress) -> tuple[Stored, ...]:
     """The files of the past that the vault does not have. They never change, and no name is given twice."""
+    return _copy_shared(folder, HISTORY, vault, paths, told)
+
+
+def _copy_documents(plant: Path, vault: Vault, told: Progress) -> tuple[Stored, ...]:
+    """Contents of documents: all that the database of this moment may name, since they are kept before they are named
+    and never taken away."""
+    return _copy_shared(plant / DOCUMENTS, DOCUMENTS, vault, documents_of(plant), told)
+
+
+def documents_of(folder: Path) -> list[str]:
+    """Contents of documents in a plant's folder, or in a vault, by their path below `documents/`."""
+    home = folder / DOCUMENTS
+    return [path.relative_to(home).as_posix() for path in sorted(home.glob("??/*")) if len(path.name) == 64]
+
+
+def _copy_shared(folder: Path, kind: str, vault: Vault, paths: list[str], told: Progress) -> tuple[Stored, ...]:
     known = {file.path: file for manifest in vault.all() for file in manifest.shared}
     found = []
     for done, path in enumerate(paths):
-        name = f"history/{path}"
+        name = f"{kind}/{path}"
         target, size = vault.folder / name, (folder / path).stat().st_size
         before = known.get(name)
         if before is not None and before.size == size and target.exists() and target.stat().st_size == size:

@@ -21,6 +21,8 @@ from typing import BinaryIO
 import msgspec
 import structlog
 
+from gemel.backup.create import DOCUMENTS, documents_of
+from gemel.backup.files import copy
 from gemel.backup.manifest import Manifest
 from gemel.backup.restore import Goal
 from gemel.database import Database
@@ -230,6 +232,7 @@ class Log:
             sha256=sha256(frames).hexdigest(),
         )
         head = msgspec.json.encode(about)
+        self._keep_documents()
         path = _place(self.folder, self._index)
         aside = path.with_suffix(f".{secrets.token_hex(4)}")
         with aside.open("wb") as out:
@@ -242,6 +245,12 @@ class Log:
         self._previous = sha256(head).hexdigest()
         self._index += 1
         self.position = row[1]
+
+    def _keep_documents(self) -> None:
+        """Those that the log may name: they are on the disk before a commit names them."""
+        plant, vault = self._path.parent, self.folder.parent
+        for path in set(documents_of(plant)) - set(documents_of(vault)):
+            copy(plant / DOCUMENTS / path, vault / DOCUMENTS / path)
 
     def prune(self, before: int) -> None:
         """Delete segments that no kept backup needs."""

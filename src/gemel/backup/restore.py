@@ -13,7 +13,7 @@ import msgspec
 import yaml
 from sqlalchemy import Connection
 
-from gemel.backup.create import CATALOGUE, EPOCH, SECRETS, epoch_of
+from gemel.backup.create import CATALOGUE, DOCUMENTS, EPOCH, SECRETS, documents_of, epoch_of
 from gemel.backup.files import Stored, copy, fsync_tree
 from gemel.backup.manifest import Manifest
 from gemel.backup.rows import copy_rows
@@ -91,6 +91,7 @@ def restore(
         _copy_in(vault, manifest, draft, lambda part: told(0.9 * part), share=share)
         if not goal.is_end:
             _go_on(vault, manifest, draft / DATABASE, goal)
+            _more_documents(vault, draft)
         restored = _end_of(draft / DATABASE, manifest)
         if database:
             _move(draft, database)
@@ -130,7 +131,9 @@ def _copy_in(vault: Vault, manifest: Manifest, draft: Path, told: Progress, *, s
                 _copy_checked(root, file, target)
             done += file.size
             told(done / max(1, manifest.size))
-    past = {file.path.removeprefix("history/"): file.sha256 for file in manifest.shared}
+    past = {
+        file.path.removeprefix("history/"): file.sha256 for file in manifest.shared if file.path.startswith("history/")
+    }
     if past:
         write_sums(draft / "history", past)
 
@@ -167,6 +170,13 @@ def _go_on(vault: Vault, manifest: Manifest, database: Path, goal: Goal) -> None
     from gemel.backup.log import replay
 
     replay(vault.log, manifest, database, goal)
+
+
+def _more_documents(vault: Vault, draft: Path) -> None:
+    """Those that were kept after the backup; their names say what they hold."""
+    for path in set(documents_of(vault.folder)) - set(documents_of(draft)):
+        name = f"{DOCUMENTS}/{path}"
+        _copy_checked(vault.folder, Stored(name, (vault.folder / name).stat().st_size, Path(path).name), draft / name)
 
 
 def _end_of(database: Path, manifest: Manifest) -> Restored:

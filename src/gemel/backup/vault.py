@@ -24,6 +24,7 @@ backups/<id>/manifest.json   what the backup holds: position, hash of the journa
 backups/<id>/gemel.sqlite    registry, journal, accounts (SQLite)
 backups/<id>/catalogue.sqlite, state/, loads/, gemel.yaml
 history/                     Parquet files, shared by all backups: do not delete them one by one
+documents/                   contents of documents, named by their SHA-256: the same
 erasures.json                who and what was erased (ids only): every restore erases it again
 log/                         what was committed after a backup, for restores to any moment
 
@@ -128,7 +129,7 @@ class Vault:
             shutil.rmtree(self.place(one.id))
         needed = {file.path for one in kept for file in one.shared}
         if gone:
-            for path in (self.folder / "history").rglob("*"):
+            for path in (self.folder / "history").rglob("*"):  # documents stay: a plant never takes one away
                 if path.is_file() and path.relative_to(self.folder).as_posix() not in needed:
                     path.unlink()
         return [one.id for one in gone]

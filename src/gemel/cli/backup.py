@@ -13,12 +13,12 @@ from gemel.cli.show import output
 from gemel.cli.storage import size
 from gemel.cli.target import target
 from gemel.cli.values import moment_of
-from gemel.client import Client
 from gemel.clock import to_rfc3339
 from gemel.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from gemel.backup import Goal, Manifest
+    from gemel.client import Client
 
 __all__ = ["add_to"]
 

@@ -48,11 +48,11 @@ def status() -> None:
 def lineage(
     twin: Annotated[str, typer.Argument(help="Id or alias.")],
     property: str,
-    at: Annotated[str, typer.Option(help="Of the value in force then; default now.")] = "now",
+    at: Annotated[str, typer.Option("--time", help="Of the value in force then; default now.")] = "now",
 ) -> None:
     """What a computed value was made of: the inputs, the expression and its version, and when.
 
-    Example: gemel compute lineage line-1 power --at 2h
+    Example: gemel compute lineage line-1 power --time 2h
     """
     with target.open() as plant:
         found = plant.computation.lineage(twin, property, None if at == "now" else moment_of(at))

@@ -26,7 +26,8 @@ def twin(
 ) -> None:
     """Show what erasing a twin would take; with the code of that preview, erase it.
 
-    Readings, events and facts go from history, journal, state and quarantine; hashes and the id stay.
+    Readings, events and facts go from history, journal, state and quarantine, and the contents of imported
+    logs that hold them; hashes and the id stay.
     """
     with target.open() as plant:
         if confirm:
@@ -41,6 +42,11 @@ def twin(
         f"Would go: {', '.join(seen['twins'])} with {seen['readings']:,} readings, {seen['events']:,} events and "
         f"{seen['quarantined']:,} rows in quarantine."
     )
+    for one in seen["documents"]:
+        also = f"; it tells of {', '.join(one['twins'])}, too" if one["twins"] else ""
+        output.console.print(f"With them: the content of {one['name']} ({one['size']:,} bytes){also}. Its hash stays.")
+    if seen["records"]:
+        output.console.print(f"With them: the words of {seen['records']:,} records of the thread about them alone.")
     if seen["parts"]:
         output.console.print(f"Would stay: {', '.join(seen['parts'])}; `--parts` takes them, too.")
     if seen["held"]:

@@ -8,27 +8,10 @@ from typing import Annotated
 import typer
 
 import gemel
-from gemel.cli import (
-    backup,
-    computing,
-    connect,
-    devices,
-    doctor,
-    entanglement,
-    erase,
-    operate,
-    orders,
-    people,
-    registry,
-    replicas,
-    storage,
-    together,
-    values,
-    witness,
-)
+from gemel.cli.commands import Commands
 from gemel.cli.show import output
 from gemel.cli.target import target
-from gemel.errors import GemelError
+from gemel.errors import GemelError, InvalidInput
 
 __all__ = ["app", "main"]
 
@@ -37,6 +20,7 @@ WITH_VALUE = {"--at", "--token", "--cacert"}
 
 app = typer.Typer(
     name="gemel",
+    cls=Commands,
     help="Digital twins of machines: live, with their whole history, verifiable.",
     epilog="Start with `gemel demo`, or with `gemel apply plant.yaml` and `gemel serve`.",
     no_args_is_help=True,
@@ -73,27 +57,6 @@ def options(
     target.at, target.token, target.cacert, output.json = at, token, cacert, json
 
 
-for group in (
-    operate,
-    backup,
-    registry,
-    connect,
-    values,
-    entanglement,
-    computing,
-    orders,
-    together,
-    devices,
-    people,
-    doctor,
-    storage,
-    replicas,
-    witness,
-    erase,
-):
-    group.add_to(app)
-
-
 def hoisted(arguments: list[str]) -> list[str]:
     """The arguments with the global options first: people write them last. What follows `--` stays."""
     first: list[str] = []
@@ -121,5 +84,10 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader (head, less) has gone: nothing more to say
+    except OSError as error:
+        if error.filename is None:
+            raise
+        output.error(InvalidInput(f"{error.filename}: {error.strerror}; name another file or folder"))
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
+from gemel.cli.asked import (
+    Deadline,
+    Expects,
+    Key,
+    Wait,
+    brief,
+    expected,
+    headline,
+    inputs,
+    leave,
+    parsed_value,
+    steps,
+    to_agree,
+)
 from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.clock import parse_time
-from gemel.errors import InvalidInput
 
-__all__ = ["Deadline", "Key", "Wait", "add_to", "inputs", "parsed_value"]
+__all__ = ["add_to", "told"]
 
 orders = typer.Typer(invoke_without_command=True, help="What was asked of machines, and what became of it.")
 control = typer.Typer(no_args_is_help=True, help="Who has control of a machine.")
 COLUMNS = ["id", "time", "twin", "order", "state", "detail"]
-Wait = Annotated[float, typer.Option(min=0, max=60, help="Seconds to wait for its end.")]
-Deadline = Annotated[float | None, typer.Option(help="Seconds it has to be carried out; default as declared.")]
-Key = Annotated[str, typer.Option(help="The same key again is the same order.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,13 +45,15 @@ def command(
     wait: Wait = 30.0,
     deadline: Deadline = None,
     key: Key = "",
+    expects: Expects = None,
 ) -> None:
     """Have a machine do something, and say what became of it.
 
     Example: gemel command pump-1 start ramp=5
     """
+    how: dict[str, Any] = {"deadline_s": deadline, "key": key, "expects": expected(expects)}
     with target.open() as plant:
-        told(plant.command(twin, name, inputs(given or []), deadline_s=deadline, key=key, wait_s=wait))
+        told(plant.command(twin, name, inputs(given or []), wait_s=wait, **how), wait)
 
 
 def set_(
@@ -54,34 +65,29 @@ def set_(
     deadline: Deadline = None,
     key: Key = "",
     if_revision: Annotated[int | None, typer.Option(help="Only if this is still what is desired.")] = None,
+    expects: Expects = None,
 ) -> None:
     """Have a property of a machine become a value, and say what became of it.
 
     Example: gemel set pump-1 speed 1500
     """
-    how: dict[str, Any] = {"unit": unit, "deadline_s": deadline, "key": key}
+    how: dict[str, Any] = {"unit": unit, "deadline_s": deadline, "key": key, "expects": expected(expects)}
     parsed = parsed_value(value)
     with target.open() as plant:
-        told(plant.set(twin, property, parsed, if_revision=if_revision, wait_s=wait, **how))
+        told(plant.set(twin, property, parsed, if_revision=if_revision, wait_s=wait, **how), wait)
 
 
-def told(order: dict[str, Any]) -> None:
-    """The order as a sentence; exit code 3 when it did not go well."""
+def told(order: dict[str, Any], waited_s: float = 0) -> None:
+    """The order as a sentence, and the exit code by `leave`."""
     if output.json:
         output.value(order)
     else:
-        colour = {"applied": "green", "unknown": "yellow"}.get(order["state"], "red" if order["ended"] else "cyan")
-        what = f"{order['twin']}.{order['name']}"
         answer = f" {output.cell(order['output'])}" if order["output"] else ""
-        output.console.print(f"[{colour}]{order['state']}[/{colour}] {what}{answer} [dim]{order['id']}[/dim]")
-        if order["detail"]:
-            output.console.print(f"  {output.cell(order['detail'])}")
+        headline(order, "applied", f"{order['twin']}.{order['name']}{answer}")
         if order["state"] == "unknown":
             output.note(f"Look at the machine, then: gemel orders resolve {order['id']} --applied (or --not-applied)")
-        if order["approval"] == "waiting" and not order["ended"]:
-            output.note(f"Somebody else has to agree: gemel orders approve {order['id']}")
-    if order["ended"] and order["state"] not in ("applied", "cancelled", "superseded"):
-        raise typer.Exit(3)
+        to_agree(order, "orders")
+    leave(order, ("applied", "cancelled", "superseded"), waited_s)
 
 
 @orders.callback()
@@ -97,15 +103,16 @@ def list_(
     with target.open() as plant:
         rows = plant.orders(twin, states=state or (), limit=limit).items
     if not output.json:
-        rows = [row | {"time": output.time(parse_time(row["created"])), "order": _brief(row)} for row in rows]
+        rows = [
+            row | {"time": output.time(parse_time(row["created"])), "order": brief(row), "state": _standing(row)}
+            for row in rows
+        ]
     output.rows("", rows, COLUMNS, empty="Nothing was ordered. `gemel set TWIN PROPERTY VALUE` does.")
 
 
-def _brief(row: dict[str, Any]) -> str:
-    if row["kind"] == "property":
-        return f"{row['name']} = {output.cell(row['input'])}"
-    inputs = ", ".join(f"{name}={output.cell(value)}" for name, value in (row["input"] or {}).items())
-    return f"{row['name']}({inputs})"
+def _standing(row: dict[str, Any]) -> str:
+    waits = row["approval"] == "waiting" and not row["ended"]
+    return f"{row['state']}, waits for approval" if waits else str(row["state"])
 
 
 @orders.command()
@@ -116,9 +123,8 @@ def show(order: str) -> None:
     if output.json:
         output.value(row)
         return
-    output.console.print(f"[bold]{row['twin']}[/bold] {_brief(row)} [dim]by {row['actor']}[/dim]")
-    steps = [step | {"time": output.time(parse_time(step["time"]))} for step in row["steps"]]
-    output.rows("", steps, ["time", "state", "detail"], empty="")
+    output.console.print(f"[bold]{row['twin']}[/bold] {brief(row)} [dim]by {row['actor']}[/dim]")
+    steps(row)
 
 
 @orders.command()
@@ -155,7 +161,8 @@ def show_control(twin: str) -> None:
     if output.json:
         output.value(row)
         return
-    who = f"{row['holder']}{' (you)' if row['mine'] else ''}, until {row['until']}" if row["holder"] else "nobody"
+    holder = row["name"] or row["holder"]
+    who = f"{holder}{' (you)' if row['mine'] else ''}, until {row['until']}" if holder else "nobody"
     output.console.print(f"control of {twin}: [bold]{who}[/bold]")
     output.rows("", row["rules"], ["rule", "holds", "detail"], empty="No rules are declared for it.")
 
@@ -173,11 +180,11 @@ def take(
 
 
 @control.command("hand-over")
-def hand_over(twin: str, to: Annotated[str, typer.Argument(help="Id of the person.")]) -> None:
+def hand_over(twin: str, to: Annotated[str, typer.Argument(help="Name or id of who may command it.")]) -> None:
     """Give control to somebody else."""
     with target.open() as plant:
         row = plant.control.hand_over(twin, to)
-    output.done(f"{to} has control of {twin} until {row['until']}", **row)
+    output.done(f"{row['name'] or row['holder']} has control of {twin} until {row['until']}", **row)
 
 
 @control.command()
@@ -186,23 +193,3 @@ def release(twin: str) -> None:
     with target.open() as plant:
         plant.control.release(twin)
     output.done(f"nobody has control of {twin} now", twin=twin)
-
-
-def inputs(given: list[str]) -> dict[str, Any]:
-    """ramp=5@s as {"ramp": {"value": 5, "unit": "s"}}. Raises InvalidInput."""
-    found: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise InvalidInput(f"{text!r:.80} is not INPUT=VALUE, like ramp=5 or ramp=5@s")
-        number, at, unit = value.rpartition("@")
-        found[name] = {"value": parsed_value(number), "unit": unit} if at and number else parsed_value(value)
-    return found
-
-
-def parsed_value(text: str) -> Any:
-    """A number, true, false, or other JSON; else the text itself."""
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -54,18 +56,35 @@ def users_add(
     output.done(f"{name} may sign in as {user['role'] or f'somebody of {party}'}", id=user["id"])
 
 
+@users.command("add-service")
+def users_add_service(name: str, role: Role = None, party: Party = "") -> None:
+    """Give a program an account: it never signs in, it has tokens (`gemel tokens add --owner`)."""
+    with target.open() as plant:
+        made = plant.access.add_user(name, None, role, party=party, kind="service")
+    output.done(f"{name} is a service; `gemel tokens add NAME --owner {shlex.quote(name)}` lets it in", id=made["id"])
+
+
+def _once(made: dict[str, Any], secret: str, note: str) -> None:
+    """What is told this one time, on a line of its own."""
+    if output.json:
+        output.value(made)
+    else:
+        output.console.print(made[secret], markup=False, soft_wrap=True)
+        output.note(note)
+
+
+def _known(plant: Any, name: str) -> dict[str, Any] | None:
+    """The person or service of that id or name."""
+    return next((one for one in plant.access.all_users() if name in {one["id"], one["name"]}), None)
+
+
 @users.command("invite")
 def users_invite(name: str, role: Role = None, party: Party = "") -> None:
     """Print a one-time link with which a person sets a password: a new one, or one who has forgotten it."""
     with target.open() as plant:
-        known = next((one for one in plant.access.all_users() if name in {one["id"], one["name"]}), None)
-        user = known or plant.access.add_user(name, None, role, party=party)
+        user = _known(plant, name) or plant.access.add_user(name, None, role, party=party)
         made = plant.access.add_link(user["id"])
-    if output.json:
-        output.value(made)
-    else:
-        output.console.print(made["address"], markup=False, soft_wrap=True)
-        output.note(f"Shown only now; good once, until {made['ends']}.")
+    _once(made, "address", f"Shown only now; good once, until {made['ends']}.")
 
 
 @users.command("erase")
@@ -89,7 +108,7 @@ def tokens_add(
     name: str,
     role: Role = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good for.")] = 365,
-    owner: Annotated[str, typer.Option(help="The user or service that it acts for; oneself if left out.")] = "",
+    owner: Annotated[str, typer.Option(help="Whom it acts for, by id or name; oneself if left out.")] = "",
     twin: Twins = None,
     action: Actions = None,
 ) -> None:
@@ -97,12 +116,10 @@ def tokens_add(
     expires = datetime.now(UTC) + timedelta(days=days)
     only = {"twins": twin} if twin else None
     with target.open() as plant:
+        if owner:
+            owner = (_known(plant, owner) or {"id": owner})["id"]
         made = plant.access.add_token(name, role, expires=expires, owner=owner, actions=action or [], selector=only)
-    if output.json:
-        output.value(made)
-    else:
-        output.console.print(made["secret"], markup=False)
-        output.note("Shown only now; give it as GEMEL_TOKEN or `Authorization: Bearer`.")
+    _once(made, "secret", "Shown only now; give it as GEMEL_TOKEN or `Authorization: Bearer`.")
 
 
 @tokens.command("withdraw")
@@ -167,7 +184,14 @@ def grants_add(
     ends: Annotated[str | None, typer.Option(help="Until this moment, RFC 3339.")] = None,
     history: Annotated[str, typer.Option(help="How much of the past: 30d, 0s, or a moment; all if left out.")] = "",
     purpose: Annotated[str, typer.Option(help="What for.")] = "",
-    template: Annotated[str, typer.Option(help="Begin with a usual grant: service, maker, supplier, owner …")] = "",
+    template: Annotated[str, typer.Option(help="Begin with a usual grant: service, maker, tier-supplier …")] = "",
+    maker: Annotated[list[str] | None, typer.Option(help="View of items: only of this maker (may repeat).")] = None,
+    part: Annotated[list[str] | None, typer.Option(help="View of items: only this part (may repeat).")] = None,
+    slot: Annotated[list[str] | None, typer.Option(help="View of items: only in spindle, hydraulics/pump.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="View of items: hardware, electrical, software …")] = None,
+    safety: Annotated[bool, typer.Option("--safety", help="View of items: only in slots of safety.")] = False,
+    column: Annotated[list[str] | None, typer.Option(help="View of items: serials, revisions, counters …")] = None,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="View of items: machines without names.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be seen.")] = False,
 ) -> None:
     """Grant something; without --action to read, follow, query and export."""
@@ -179,19 +203,22 @@ def grants_add(
         terms: dict[str, Any] = {"actions": action, "groups": group, "history": history, "days": days}
         if template:
             terms = _begun_with(plant.access.grant_templates(), template, terms)
+        listed: dict[str, Any] = {"makers": maker, "parts": part, "slots": slot, "kinds": kind, "columns": column}
+        items = _items(terms.get("items"), terms.get("asks", ()), listed, safety=safety, anonymous=anonymous)
         if dry_run:
-            _show(plant.access.preview(selector, terms["groups"] or []))
+            _show(plant.access.preview(selector, terms["groups"] or [], items))
             return
         until = None if terms["days"] is None else (datetime.now(UTC) + timedelta(days=terms["days"])).isoformat()
         made = plant.access.grant(
             to,
-            terms["actions"] or ["read", "subscribe", "query", "export"],
+            terms["actions"] or ["read", *([] if items else ["subscribe"]), "query", "export"],
             selector,
             groups=terms["groups"] or [],
             starts=starts,
             ends=ends or until,
             history=terms["history"],
             purpose=purpose,
+            items=items,
         )
     told = f"until {made['ends']}" if made["ends"] else "until it is revoked"
     output.done(f"{made['id']}: {', '.join(made['actions'])} of {made['selected']} to {made['to']}, {told}", **made)
@@ -202,7 +229,23 @@ def _begun_with(templates: list[dict[str, Any]], name: str, terms: dict[str, Any
     known = {one["id"]: one for one in templates}
     if name not in known:
         raise InvalidInput(f"there is no template {name!r:.40}; use {', '.join(known)}")
-    return {what: known[name][what] if said in (None, "") else said for what, said in terms.items()}
+    begun = {what: known[name][what] if said in (None, "") else said for what, said in terms.items()}
+    return begun | {"items": known[name]["items"], "asks": known[name]["asks"]}
+
+
+def _items(
+    begun: dict[str, Any] | None, asks: Sequence[str], listed: dict[str, Any], *, safety: bool, anonymous: bool
+) -> dict[str, Any] | None:
+    """The view of the configuration that is granted; None: it is of twins. Raises InvalidInput."""
+    said = {name: values for name, values in listed.items() if values}
+    said |= {"safety": True} if safety else {}
+    said |= {"machines": "anonymous"} if anonymous else {}
+    if begun is None and not said:
+        return None
+    items = {**(begun or {}), **said}
+    if missing := [name for name in asks if not items.get(name)]:
+        raise InvalidInput(f"say of which {' and '.join(missing)}: --{missing[0].removesuffix('s')}")
+    return items
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -222,7 +265,22 @@ def _show(found: dict[str, Any]) -> None:
         }
         for one in found["types"]
     ]
-    output.rows("", rows, ["type", "twins", "seen", "not seen"], empty="They would see nothing.")
+    if not found["trees"]:
+        output.rows("", rows, ["type", "twins", "seen", "not seen"], empty="They would see nothing.")
+    for tree in found["trees"]:
+        _show_tree(tree)
+
+
+def _show_tree(node: dict[str, Any]) -> None:
+    """An item as it would be told, and what is in it."""
+    item = node["item"]
+    told = [item[name] for name in ("id", "part", "revision", "maker", "serial") if item[name]]
+    slot = "/".join(node["path"])
+    output.console.print("  " * len(node["path"]) + f"{slot + ': ' if slot else ''}{' · '.join(told)}", markup=False)
+    if not node["path"]:
+        output.note(f"withheld: {', '.join(item['withheld']) or 'nothing'}")
+    for part in node["parts"]:
+        _show_tree(part)
 
 
 @grants.command("revoke")
@@ -236,7 +294,7 @@ def grants_revoke(id: str) -> None:
 def why(
     who: Annotated[str, typer.Argument(help="A user, a token's id, device:<id> or party:<id>.")],
     action: Annotated[str, typer.Argument(help="read, write, command …")],
-    what: Annotated[str, typer.Argument(help="A twin, or a property of one: press-7.recipe")],
+    what: Annotated[str, typer.Argument(help="A twin, a property of one (press-7.recipe), or item:PUMP-A")],
 ) -> None:
     """Why may somebody do something, or why not: by which grant or rule, and what would be needed."""
     with target.open() as plant:
@@ -244,7 +302,7 @@ def why(
     if output.json:
         output.value(told)
         return
-    of = f"{told['twin']}{'.' * bool(told['property'])}{told['property']}"
+    of = told["item"] or f"{told['twin']}{'.' * bool(told['property'])}{told['property']}"
     output.console.print(f"{'yes' if told['allowed'] else 'no'}: {action} on {of}", markup=False)
     for reason in told["reasons"]:
         output.console.print(f"  {reason['policy']}: {reason['told']}", markup=False)

@@ -140,6 +140,12 @@ def twins(
     with target.open() as plant:
         page = plant.twins(**{key: value for key, value in asked.items() if value})
         rows = [msgspec.to_builtins(twin) for twin in page.items]
+        planned = [row for row in rows if row["stage"] == "planned"]
+        designs = plant.design_models(**{key: value for key, value in asked.items() if value}) if planned else set()
+    for row in planned:
+        row["design_model"] = row["id"] in designs
+        if row["design_model"] and not output.json:
+            row["stage"] = "design model"
     output.rows("", rows, ["id", "name", "types", "serial", "stage"], empty="No twin fits; see all with `gemel twins`.")
     if page.next and not output.json:
         output.note(f"more than {limit}; narrow the search, or raise --limit")
@@ -152,11 +158,13 @@ def twin(
     """One twin: who it is, its values now, its parts."""
     with target.open() as plant:
         known, now, tree = plant.twin(id), plant.now(id), plant.parts(id, depth=depth)
+        design = known.stage == "planned" and known.id in plant.design_models(known.id, stage="planned", limit=1000)
         if output.json:
-            output.value({"twin": known, "now": now, "parts": tree})
+            output.value({"twin": msgspec.to_builtins(known) | {"design_model": design}, "now": now, "parts": tree})
             return
+        stage = "design model" if design else known.stage
         output.console.print(
-            f"[bold]{known.name or known.id}[/bold]  [dim]{known.id} · {', '.join(known.types)} · {known.stage}[/dim]"
+            f"[bold]{known.name or known.id}[/bold]  [dim]{known.id} · {', '.join(known.types)} · {stage}[/dim]"
         )
         if now:
             print_now(now, units_of(plant, known.types))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import gemel
 from gemel.cli.show import output
 from gemel.cli.target import target
-from gemel.client import Update
-from gemel.replicas import Select, Standing
+
+if TYPE_CHECKING:
+    from gemel.client import Update
+    from gemel.replicas import Standing
 
 __all__ = ["add_to"]
 
@@ -38,6 +40,8 @@ def replica(
 
     Example: gemel --at https://plant.example replica press-7 --rate 1 --folder copy/
     """
+    from gemel.replicas import Select
+
     names = tuple(property) if property else None
     select = Select(twins=tuple(twins or ()), type=type, depth=depth, properties=names)
     with (

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gemel.clock import SECOND, to_rfc3339
+from gemel.clock import SECOND, parse_time, to_rfc3339
 from gemel.errors import GemelError
 from gemel.twin import Quality
 
@@ -82,11 +83,11 @@ class Output:
         if self.json:
             self.value(facts)
         else:
-            self.console.print(f"[green]✓[/green] {text}")
+            self.console.print(f"[green]✓[/green] {escape(text)}")
 
     def note(self, text: str) -> None:
         """A remark beside the answer; not part of it."""
-        self.errors.print(f"[dim]{text}[/dim]")
+        self.errors.print(f"[dim]{escape(text)}[/dim]")
 
     def error(self, error: GemelError) -> None:
         """The error, with the way out."""
@@ -98,7 +99,7 @@ class Output:
     def progress(self, what: str) -> Progress:
         """A progress bar on standard error; silent when that is no terminal."""
         return Progress(
-            TextColumn(what),
+            TextColumn(what, markup=False),
             BarColumn(),
             TaskProgressColumn(),
             MofNCompleteColumn(),
@@ -112,6 +113,10 @@ class Output:
         zone = ZoneInfo(self.time_zone) if self.time_zone else None
         return datetime.fromtimestamp(micros / SECOND).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
+    def moment(self, text: str | None) -> str | None:
+        """A moment as the API tells it (RFC 3339, or none), in that time zone."""
+        return self.time(parse_time(text)) if text else None
+
     def cell(self, value: Any) -> str:
         """One value in a table."""
         if value is None:
@@ -124,7 +129,7 @@ class Output:
             return ", ".join(self.cell(item) for item in value) or "[dim]–[/dim]"
         if isinstance(value, dict):
             return ", ".join(f"{key}={self.cell(item)}" for key, item in value.items())
-        return str(value).replace("[", r"\[") or "[dim]–[/dim]"
+        return escape(str(value)) or "[dim]–[/dim]"
 
 
 output = Output()

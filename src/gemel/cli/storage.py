@@ -33,7 +33,8 @@ def show(context: typer.Context) -> None:
     budget = "none" if room["budget"] is None else size(room["budget"])
     output.console.print(
         f"[bold]{size(room['used'])}[/bold] used, [bold]{size(room['left'])}[/bold] left; budget {budget}\n"
-        f"database {size(room['database'])}, history {size(room['history'])}, other {size(room['other'])}"
+        f"database {size(room['database'])}, history {size(room['history'])}, documents {size(room['documents'])}, "
+        f"other {size(room['other'])}"
     )
     output.console.print(lasts(room["forecast"]))
     rows = [

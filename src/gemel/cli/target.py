@@ -11,12 +11,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import gemel
 from gemel.cli.show import output
-from gemel.client import Client
 from gemel.errors import NotFound
-from gemel.folder import Folder
+
+if TYPE_CHECKING:
+    from gemel.client import Client
 
 __all__ = ["Target", "target"]
 
@@ -45,6 +47,8 @@ class Target:
             with gemel.connect(self.at, token=token, verify=self.cacert or True) as client:
                 yield _at_home(client)
             return
+        from gemel.folder import Folder  # locks of files: not for who speaks to a server
+
         if scratch and not Folder.exists(self.at):
             with TemporaryDirectory(prefix="gemel-") as empty, _alone(empty) as client:
                 yield client

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import typer
 
-from gemel.cli.orders import Deadline, Key, Wait, inputs, parsed_value
+from gemel.cli.asked import (
+    Deadline,
+    Expects,
+    Key,
+    Wait,
+    brief,
+    expected,
+    headline,
+    inputs,
+    leave,
+    parsed_value,
+    steps,
+    to_agree,
+)
 from gemel.cli.show import output
 from gemel.cli.target import target
 from gemel.clock import parse_time
@@ -41,6 +55,10 @@ def transaction(
     wait: Wait = 30.0,
     deadline: Deadline = None,
     key: Key = "",
+    expects: Annotated[
+        list[str] | None,
+        typer.Option(help="TWIN:WHAT: what you assume of a member's configuration, as of `gemel command` (repeats)."),
+    ] = None,
 ) -> None:
     """Have several machines do something, all of them or none, and say what became of it.
 
@@ -48,9 +66,9 @@ def transaction(
     """
     how: dict[str, Any] = {"deadline_s": deadline, "key": key, "title": title, "in_order": in_order}
     with target.open() as plant:
-        told = [_member(one) for one in members]
+        told = _assuming([_member(one) for one in members], expects or ())
         row = plant.transaction(told, on_failure="leave" if leave else "compensate", wait_s=wait, **how)
-    _told(row)
+    _told(row, wait)
 
 
 def _member(text: str) -> dict[str, Any]:
@@ -73,15 +91,25 @@ def _member(text: str) -> dict[str, Any]:
     return {"twin": twin, **member}
 
 
-def _told(row: dict[str, Any]) -> None:
-    """The transaction as a sentence, and its members; exit code 3 when it did not go well."""
+def _assuming(members: list[dict[str, Any]], expects: Collection[str]) -> list[dict[str, Any]]:
+    """The members, each with what is assumed of its twin. Raises InvalidInput."""
+    for text in expects:
+        twin, colon, what = text.partition(":")
+        mine = [one for one in members if one["twin"] == twin]
+        if not (colon and what and mine):
+            twins = ", ".join(dict.fromkeys(one["twin"] for one in members))
+            raise InvalidInput(f"{text!r:.80} is not TWIN:WHAT of a member, like {twins}:SLOT=ITEM")
+        for one in mine:
+            one.setdefault("expects", []).extend(expected([what]))
+    return members
+
+
+def _told(row: dict[str, Any], waited_s: float = 0) -> None:
+    """The transaction as a sentence, and its members; the exit code by `leave`."""
     if output.json:
         output.value(row)
     else:
-        colour = {"committed": "green", "unknown": "yellow"}.get(row["state"], "red" if row["ended"] else "cyan")
-        output.console.print(f"[{colour}]{row['state']}[/{colour}] {output.cell(row['title'])} [dim]{row['id']}[/dim]")
-        if row["detail"]:
-            output.console.print(f"  {output.cell(row['detail'])}")
+        headline(row, "committed", output.cell(row["title"]))
         members = [
             {
                 "member": _brief(one),
@@ -94,18 +122,12 @@ def _told(row: dict[str, Any]) -> None:
         output.rows("", members, ["member", "state", "put back", "detail"], empty="Its twins were erased.")
         if row["waits_for"]:
             output.note(f"It waits for {row['waits_for']}, which was asked for before and shares a twin.")
-        if row["approval"] == "waiting" and not row["ended"]:
-            output.note(f"Somebody else has to agree: gemel transactions approve {row['id']}")
-    if row["ended"] and row["state"] not in ("committed", "cancelled"):
-        raise typer.Exit(3)
+        to_agree(row, "transactions")
+    leave(row, ("committed", "cancelled"), waited_s)
 
 
 def _brief(member: dict[str, Any]) -> str:
-    where = f"{member['twin']}.{member['name']}"
-    if member["kind"] == "property":
-        return f"{where} = {output.cell(member['input'])}"
-    given = ", ".join(f"{name}={output.cell(value)}" for name, value in (member["input"] or {}).items())
-    return f"{where}({given})"
+    return f"{member['twin']}.{brief(member)}"
 
 
 @transactions.callback()
@@ -137,8 +159,7 @@ def show(transaction: str) -> None:
     if output.json:
         output.value(row)
         return
-    steps = [step | {"time": output.time(parse_time(step["time"]))} for step in row["steps"]]
-    output.rows("", steps, ["time", "state", "detail"], empty="")
+    steps(row)
     _told(row | {"ended": False})
 
 
@@ -164,27 +185,24 @@ def goal(
     wait: Wait = 30.0,
     deadline: Deadline = None,
     key: Key = "",
+    expects: Expects = None,
 ) -> None:
     """Bring a goal to a value, by what its members are told.
 
     Example: gemel goal line-1 output 80
     """
     with target.open() as plant:
-        _run_told(plant.goal(twin, name, value, unit=unit, wait_s=wait, deadline_s=deadline, key=key))
+        how: dict[str, Any] = {"deadline_s": deadline, "key": key, "expects": expected(expects)}
+        _run_told(plant.goal(twin, name, value, unit=unit, wait_s=wait, **how), wait)
 
 
-def _run_told(row: dict[str, Any]) -> None:
+def _run_told(row: dict[str, Any], waited_s: float = 0) -> None:
     if output.json:
         output.value(row)
     else:
-        colour = {"reached": "green", "unknown": "yellow"}.get(row["state"], "red" if row["ended"] else "cyan")
         at = "" if row["at"] is None else f", at {row['at']:g}"
-        what = f"{row['twin']}.{row['goal']} to {row['value']:g}{at}"
-        output.console.print(f"[{colour}]{row['state']}[/{colour}] {what} [dim]{row['id']}[/dim]")
-        if row["detail"]:
-            output.console.print(f"  {output.cell(row['detail'])}")
-    if row["ended"] and row["state"] not in ("reached", "cancelled", "superseded"):
-        raise typer.Exit(3)
+        headline(row, "reached", f"{row['twin']}.{row['goal']} to {row['value']:g}{at}")
+    leave(row, ("reached", "cancelled", "superseded"), waited_s)
 
 
 @goals.command("show")

@@ -14,16 +14,18 @@ import typer
 import gemel
 from gemel.cli.show import output
 from gemel.cli.target import target
-from gemel.client import Client
-from gemel.clock import SECOND, WallClock, parse_time
+from gemel.clock import MIN_TIME, SECOND, WallClock, parse_time, to_rfc3339
 from gemel.errors import InvalidInput, InvalidTime, NotFound, UnknownProperty
 
 if TYPE_CHECKING:
+    from gemel.client import Client
     from gemel.history import Column
 
-__all__ = ["add_to", "print_now", "units_of"]
+__all__ = ["add_to", "moment_of", "print_now", "told_at", "units_of"]
 
 FORMATS = ("csv", "parquet", "arrow")
+_DATES = ("1900-01-02", "2261-12-31")
+"""Of these every time zone has a moment that Gemel keeps."""
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -36,15 +38,27 @@ def moment_of(text: str) -> int:
     """A time as people write it: RFC 3339, `now`, or back from now: 90s, 15m, 8h, 3d, 2w."""
     if text == "now":
         return WallClock().now()
-    if back := re.fullmatch(r"-?(\d+(?:\.\d+)?)([smhdw])", text):
-        seconds = float(back[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[back[2]]
-        return WallClock().now() - round(seconds * SECOND)
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return round(dt.datetime.fromisoformat(text).astimezone().timestamp()) * SECOND
     try:
+        if back := re.fullmatch(r"-?(\d{1,12}(?:\.\d{1,12})?)([smhdw])", text):
+            seconds = float(back[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[back[2]]
+            back_then = WallClock().now() - round(seconds * SECOND)
+            if back_then < MIN_TIME:
+                raise InvalidTime(f"{text} back from now is before the year 1900")
+            return back_then
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            if not _DATES[0] <= text <= _DATES[1]:
+                raise InvalidTime(f"{text} is outside the years 1900 to 2261")
+            return round(dt.datetime.fromisoformat(text).astimezone().timestamp()) * SECOND
         return parse_time(text)
+    except ValueError as error:
+        raise InvalidTime(f"{text!r:.80}: {error}; there is no such day") from None
     except InvalidTime as error:
         raise InvalidTime(f"{error.detail}; or 15m, 8h, 3d (back from now), or a date") from None
+
+
+def told_at(text: str) -> str | None:
+    """The same in RFC 3339; None of nothing."""
+    return to_rfc3339(moment_of(text)) if text else None
 
 
 Time = Annotated[str, typer.Option(help="RFC 3339, a date, `now`, or back from now: 15m, 8h, 3d.")]

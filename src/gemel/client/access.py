@@ -90,13 +90,16 @@ class Access:
         return self._at.get(Page[Row], path_of("grants"), limit=limit, cursor=cursor, **asked)
 
     def grant(self, to: str, actions: Sequence[str], selector: Mapping[str, Any], **terms: Any) -> Row:
-        """Grant to party:<id>, user:<id> or role:<role>; `terms`: `groups`, `starts`, `ends`, `history`, `purpose`."""
+        """Grant to party:<id>, user:<id> or role:<role>; `terms`: `groups`, `starts`, `ends`, `history`, `purpose`,
+        `items` (a view of the configuration)."""
         given = {"to": to, "actions": list(actions), "selector": dict(selector), **terms}
         return self._at.send(Row, "POST", path_of("grants"), given)
 
-    def preview(self, selector: Mapping[str, Any], groups: Sequence[str] = ()) -> Row:
+    def preview(
+        self, selector: Mapping[str, Any], groups: Sequence[str] = (), items: Mapping[str, Any] | None = None
+    ) -> Row:
         """What somebody would see by such a grant; nothing is done."""
-        given = {"selector": dict(selector), "groups": list(groups)}
+        given = {"selector": dict(selector), "groups": list(groups), "items": items}
         return self._at.send(Row, "POST", path_of("grants", "preview"), given)
 
     def grant_templates(self) -> list[Row]:
@@ -112,7 +115,11 @@ class Access:
         return self._at.send(Row, "DELETE", path_of("grants", grant), None)
 
     def why(self, who: str, action: str, what: str) -> Row:
-        """By which grant or rule somebody may do something, or what would be needed; `what`: twin or twin.property."""
+        """By which grant or rule somebody may do something, or what would be needed; `what`: twin, twin.property or
+        item:<id>."""
+        if what.startswith("item:"):
+            asked = {"who": who, "action": action, "item": what.removeprefix("item:")}
+            return self._at.get(Row, path_of("access", "why"), **asked)
         twin, _, property = what.rpartition(".")
         try:  # ids of twins may have dots, too
             return self._at.get(Row, path_of("access", "why"), who=who, action=action, twin=what)

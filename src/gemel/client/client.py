@@ -6,25 +6,32 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
-import pyarrow as pa
 
 from gemel.client.access import Access
 from gemel.client.backups import Backups
+from gemel.client.bulletins import Bulletins, Reliances
+from gemel.client.campaigns import Campaigns, Software
 from gemel.client.computing import Computing
 from gemel.client.devices import Devices
 from gemel.client.discoveries import Discoveries
+from gemel.client.effectiveness import Effectiveness
 from gemel.client.entanglement import Entanglement
-from gemel.client.live import Subscription
+from gemel.client.forms import Forms
+from gemel.client.items import Items
+from gemel.client.lifetimes import Lifetimes
+from gemel.client.offers import Capabilities, Offers, Prospects
 from gemel.client.orders import Control, Goals, Orders, Transactions
+from gemel.client.parts import Configurations, Parts
+from gemel.client.thread import Documents, Threads
 from gemel.client.transport import Transport, path_of
+from gemel.client.upkeep import Sources, Translations, Upkeep
 from gemel.client.values import (
     Average,
     Head,
     Me,
-    Now,
     Plan,
     Receipt,
     Series,
@@ -33,13 +40,19 @@ from gemel.client.values import (
     link_of,
     now_of,
     reading_of,
+    table_of,
     twin_of,
 )
 from gemel.client.witness import Witnessing
+from gemel.client.work import Exchanges, Work
 from gemel.clock import Moment, moment, parse_time, to_rfc3339
 from gemel.errors import InvalidDocument, InvalidInput
-from gemel.twin import ConnectorSpec, Link, Page, Plant, Quality, Reading, Twin, TwinSpec, TwinType
-from gemel.twin.documents import refusal
+from gemel.twin import ConnectorSpec, Link, Now, Page, Plant, Quality, Reading, Twin, TwinSpec, TwinType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gemel.client.live import Subscription
 
 __all__ = ["Client"]
 
@@ -68,11 +81,24 @@ class Client:
         self.backups = Backups(self._at)
         self.computation = Computing(self._at)
         self.witness = Witnessing(self._at)
+        self.thread, self.documents = Threads(self._at), Documents(self._at)
+        self.bulletins, self.reliances = Bulletins(self._at), Reliances(self._at)
         self.devices = Devices(self._at)
+        self.effectiveness = Effectiveness(self._at)
         self.entanglement = Entanglement(self._at)
         self.discoveries = Discoveries(self._at)
+        self.items = Items(self._at)
+        self.lifetimes = Lifetimes(self._at)
+        self.parts_book, self.configurations = Parts(self._at), Configurations(self._at)
+        self.upkeep, self.translations = Upkeep(self._at), Translations(self._at)
+        self.sources = Sources(self._at)
         self.orders = Orders(self._at)
         self.control = Control(self._at)
+        self.software, self.campaigns = Software(self._at), Campaigns(self._at)
+        self.work, self.exchanges = Work(self._at), Exchanges(self._at)
+        self.offers, self.capabilities = Offers(self._at), Capabilities(self._at)
+        self.forms = Forms(self._at)
+        self.prospects = Prospects(self._at)
         self.command, self.set = self.orders.command, self.orders.set
         self.transactions, self.goals = Transactions(self._at), Goals(self._at)
         self.transaction, self.goal = self.transactions.ask, self.goals.ask
@@ -93,6 +119,10 @@ class Client:
     def diagnosis(self) -> Row:
         """How every part of the platform is: `level` and `checks` with their way out."""
         return self._at.get(Row, path_of("diagnosis"))
+
+    def plugins(self) -> list[Row]:
+        """What is installed besides: group, name, distribution, version, how it stands and why."""
+        return self._at.get(list[Row], path_of("plugins"))
 
     def storage(self) -> Row:
         """What takes room, how fast it grows, for how many days it lasts."""
@@ -169,6 +199,11 @@ class Client:
         """Raises UnknownTwin."""
         return twin_of(self._at.get(Row, path_of("twins", id)))
 
+    def design_models(self, q: str = "", **query: Any) -> set[str]:
+        """Ids of those that `twins` finds and that may not be called twins yet: nothing of them was built."""
+        page = self._at.get(Page[Row], path_of("twins"), q=q, **query)
+        return {view["id"] for view in page.items if view["design_model"]}
+
     def put_twin(self, spec: TwinSpec) -> int:
         """Create the twin, or make it as declared; returns the position."""
         return self.apply(Plant(twins=(spec,))).position
@@ -214,6 +249,8 @@ class Client:
             )
         except InvalidDocument as error:
             if isinstance(document, Plant):
+                from gemel.twin.documents import refusal  # with all that checks a document
+
                 raise refusal(document, error.problems) from None
             raise InvalidDocument(
                 str(document) if isinstance(document, Path) else "the document", error.problems
@@ -244,9 +281,11 @@ class Client:
 
     def ingest(self, messages: Sequence[Mapping[str, Any]] | pa.Table | pa.RecordBatch, *, source: str = "") -> Receipt:
         """Hand in many values: messages as `POST /ingest` has them, or Arrow columns twin, property, time, value."""
-        if isinstance(messages, pa.Table | pa.RecordBatch):
+        if (schema := getattr(messages, "schema", None)) is not None:
+            import pyarrow as pa
+
             sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, messages.schema) as writer:
+            with pa.ipc.new_stream(sink, schema) as writer:
                 writer.write(messages)
             answer = self._at.request(
                 "POST",
@@ -258,9 +297,13 @@ class Client:
             return decode(answer.content, Receipt)
         return self._at.send(Receipt, "POST", path_of("ingest"), {"messages": _plain(messages), "source": source})
 
-    def reached(self, source: str, epoch: str) -> int | None:
-        """The highest sequence number of an epoch of one's source that is on stable storage: where to go on."""
-        found: int | None = self._at.get(Row, path_of("ingest", "reached"), source=source, epoch=epoch)["sequence"]
+    def reached(self, source: str, epoch: str, *, formerly: str = "") -> int | None:
+        """The highest sequence number of an epoch of one's source that is on stable storage: where to go on.
+
+        `formerly`: of the source that one was under another token, by its id.
+        """
+        asked = {"source": source, "epoch": epoch, "formerly": formerly}
+        found: int | None = self._at.get(Row, path_of("ingest", "reached"), **asked)["sequence"]
         return found
 
     def edge(self) -> Row:
@@ -286,6 +329,8 @@ class Client:
         """
         chosen: Any = list(twins) if twins else {"type": type, "roots": roots}
         asked = {"twins": chosen, "after": after, "rate_hz": None, **wanted}
+        from gemel.client.live import Subscription  # WebSockets: for who follows
+
         return Subscription(self.url, self._headers, self._tls, asked)
 
     def query(self, sql: str, *, limit: int = 100_000) -> pa.Table:
@@ -296,8 +341,7 @@ class Client:
             content=msgspec.json.encode({"sql": sql, "limit": limit}),
             headers={"Content-Type": "application/json", "Accept": ARROW},
         )
-        with pa.ipc.open_stream(answer.content) as stream:
-            return stream.read_all()
+        return table_of(answer.content)
 
     # the past
 
@@ -321,8 +365,7 @@ class Client:
             params={"start": _text(start), "end": _text(end), **params},
             headers={"Accept": ARROW},
         )
-        with pa.ipc.open_stream(answer.content) as stream:
-            return stream.read_all()
+        return table_of(answer.content)
 
     def average(self, twin: str, property: str, start: Moment, end: Moment, *, unit: str = "") -> Average:
         """The time-weighted average; gaps do not count."""

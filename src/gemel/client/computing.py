@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gemel.client.jobs import finished
 from gemel.client.transport import Transport, path_of
 from gemel.clock import Moment, moment, to_rfc3339
-from gemel.errors import GemelError
 
 __all__ = ["Computing"]
 
@@ -43,18 +42,7 @@ class Computing:
         (Ctrl-C) ends it. Raises GemelError when it failed."""
         body = {"start": _text(start), "end": _text(end), "twins": list(twins)}
         job = self._at.send(Row, "POST", path_of("types", type, "properties", property, "redo"), body)
-        try:
-            while job["ended"] is None:
-                job = self._at.get(Row, path_of("jobs", job["id"]), wait_s=1.0)
-                if progress is not None:
-                    progress(job["part"])
-        except BaseException:
-            with contextlib.suppress(GemelError):  # it may be over just now, or the server gone
-                self._at.send(Row, "DELETE", path_of("jobs", job["id"]))
-            raise
-        if job["state"] != "done":
-            raise GemelError(f"the redo was {job['state']}: {job['error'] or 'what was written until then stays'}")
-        return dict(job["result"])
+        return finished(self._at, job, progress, what="the redo", left="what was written until then stays")
 
     def compare(
         self, twin: str, simple: str, detailed: str, start: Moment, end: Moment, *, bound: float | None = None

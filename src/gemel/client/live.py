@@ -57,6 +57,7 @@ class Delta:
     reset: bool = False
     """The plant was restored or imported since: forget what was read before. A snapshot follows."""
     registry_changed: bool = False
+    """Types, twins or links changed since the delta before; never told before the first one."""
     mark: tuple[str, int] | None = None
     """Hash of all that is selected at `position` (empty if it was not asked for), and how many values these are."""
     more: bool = False
@@ -76,6 +77,8 @@ class Subscription:
         self.head = 0
         """What the platform has reached, as it last said by itself."""
         self._reached, self._alive = self.position or 0, self.epoch
+        self._begun = self.position is not None
+        """Whether anything was told that could have changed since."""
         self._keys: dict[int, tuple[str, str]] = {}
         address = f"ws{url.removeprefix('http')}/api/v1/live"
         try:
@@ -139,6 +142,7 @@ class Subscription:
             self._keys.update({key: (twin, name) for key, twin, name in message["keys"]})
         elif kind in {"snap", "delta"}:
             values = [self._update(row) for row in message["values"]]
+            self._begun = True
             return Delta(message["position"], values, snapshot=kind == "snap")
         elif kind == "fresh":
             items = [(*self._keys[key], fresh, since) for key, fresh, since in message["items"]]
@@ -154,7 +158,7 @@ class Subscription:
         elif kind == "reset":
             self._reached = 0
             return Delta(0, reset=True)
-        elif kind == "changed":
+        elif kind == "changed" and self._begun:  # what came before the snapshot is in it
             return Delta(self._reached, registry_changed=True)
         return None
 

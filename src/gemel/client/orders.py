@@ -26,18 +26,20 @@ class Orders:
         name: str,
         input: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the type
         *,
-        deadline_s: float | None = None,
-        key: str = "",
         wait_s: float = 0.0,
+        **how: Any,
     ) -> Row:
-        """Have the object do something; the order, or with `wait_s` as it is when it has ended. Read its `state`."""
-        body = {"input": dict(input or {}), "deadline_s": deadline_s, "key": key}
+        """Have the object do something; the order, or with `wait_s` as it is when it has ended. Read its `state`.
+        `how`: deadline_s, key, expects ([{root, hash} or {slot, item} or {has}]: what is assumed of its
+        configuration). Raises ConfigurationDiffers."""
+        body = {"input": dict(input or {}), **how}
         return self._send("POST", path_of("twins", twin, "commands", name), body, wait_s)
 
     def set(
         self, twin: str, property: str, value: Any, *, if_revision: int | None = None, wait_s: float = 0.0, **how: Any
     ) -> Row:
-        """Have a property become a value; `how`: unit, deadline_s, key. Raises RevisionConflict."""
+        """Have a property become a value; `how`: unit, deadline_s, key, expects. Raises
+        RevisionConflict, ConfigurationDiffers."""
         headers = {} if if_revision is None else {"If-Match": f'"{if_revision}"'}
         path = path_of("twins", twin, "properties", property, "desired")
         return self._send("PUT", path, {"value": value, **how}, wait_s, headers)
@@ -89,7 +91,8 @@ class Transactions:
         **how: Any,
     ) -> Row:
         """Have several machines do something, all of them or none; the transaction, or with `wait_s` as it is when it
-        has ended. Read its `state`. A member: {"twin": …, "property": …, "value": …} or {"twin": …, "command": …}."""
+        has ended. Read its `state`. A member: {"twin": …, "property": …, "value": …} or {"twin": …, "command": …};
+        with `expects`, what is assumed of its configuration."""
         body = {"members": list(members), "title": title, "on_failure": on_failure, "in_order": in_order, **how}
         params = {"wait": min(wait_s, LONGEST_WAIT_S)} if wait_s else {}
         return self._at.send(Row, "POST", path_of("transactions"), body, params=params)
@@ -119,7 +122,8 @@ class Goals:
         self._at = transport
 
     def ask(self, twin: str, name: str, value: float, *, unit: str = "", wait_s: float = 0.0, **how: Any) -> Row:
-        """Bring a goal to a value; the run, or with `wait_s` as it is when it is over. `how`: deadline_s, key."""
+        """Bring a goal to a value; the run, or with `wait_s` as it is when it is over. `how`: deadline_s, key,
+        expects."""
         params = {"wait": min(wait_s, LONGEST_WAIT_S)} if wait_s else {}
         body = {"value": value, "unit": unit, **how}
         return self._at.send(Row, "PUT", path_of("twins", twin, "goals", name), body, params=params)
@@ -155,8 +159,12 @@ class Control:
         """Take it, or renew it; `force`: the reason to take it from somebody. Raises Conflict, Denied."""
         return self._at.send(Row, "PUT", path_of("twins", twin, "control"), {"for_s": for_s, "force": force})
 
+    def people(self, twin: str) -> list[Row]:
+        """To whom it can be handed over: everybody else who may command the twin."""
+        return self._at.get(list[Row], path_of("twins", twin, "control", "people"))
+
     def hand_over(self, twin: str, to: str) -> Row:
-        """Give it to somebody else, by id."""
+        """Give it to somebody else who may command the twin, by id or name. Raises InvalidInput, Conflict."""
         return self._at.send(Row, "POST", path_of("twins", twin, "control", "hand-over"), {"to": to})
 
     def release(self, twin: str) -> None:

@@ -112,6 +112,8 @@ def _reaching(url: str) -> Iterator[None]:
         yield
     except httpx.TimeoutException as error:
         raise Unreachable(f"{url} did not answer in time; it may have done what was asked") from error
+    except httpx.LocalProtocolError:  # its text has the header that is wrong: the token, it may be
+        raise Unreachable(f"{url} cannot be asked: a header is not of HTTP; has the token a line break?") from None
     except httpx.HTTPError as error:
         raise Unreachable(f"{url} cannot be reached: {error}; is the server running?") from error
 

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from gemel.clock import parse_time
 from gemel.errors import GemelError
-from gemel.twin import Link, Quality, Reading, Tabular, Twin
+from gemel.twin import Link, Now, Quality, Reading, Tabular, Twin
 
-__all__ = ["Average", "Head", "Me", "Now", "Plan", "Receipt", "Series", "Site", "link_of", "now_of", "twin_of"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Average", "Head", "Me", "Plan", "Receipt", "Series", "Site", "link_of", "now_of", "table_of", "twin_of"]
 
 T = TypeVar("T")
-
-
-class Now(msgspec.Struct, frozen=True):
-    """One property of one twin as it is now."""
-
-    value: Any
-    time: int
-    """When the source saw it."""
-    recorded: int
-    """When the platform was last told."""
-    changed: int
-    quality: Quality
-    position: int
-    fresh: bool
-    stale_since: int | None = None
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -118,6 +106,14 @@ def decode(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:
         raise GemelError(f"the platform's answer is not understood ({error}); are both of one version?") from error
+
+
+def table_of(body: bytes) -> pa.Table:
+    """The Arrow stream of an answer."""
+    from pyarrow import ipc
+
+    with ipc.open_stream(body) as stream:
+        return stream.read_all()
 
 
 def now_of(value: dict[str, Any]) -> Now:

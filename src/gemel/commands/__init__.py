@@ -7,7 +7,7 @@ from gemel.commands.forgetting import forget_twin
 from gemel.commands.goal import AskGoal, GoalRun, GoalState
 from gemel.commands.goals import Goals
 from gemel.commands.instructions import Instruction, Instructions
-from gemel.commands.order import ENDED, UNDER_WAY, Ask, Desired, Order, OrderKind, OrderState, Step
+from gemel.commands.order import ABOUT_VALUES, ENDED, UNDER_WAY, Ask, Desired, Order, OrderKind, OrderState, Step
 from gemel.commands.rules import Standing
 from gemel.commands.transaction import (
     AskTogether,
@@ -23,6 +23,7 @@ from gemel.commands.transactions import Transactions
 from gemel.commands.ways import check_out
 
 __all__ = [
+    "ABOUT_VALUES",
     "ENDED",
     "UNDER_WAY",
     "Ask",

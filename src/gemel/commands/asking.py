@@ -26,7 +26,7 @@ from gemel.errors import (
 )
 from gemel.intake import fitted
 from gemel.registry import Directory, Entry
-from gemel.twin import Change, CommandType, Control, PropertyType
+from gemel.twin import Change, CommandType, Control, PropertyType, check_expected
 
 __all__ = ["controls_of", "draft", "placed", "room"]
 
@@ -51,6 +51,7 @@ def draft(ask: Ask, entry: Entry, directory: Directory, ways: Ways, now: int) ->
     """
     if len(ask.key) > LONGEST_KEY or not ask.key.isprintable():
         raise InvalidInput(f"a key has at most {LONGEST_KEY} printable characters")
+    check_expected(ask.expects)
     if ask.kind is OrderKind.COMMAND:
         name, given = ask.name, _input(entry, _command(directory, entry, ask.name), ask.input)
         if ask.unit or ask.if_revision is not None:
@@ -76,6 +77,7 @@ def draft(ask: Ask, entry: Entry, directory: Directory, ways: Ways, now: int) ->
         created=now,
         deadline=now + round(_deadline_s(ask, way) * SECOND),
         approval="waiting" if guarded else "",
+        expects=ask.expects,
     )
 
 
@@ -148,11 +150,12 @@ def placed(tx: Connection, drafted: Order, if_revision: int | None, now: int) ->
     The same key of the same person gives the order that is there, with no changes. Raises KeyReused, RevisionConflict.
     """
     if drafted.key and (known := find_by_key(tx, drafted.actor, drafted.key)) is not None:
-        same = (known.twin, known.kind, known.name, known.input) == (
+        same = (known.twin, known.kind, known.name, known.input, known.expects) == (
             drafted.twin,
             drafted.kind,
             drafted.name,
             _as_stored(drafted.input),
+            drafted.expects,
         )
         if not same:
             raise KeyReused(

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gemel.commands.carrying import Outcome, Result
-from gemel.commands.order import ENDED, Desired, Late, Order, OrderKind, OrderState, Step
+from gemel.commands.order import ABOUT_VALUES, ENDED, Desired, Late, Order, OrderKind, OrderState, Step
 from gemel.commands.tables import desired_table, order_table
 from gemel.errors import NotFound
-from gemel.twin import Change
+from gemel.twin import Change, Expected
 
 __all__ = [
     "MAX_STEPS",
@@ -51,12 +51,13 @@ def order_of(row: Row[Any]) -> Order:
     told |= {"input": msgspec.json.decode(row.input), "output": msgspec.json.decode(row.output)}
     told["steps"] = msgspec.json.decode(row.steps, type=tuple[Step, ...])
     told["late"] = msgspec.json.decode(row.late, type=tuple[Late, ...])
+    told["expects"] = msgspec.json.decode(row.expects, type=tuple[Expected, ...])
     return Order(**told)
 
 
 def _row(order: Order) -> dict[str, Any]:
     told = msgspec.structs.asdict(order)
-    for name in ("input", "output", "steps", "late"):
+    for name in ("input", "output", "steps", "late", "expects"):
         told[name] = _json.encode(told[name]).decode()
     told |= {"kind": str(order.kind), "state": str(order.state)}
     return told
@@ -134,7 +135,8 @@ def change_of(order: Order, now: int, *, actor: str = "", kind: str = "") -> Cha
             body["revision"] = order.revision
     elif order.state is OrderState.SENT:
         body |= {"connector": order.connector, "attempt": order.attempts}
-    told = {"reason": order.reason, "detail": order.detail, "output": order.output, "approval": order.approval}
+    detail = "" if order.reason.startswith(ABOUT_VALUES) else order.detail
+    told = {"reason": order.reason, "detail": detail, "output": order.output, "approval": order.approval}
     body |= {name: value for name, value in told.items() if value not in ("", None)}
     named = kind or f"command.{order.state}"
     body = msgspec.json.decode(_json.encode(body))

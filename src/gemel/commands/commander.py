@@ -26,7 +26,7 @@ from gemel.commands.goals import Goals
 from gemel.commands.instructions import Instructions
 from gemel.commands.order import ENDED, Ask, Desired, Order, OrderState
 from gemel.commands.placing import Placing
-from gemel.commands.rules import Rules, Standing
+from gemel.commands.rules import Assumptions, Hazards, Rules, Standing
 from gemel.commands.sight import Sight
 from gemel.commands.tables import order_table
 from gemel.commands.transactions import Transactions
@@ -64,11 +64,20 @@ class Commander:
         coordinator = Coordinator(intake, clock, self.dispatcher.open, placing)
         rooms = (database, intake, self._directory, clock)
         self.transactions = Transactions(
-            *rooms, dispatcher=self.dispatcher, coordinator=coordinator, ways=self._current_ways
+            *rooms, dispatcher=self.dispatcher, coordinator=coordinator, ways=self._current_ways, rules=self._rules
         )
-        self.goals = Goals(*rooms, aiming=Aiming(self._directory, sight, clock), transactions=self.transactions)
+        aiming = Aiming(self._directory, sight, clock)
+        self.goals = Goals(*rooms, aiming=aiming, transactions=self.transactions, rules=self._rules)
         self.effects = Effects(intake, self._directory, sight, clock)
         self.dispatcher.carry_on(self.effects, self.goals, coordinator)
+
+    def ask_before_risk(self, hazards: Hazards) -> None:
+        """Who is asked, before something risky is sent, whether a configuration is safe; without: nothing risky is."""
+        self._rules.hazards = hazards
+
+    def ask_what_is_assumed(self, assumptions: Assumptions) -> None:
+        """Who is asked, before something is sent that assumes a configuration; without: nothing of it is."""
+        self._rules.assumptions = assumptions
 
     def start(self, carrier: Carrier) -> None:
         """Begin to send, through `carrier`; before, and without it, nothing is taken."""
@@ -85,12 +94,15 @@ class Commander:
         """Ask for something; the future resolves when the order is on stable storage.
 
         Raises UnknownTwin, NotFound, UnknownProperty, InvalidValue, InvalidUnit, InvalidInput, Conflict (nothing
-        carries it, or nothing is sent here), Overloaded; the future KeyReused, RevisionConflict.
+        carries it, or nothing is sent here), ConfigurationDiffers (what it assumes is not so), Overloaded; the future
+        KeyReused, RevisionConflict.
         """
         if not self.dispatcher.running:
             raise Conflict("this plant's connectors do not run here, so nothing can be sent; start `gemel serve`")
         entry, now = self.entry(ask.twin), self._clock.now()
         drafted = msgspec.structs.replace(draft(ask, entry, self._directory, self._current_ways(), now), actor=actor)
+        if ask.expects and (ask.key == "" or self.asked(entry.id, ask.key) is None):
+            self._rules.assumptions(ask.expects, entry.id)
 
         def work(tx: Connection) -> tuple[list[Order], Sequence[Change]]:
             room(tx, entry.id)
@@ -160,6 +172,14 @@ class Commander:
         """Raises NotFound."""
         with self._database.read() as connection:
             return find(connection, id)
+
+    def asked(self, twin: str, key: str) -> Order | None:
+        """The newest order to a twin that was asked for under a key, whoever did so."""
+        c = order_table.c
+        query = select(order_table).where(c.twin == twin, c.key == key).order_by(c.number.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else order_of(row)
 
     def orders(
         self,

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from gemel.twin import Expected
+
 __all__ = ["OVER", "AskGoal", "GoalRun", "GoalState", "GoalStep"]
 
 
@@ -45,6 +47,8 @@ class AskGoal(msgspec.Struct, frozen=True, kw_only=True):
     """For each stage; None: as the members' bindings say."""
     key: str = ""
     """The same key of the same person is the same run."""
+    expects: tuple[Expected, ...] = ()
+    """What is assumed of the configuration of the twin: no stage is begun where that is not so."""
 
 
 class GoalStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +85,8 @@ class GoalRun(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     detail: str = ""
     steps: tuple[GoalStep, ...] = ()
+    expects: tuple[Expected, ...] = ()
+    """What is assumed of the configuration of the twin; asked again before each stage."""
 
     @property
     def over(self) -> bool:

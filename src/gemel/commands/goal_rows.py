@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from gemel.commands.goal import GoalRun, GoalState, GoalStep
 from gemel.commands.tables import goal_table
 from gemel.errors import NotFound
-from gemel.twin import Change
+from gemel.twin import Change, Expected
 
 __all__ = ["came", "find_run", "open_runs", "put_run", "run_by_key", "run_of", "write_run"]
 
@@ -38,12 +38,14 @@ def run_of(row: Row[Any]) -> GoalRun:
     told = dict(row._mapping)
     told["state"] = GoalState(row.state)
     told["steps"] = msgspec.json.decode(row.steps, type=tuple[GoalStep, ...])
+    told["expects"] = msgspec.json.decode(row.expects, type=tuple[Expected, ...])
     return GoalRun(**told)
 
 
 def _row(run: GoalRun) -> dict[str, Any]:
     told = msgspec.structs.asdict(run)
-    return told | {"state": str(run.state), "steps": _json.encode(run.steps).decode()}
+    told |= {name: _json.encode(told[name]).decode() for name in ("steps", "expects")}
+    return told | {"state": str(run.state)}
 
 
 def find_run(tx: Connection, id: str) -> GoalRun:

@@ -17,15 +17,16 @@ from gemel.commands.goal import OVER, AskGoal, GoalRun, GoalState
 from gemel.commands.goal_rows import came, find_run, open_runs, put_run, run_by_key, run_of, write_run
 from gemel.commands.ledger import put_transaction
 from gemel.commands.order import Order
+from gemel.commands.rules import Rules
 from gemel.commands.tables import goal_table
 from gemel.commands.transaction import AskTogether, Transaction, TransactionState
 from gemel.commands.transactions import Transactions
 from gemel.commands.waiting import Waiting
 from gemel.database import Database
-from gemel.errors import Conflict, GemelError, InvalidInput, KeyReused, NotFound
+from gemel.errors import ConfigurationDiffers, Conflict, GemelError, InvalidInput, KeyReused, NotFound
 from gemel.intake import Intake, fitted
 from gemel.registry import Directory, Entry
-from gemel.twin import Change, GoalType, Page, PropertyType
+from gemel.twin import Change, GoalType, Page, PropertyType, check_expected
 
 __all__ = ["Goals"]
 
@@ -50,9 +51,10 @@ class Goals:
         *,
         aiming: Aiming,
         transactions: Transactions,
+        rules: Rules,
     ) -> None:
         self._database, self._intake, self._directory, self._clock = database, intake, directory, clock
-        self.aiming, self._transactions = aiming, transactions
+        self.aiming, self._transactions, self._rules = aiming, transactions, rules
         self._waiting = Waiting(self.get, OVER)
         self._running: dict[str, GoalRun] = {}
         self._interrupted: set[str] = set()
@@ -61,17 +63,24 @@ class Goals:
 
     # asking
 
+    def value(self, ask: AskGoal, entry: Entry) -> float:
+        """What is asked for, in the goal's own unit. Raises NotFound; InvalidValue, InvalidUnit by its own limits."""
+        goal = self.aiming.goal(entry, ask.name)
+        number = PropertyType(name=goal.name, unit=goal.unit, minimum=goal.minimum, maximum=goal.maximum)
+        return float(fitted(entry.id, number, ask.value, ask.unit))
+
     def ask(self, ask: AskGoal, entry: Entry, *, actor: str = "") -> Future[GoalRun]:
         """Ask for it; the future resolves when it is on stable storage.
 
-        Raises NotFound (no such goal), InvalidValue, InvalidUnit, Conflict (what it needs is not known), and as
+        Raises NotFound (no such goal), InvalidValue, InvalidUnit, Conflict (what it needs is not known),
+        ConfigurationDiffers (what it assumes is not so), and as
         transactions do; the future KeyReused.
         """
         goal = self.aiming.goal(entry, ask.name)
         if len(ask.key) > LONGEST_KEY or not ask.key.isprintable():
             raise InvalidInput(f"a key has at most {LONGEST_KEY} printable characters")
-        number = PropertyType(name=goal.name, unit=goal.unit, minimum=goal.minimum, maximum=goal.maximum)
-        value = float(fitted(entry.id, number, ask.value, ask.unit))
+        check_expected(ask.expects)
+        value = self.value(ask, entry)
         start = None
         if goal.ramp_per_s is not None:
             start, why = self.aiming.stands(entry, goal)
@@ -90,14 +99,17 @@ class Goals:
             created=now,
             deadline_s=ask.deadline_s,
             due=now,
+            expects=ask.expects,
         )
         for at in (value, _stage(goal, made)):
             self._drafted(goal, entry, made, at)
+        if made.expects and not self._asked(actor, ask.key):
+            self._rules.assumptions(made.expects, entry.id)
 
         def work(tx: Connection) -> tuple[list[GoalRun], Sequence[Change]]:
             known = run_by_key(tx, actor, ask.key) if ask.key else None
             if known is not None:
-                if (known.twin, known.name, known.value) != (made.twin, made.name, made.value):
+                if any(getattr(known, one) != getattr(made, one) for one in ("twin", "name", "value", "expects")):
                     raise KeyReused(f"this key was used for {known.id}; use a new one for each goal")
                 return [known], ()
             run, changes = put_run(tx, made)
@@ -111,6 +123,10 @@ class Goals:
             return runs, changes
 
         return self._then(self._intake.transact(work, actor=actor))
+
+    def _asked(self, actor: str, key: str) -> bool:
+        with self._database.read() as tx:
+            return bool(key) and run_by_key(tx, actor, key) is not None
 
     def carry_out(self, ask: AskGoal, entry: Entry, *, actor: str, wait_s: float = 0.0) -> GoalRun:
         """Ask, and wait until it is over or so many seconds have passed. Raises as `ask`."""
@@ -212,11 +228,14 @@ class Goals:
         try:
             if entry is None:
                 raise NotFound(f"there is no twin {run.twin} any more")
+            if run.expects:
+                self._rules.assumptions(run.expects, run.twin)
             goal = self.aiming.goal(entry, run.name)
             aim = _stage(goal, run)
             drafted = self._drafted(goal, entry, run, aim)
         except GemelError as error:
-            self._settle(run, G.REFUSED if run.at is None else G.STOPPED, reason="member", detail=error.detail)
+            why = "configuration" if isinstance(error, ConfigurationDiffers) else "member"
+            self._settle(run, G.REFUSED if run.at is None else G.STOPPED, reason=why, detail=error.detail)
             return
         if before is not None and before.approval and drafted.approval:
             drafted = replace(drafted, approval=before.approval)
@@ -245,7 +264,7 @@ class Goals:
         found = self.aiming.wishes(entry, goal, at)
         ask = AskTogether(
             wishes=tuple(wish for wish, _ in found),
-            title=f"{goal.title or goal.name} of {entry.id} to {at:g}{f' {goal.unit}' if goal.unit else ''}"[:200],
+            title=f"{goal.title or goal.name} of {entry.id} to {at:.4g}{f' {goal.unit}' if goal.unit else ''}"[:200],
             on_failure=goal.on_failure,
             in_order=goal.in_order,
             deadline_s=run.deadline_s,

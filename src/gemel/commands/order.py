@@ -7,9 +7,21 @@ from typing import Any
 
 import msgspec
 
-from gemel.twin import Position
+from gemel.twin import Expected, Position
 
-__all__ = ["ENDED", "PLATFORM", "UNDER_WAY", "Ask", "Desired", "Late", "Order", "OrderKind", "OrderState", "Step"]
+__all__ = [
+    "ABOUT_VALUES",
+    "ENDED",
+    "PLATFORM",
+    "UNDER_WAY",
+    "Ask",
+    "Desired",
+    "Late",
+    "Order",
+    "OrderKind",
+    "OrderState",
+    "Step",
+]
 
 
 PLATFORM = "gemel"
@@ -54,6 +66,8 @@ class OrderState(StrEnum):
     """Whether it was carried out cannot be known."""
 
 
+ABOUT_VALUES = ("interlock", "mode", "rule", "configuration")
+"""Refusals whose words tell values of properties or parts, perhaps of other twins: they stay with the order."""
 ENDED = frozenset(
     {
         OrderState.APPLIED,
@@ -85,6 +99,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """From now; None: as the binding says."""
     key: str = ""
     """The same key of the same person is the same order, however often it is asked for."""
+    expects: tuple[Expected, ...] = ()
+    """What is assumed of the configuration: it is not sent where that is not so."""
     if_revision: int | None = None
     """Of a property: only if what is desired now has this revision (0: nothing was desired yet)."""
 
@@ -145,6 +161,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """That it is a part of; empty: of none."""
     role: str = ""
     """In it: member, undo, ask or release."""
+    expects: tuple[Expected, ...] = ()
+    """What is assumed of the configuration; asked again before it is sent."""
 
     @property
     def ended(self) -> bool:

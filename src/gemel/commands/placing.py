@@ -226,7 +226,8 @@ class Placing:
 
 
 def ask_of(twin: str, what: Member | Undo) -> Ask:
-    return Ask(twin=twin, name=what.name, kind=what.kind, input=what.input)
+    expects = what.expects if isinstance(what, Member) else ()
+    return Ask(twin=twin, name=what.name, kind=what.kind, input=what.input, expects=expects)
 
 
 def undo_of(given: Undo | None, drafted: Order, entry: Entry, directory: Directory) -> Undo | None:

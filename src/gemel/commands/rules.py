@@ -6,8 +6,9 @@ fail. What protects people is in the machine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -22,17 +23,45 @@ from gemel.commands.tables import order_table
 from gemel.commands.transaction import Role
 from gemel.commands.ways import command_of
 from gemel.database import Database
-from gemel.errors import GemelError
+from gemel.errors import ConfigurationDiffers, GemelError
 from gemel.expression import Expression, Quantity
 from gemel.expression import Kind as ValueKind
 from gemel.registry import Directory, Entry
-from gemel.twin import CommandType, Interlock, Mode, Pace
+from gemel.twin import CommandType, Expected, Interlock, Mode, Pace
 
-__all__ = ["INPUT", "Rules", "Standing", "Verdict", "given_of"]
+__all__ = ["INPUT", "Assumptions", "Hazards", "Rules", "Standing", "Verdict", "given_of"]
 
 _log = structlog.get_logger("gemel.commands")
+_NAMED = 3
+"""Of what threatens, so much is named; the configuration's own page has all."""
 WANTED, INPUT = "wanted", "input"
 """In an interlock: the desired value; the inputs of the command, as input.speed."""
+
+
+class Hazards(Protocol):
+    """Whoever knows what the objects consist of."""
+
+    def __call__(self, twin: str) -> Sequence[str]:
+        """Why it is not safe, as it is configured now, to have the object of a twin do something risky; empty: it is.
+
+        Any thread; raises GemelError where it cannot tell, which counts as unsafe.
+        """
+
+
+class Assumptions(Protocol):
+    """Whoever knows what the objects consist of."""
+
+    def __call__(self, expected: Sequence[Expected], twin: str) -> None:
+        """Raises ConfigurationDiffers where something is not so now, with what differs; any thread. A root that is left
+        out is the object of the twin."""
+
+
+def _nobody_tells(expected: Sequence[Expected], twin: str) -> None:  # noqa: ARG001
+    raise ConfigurationDiffers(f"nobody knows what {twin} consists of")
+
+
+def _nobody_knows(twin: str) -> Sequence[str]:
+    return [f"nobody knows what {twin} consists of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +69,7 @@ class Verdict:
     """Why an order is not sent."""
 
     reason: str
-    """control, mode, pace, interlock:<name>."""
+    """control, mode, pace, configuration, interlock:<name>."""
     detail: str
     """The same for people, with the values that decided."""
 
@@ -61,6 +90,10 @@ class Rules:
     def __init__(self, database: Database, directory: Directory, authority: Authority, *, sight: Sight) -> None:
         self.database, self.sight = database, sight
         self._directory, self._authority = directory, authority
+        self.hazards: Hazards = _nobody_knows
+        """Asked before what is risky; the platform sets it."""
+        self.assumptions: Assumptions = _nobody_tells
+        """Asked before what assumes a configuration; the platform sets it."""
 
     def sweep(self, now: int) -> None:
         """Journal control that has lapsed."""
@@ -70,6 +103,8 @@ class Rules:
         """Why the order may not be sent now; None if it may."""
         try:
             return self._verdict(order, entry, now)
+        except ConfigurationDiffers as error:
+            return Verdict("configuration", error.detail)
         except GemelError as error:
             return Verdict("rule", error.detail)
         except Exception as error:
@@ -79,6 +114,8 @@ class Rules:
     def _verdict(self, order: Order, entry: Entry, now: int) -> Verdict | None:
         if order.actor == PLATFORM:
             return None
+        if order.expects:
+            self.assumptions(order.expects, entry.id)
         controls = controls_of(self._directory, entry)
         command = command_of(self._directory, entry, order.name) if order.kind is OrderKind.COMMAND else None
         own = command is not None and bool(command.effect)  # to the twin itself: the machine's switch is not asked
@@ -94,6 +131,8 @@ class Rules:
                     and (why := self._pace(pace, order, now))
                 ):
                     return Verdict("pace", why)
+            if order.name in control.safe_configuration and (why := self._configuration(entry)):
+                return Verdict("configuration", why)
             for interlock in control.interlocks:
                 guards = not interlock.of or order.name in interlock.of
                 if guards and (why := self._interlock(interlock, entry, now, order)):
@@ -107,6 +146,14 @@ class Rules:
             if control.mode is not None:
                 why = self._mode(control.mode, entry)
                 found.append(Standing(rule="mode", holds=not why, detail=why))
+            if control.safe_configuration:
+                try:
+                    why = self._configuration(entry)
+                except GemelError as error:
+                    why = error.detail
+                found.append(
+                    Standing(rule="configuration", holds=not why, detail=why, of=tuple(control.safe_configuration))
+                )
             for one in control.interlocks:
                 if any(named.path[0] in (WANTED, INPUT) for named in Expression.parse(one.require).inputs):
                     continue
@@ -127,6 +174,13 @@ class Rules:
             return ""
         wanted = " or ".join(str(one) for one in mode.remote)
         return f"{entry.id}.{mode.property} is {now.value}, not {wanted}: the machine takes orders from itself alone"
+
+    def _configuration(self, entry: Entry) -> str:
+        threats = self.hazards(entry.id)
+        if not threats:
+            return ""
+        more = f" (and {len(threats) - _NAMED} more)" if len(threats) > _NAMED else ""
+        return f"{entry.id} is not safe as it is configured: {'; '.join(threats[:_NAMED])}{more}"
 
     def _pace(self, pace: Pace, order: Order, now: int) -> str:
         times = self._sent_times(order, max(1, pace.per_minute or 1))

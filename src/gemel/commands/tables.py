@@ -41,6 +41,7 @@ order_table = Table(
     Column("late", Text, nullable=False),  # JSON
     Column("transaction", String(40), nullable=False),
     Column("role", String(16), nullable=False),
+    Column("expects", Text, nullable=False, server_default="[]"),  # JSON
     Column("note", LargeBinary),  # what whoever settled it said, sealed with that person's key
     Index("ix_command_order_twin_number", "twin", "number"),
     Index("ix_command_order_state_number", "state", "number"),
@@ -116,6 +117,7 @@ goal_table = Table(
     Column("reason", String(128), nullable=False),
     Column("detail", Text, nullable=False),
     Column("steps", Text, nullable=False),  # JSON
+    Column("expects", Text, nullable=False, server_default="[]"),  # JSON
     Index("ix_command_goal_twin_number", "twin", "number"),
     Index("ix_command_goal_state_number", "state", "number"),
     _once("uq_command_goal_actor_key"),

@@ -10,7 +10,7 @@ import msgspec
 
 from gemel.commands.order import Ask, OrderKind
 from gemel.errors import InvalidInput
-from gemel.twin import OnFailure
+from gemel.twin import Expected, OnFailure
 
 __all__ = [
     "SETTLED",
@@ -107,6 +107,9 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     input: Any = None
     if_revision: int | None = None
+    expects: tuple[Expected, ...] = ()
+    """What is assumed of the configuration of its machine: nothing of the transaction is requested where that is not
+    so."""
     undo: Undo | None = None
     asked: str = ""
     """Id of the order that asked the object beforehand."""
@@ -194,6 +197,7 @@ class MemberWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     command: str = ""
     input: dict[str, Any] = {}
     if_revision: int | None = None
+    expects: tuple[Expected, ...] = ()
     undo: UndoWanted | None = None
 
     def wish(self) -> Wish:
@@ -204,7 +208,15 @@ class MemberWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             kind, name, given = OrderKind.PROPERTY, self.property, self.value
         else:
             kind, name, given = OrderKind.COMMAND, self.command, self.input
-        ask = Ask(twin=self.twin, name=name, kind=kind, input=given, unit=self.unit, if_revision=self.if_revision)
+        ask = Ask(
+            twin=self.twin,
+            name=name,
+            kind=kind,
+            input=given,
+            unit=self.unit,
+            expects=self.expects,
+            if_revision=self.if_revision,
+        )
         undo = self.undo
         if undo is None:
             return Wish(ask=ask)

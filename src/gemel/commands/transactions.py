@@ -28,6 +28,7 @@ from gemel.commands.ledger import (
 )
 from gemel.commands.order import Order, OrderKind
 from gemel.commands.placing import undo_of
+from gemel.commands.rules import Rules
 from gemel.commands.tables import transaction_table
 from gemel.commands.transaction import SETTLED, AskTogether, Member, Transaction, TransactionState
 from gemel.commands.waiting import Waiting
@@ -59,9 +60,10 @@ class Transactions:
         dispatcher: Dispatcher,
         coordinator: Coordinator,
         ways: Callable[[], Ways],
+        rules: Rules,
     ) -> None:
         self._database, self._intake, self._directory, self._clock = database, intake, directory, clock
-        self._dispatcher, self.coordinator, self._ways = dispatcher, coordinator, ways
+        self._dispatcher, self.coordinator, self._ways, self._rules = dispatcher, coordinator, ways, rules
         self._waiting = Waiting(self.get, SETTLED)
         coordinator.listen(self._waiting.moved)
 
@@ -73,6 +75,10 @@ class Transactions:
         RevisionConflict, Overloaded.
         """
         drafted = self.draft(ask, entries, actor)
+        assumed = [one for one in drafted.members if one.expects]
+        if assumed and not self._asked(actor, drafted.key):
+            for one in assumed:
+                self._rules.assumptions(one.expects, one.twin)
 
         def work(tx: Connection) -> tuple[Transaction, Sequence[Change]]:
             known = transaction_by_key(tx, actor, drafted.key) if drafted.key else None
@@ -88,6 +94,10 @@ class Transactions:
             return put_transaction(tx, drafted)
 
         return self._then(self._intake.transact(work, actor=actor))
+
+    def _asked(self, actor: str, key: str) -> bool:
+        with self._database.read() as tx:
+            return bool(key) and transaction_by_key(tx, actor, key) is not None
 
     def draft(self, ask: AskTogether, entries: Sequence[Entry], actor: str) -> Transaction:
         """What is asked for as a transaction that can be written. Raises as `ask`."""
@@ -113,10 +123,8 @@ class Transactions:
                 undo = replace(undo, input=draft(again, entry, self._directory, self._ways(), now).input)
             if ask.on_failure is OnFailure.COMPENSATE:
                 undo = undo_of(undo, one, entry, self._directory)
-            revision = wish.ask.if_revision
-            members.append(
-                Member(twin=one.twin, kind=one.kind, name=one.name, input=one.input, if_revision=revision, undo=undo)
-            )
+            told = {"twin": one.twin, "kind": one.kind, "name": one.name, "input": one.input, "expects": one.expects}
+            members.append(Member(**told, if_revision=wish.ask.if_revision, undo=undo))
             drafts.append(one)
         deadline_s = wanted if wanted is not None else max((one.deadline - now) / SECOND for one in drafts)
         return Transaction(
@@ -253,5 +261,5 @@ def _check_revision(tx: Connection, member: Member) -> None:
 
 def _wanted(one: Transaction) -> Any:
     """What it asks for, as it is stored."""
-    told = [(m.twin, m.kind, m.name, m.input, m.if_revision) for m in one.members]
+    told = [(m.twin, m.kind, m.name, m.input, m.if_revision, m.expects) for m in one.members]
     return msgspec.json.decode(msgspec.json.encode(told, enc_hook=str))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import queue
-import re
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Collection, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import msgspec
@@ -19,11 +18,11 @@ import msgspec
 from gemel.clock import Clock
 from gemel.computation import worker
 from gemel.errors import GemelError, InvalidInput
+from gemel.plugins import FUNCTIONS, installed, owner_of, trusted
 from gemel.twin import Computed
 
 __all__ = ["Function", "FunctionDown", "FunctionHealth", "find_function"]
 
-GROUP = "gemel.functions"
 FIRST_CALL_S = 30.0
 """The first one of a process also imports the function: so long at least."""
 ROWS = 10_000
@@ -57,23 +56,18 @@ class FunctionHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_function(name: str, plugins: Collection[str]) -> EntryPoint:
     """The entry point of `package.module:name`, of a distribution that the plant trusts. Raises InvalidInput."""
-    declared = [point for point in entry_points(group=GROUP) if point.value == name]
+    declared = [point for point in installed(FUNCTIONS) if point.value == name]
     if not declared:
-        known = sorted(point.value for point in entry_points(group=GROUP))
+        known = sorted(point.value for point in installed(FUNCTIONS))
         there = f"there are {', '.join(known[:10])}" if known else "no installed distribution declares one"
-        raise InvalidInput(f"there is no function {name!r:.120} in the group {GROUP}; {there}")
-    owner = _canonical(declared[0].dist.name) if declared[0].dist is not None else ""
-    if owner not in {_canonical(one) for one in plugins} | {"gemel"}:
+        raise InvalidInput(f"there is no function {name!r:.120} in the group {FUNCTIONS}; {there}")
+    if not trusted(declared[0], plugins):
+        owner = owner_of(declared[0])
         raise InvalidInput(
             f"the function {name} is of the distribution {owner}; if you trust it, "
             f"write `plugins: [{owner}]` in the plant's gemel.yaml and start again"
         )
     return declared[0]
-
-
-def _canonical(name: str) -> str:
-    """A distribution's name as PyPA's specification of names compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class Function:

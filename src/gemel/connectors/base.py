@@ -15,17 +15,15 @@ distribution is code that runs as the server: none is loaded before the operator
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
 import msgspec
 
+from gemel import plugins
 from gemel.clock import Clock
-from gemel.errors import InvalidDocument, InvalidInput, MissingExtra, Problem, UnknownConnector
+from gemel.errors import InvalidDocument, InvalidInput, MissingExtra, PluginFailed, Problem, UnknownConnector
 from gemel.twin import Binding, Change, ConnectorSpec, Kind
 
 if TYPE_CHECKING:
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from gemel.state import Now
 
 __all__ = [
-    "GROUP",
     "Actuator",
     "Backoff",
     "NotWanted",
@@ -58,10 +55,6 @@ __all__ = [
     "plugin",
     "settings_of",
 ]
-
-GROUP = "gemel.connectors"
-OWN = "gemel"
-"""The distribution whose plug-ins need not be named."""
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -273,6 +266,8 @@ class Sink(Protocol):
 
     give_up_s: float
     """What could not be delivered for so long is journaled as `delivery.abandoned`, and passed over."""
+    hears_conditions: bool
+    """Whether `wants` is also asked about `condition.changed`: made of the history, for they are values."""
 
     def wants(self, change: Change) -> bool:
         """Whether this is to be sent; called for every change."""
@@ -297,64 +292,23 @@ class Plugin(Protocol):
         best an InvalidDocument that names each: `bindings[3].address`."""
 
 
-@lru_cache(maxsize=1)
-def _installed() -> tuple[EntryPoint, ...]:
-    return tuple(entry_points(group=GROUP))
-
-
-def _registered(named: Collection[str]) -> Mapping[str, EntryPoint]:
-    """By kind: our own, and those of the distributions that are named; nobody takes the place of our own."""
-    trusted = {_canonical(name) for name in named}
-    own = {point.name: point for point in _installed() if _distribution(point) == OWN}
-    return {point.name: point for point in _installed() if _distribution(point) in trusted} | own
-
-
-def _distribution(point: EntryPoint) -> str:
-    return _canonical(point.dist.name) if point.dist is not None else ""
-
-
-def _canonical(name: str) -> str:
-    """A distribution's name as PyPA's specification of names compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def kinds(named: Collection[str] = ()) -> list[str]:
     """Kinds of connectors that may be used: our own, and those of the distributions that are `named`."""
-    return sorted(_registered(named))
+    return plugins.names(plugins.CONNECTORS, named)
 
 
 def plugin(kind: str, named: Collection[str] = ()) -> Plugin:
     """The class registered for `kind`, by us or by one of the distributions that are `named`.
 
-    Raises UnknownConnector, also for a kind of another distribution (nothing of it is loaded), or MissingExtra when
-    what it needs is not installed.
+    Raises UnknownConnector, also for a kind of another distribution (nothing of it is loaded), MissingExtra when what
+    it needs is not installed, PluginFailed when its code cannot be loaded.
     """
-    point = _registered(named).get(kind)
-    if point is None:
-        others = sorted({_distribution(point) for point in _installed() if point.name == kind})
-        if others:
-            raise UnknownConnector(
-                f"connector kind {kind!r:.80} is of the distribution {' or '.join(others)}, which runs as the server; "
-                f"if you trust it, write `plugins: [{others[0]}]` in the plant's gemel.yaml and start again"
-            )
-        raise UnknownConnector(f"there is no connector kind {kind!r:.80}; installed are {', '.join(kinds(named))}")
-    try:
-        return cast("Plugin", point.load())
-    except ModuleNotFoundError as error:
-        extra = point.extras[0] if point.extras else kind
-        raise MissingExtra(f"connector kind {kind!r} needs {error.name}: pip install 'gemel[{extra}]'") from error
+    return cast("Plugin", plugins.load(plugins.CONNECTORS, kind, named, unknown=UnknownConnector))
 
 
 def settings_of(spec: ConnectorSpec, kind: Plugin | None = None) -> Any:
     """`spec.settings` as the plug-in's Settings. Raises InvalidDocument naming the field."""
-    wanted = (kind or plugin(spec.kind)).Settings
-    try:
-        return msgspec.convert(spec.settings, wanted)
-    except (msgspec.ValidationError, ValueError) as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise InvalidDocument(
-            f"connector {spec.id}", [Problem(message, field=f"settings{path.rstrip('`')}")]
-        ) from error
+    return plugins.settings_for(kind or plugin(spec.kind), spec.settings, f"connector {spec.id}")
 
 
 def check(spec: ConnectorSpec, named: Collection[str] = ()) -> list[Problem]:
@@ -365,7 +319,7 @@ def check(spec: ConnectorSpec, named: Collection[str] = ()) -> list[Problem]:
     """
     try:
         build(spec, named)
-    except UnknownConnector as error:
+    except (UnknownConnector, PluginFailed) as error:
         return [Problem(error.detail, field="kind")]
     except InvalidDocument as error:
         return error.problems
@@ -373,11 +327,14 @@ def check(spec: ConnectorSpec, named: Collection[str] = ()) -> list[Problem]:
         return [Problem(error.detail, field="bindings")]
     except MissingExtra:
         pass
+    except Exception as error:  # a plug-in's constructor may raise anything
+        return [Problem(f"its plug-in raises {type(error).__name__}: {error!s:.300}", field="settings")]
     return []
 
 
 def build(spec: ConnectorSpec, named: Collection[str] = ()) -> tuple[Source | Sink, Any]:
-    """A source or sink for `spec`, and its settings. Raises UnknownConnector, MissingExtra, InvalidInput."""
+    """A source or sink for `spec`, and its settings. Raises UnknownConnector, MissingExtra,
+    PluginFailed, InvalidInput."""
     kind = plugin(spec.kind, named)
     settings = settings_of(spec, kind)
     return kind(settings, spec.bindings), settings

@@ -37,6 +37,7 @@ class Follower:
         self._reached: Position = 0
         self._remembered: Position = 0
         self._looked_s = 0.0
+        self._conditions = outbox.conditions() if sink.hears_conditions else None
 
     async def run(self, port: ConnectorPort) -> None:
         """Until cancelled, or until the other side wants no more. Raises what a delivery raised."""
@@ -46,7 +47,7 @@ class Follower:
             port.connected("follows what happens")
         try:
             while True:
-                facts, until = await asyncio.to_thread(self._outbox.after, self._reached, _WAIT_S)
+                facts, until = await asyncio.to_thread(self._outbox.after, self._reached, _WAIT_S, self._conditions)
                 for fact in facts:
                     if self._concerns(fact, port) and not await self._delivered(fact, port):
                         return

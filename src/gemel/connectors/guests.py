@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
     from gemel.access import Gate
     from gemel.registry import Directory
 
-__all__ = ["ANYBODY", "Guest", "Guests"]
+__all__ = ["ANYBODY", "Guest", "Guests", "Identity"]
 
 _DEVICE = "Device"
 _PLATFORM = Resource(ResourceKind.PLATFORM)
@@ -39,6 +36,15 @@ class Guest(msgspec.Struct, frozen=True):
 
 
 ANYBODY = Guest()
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who an endpoint of ours is, as PEM."""
+
+    chain: str
+    key: str
+    authority: str
+    """The certificate of the plant's authority: who signed those of devices."""
 
 
 class Guests:
@@ -68,19 +74,14 @@ class Guests:
             "sign in with a device's id and secret, with its certificate, or with an API token as the password"
         )
 
-    def identify(self, context: ssl.SSLContext, names: Sequence[str]) -> str:
-        """Give a server's context a certificate for these names that the plant's authority issues; returns the
-        authority's own, as PEM. Blocks. Raises Conflict where there is no folder of secrets."""
+    def identity(self, names: Sequence[str]) -> Identity:
+        """A new certificate of an endpoint for these names, from the plant's authority. Blocks. Raises Conflict where
+        there is no folder of secrets, or the authority's own certificate has ended."""
         if self._gate is None:
             raise Unauthenticated("nobody can sign in here: there is no register of devices")
         authority = self._gate.devices.certificates.authority
-        with tempfile.TemporaryDirectory(prefix="gemel-") as folder:  # the ssl module reads keys from files alone
-            certificate, key = authority.server(names)
-            path = Path(folder) / "server.pem"
-            path.touch(mode=0o600)
-            path.write_text(key + certificate)
-            context.load_cert_chain(path)
-        return authority.certificate
+        chain, key = authority.server(names)
+        return Identity(chain=chain, key=key, authority=authority.certificate)
 
     def remains(self, guest: Guest, now: int) -> bool:
         """Whether what it signed in with is still good."""

@@ -14,6 +14,7 @@ from gemel.history import Fact
 from gemel.twin import Change, ConnectorSpec, Position
 
 if TYPE_CHECKING:
+    from gemel.history import ConditionFeed, History
     from gemel.intake import Intake
     from gemel.journal import Journal
     from gemel.registry import Registry
@@ -27,8 +28,13 @@ _SETTLE_S = 10.0
 class Outbox:
     """One for all sinks. Its verbs block: use a thread."""
 
-    def __init__(self, journal: Journal, registry: Registry, intake: Intake) -> None:
-        self._journal, self._registry, self._intake = journal, registry, intake
+    def __init__(self, journal: Journal, registry: Registry, intake: Intake, history: History | None = None) -> None:
+        """Without a history, no sink hears of conditions: they are values, and what they were is asked there."""
+        self._journal, self._registry, self._intake, self._history = journal, registry, intake, history
+
+    def conditions(self) -> ConditionFeed | None:
+        """For one sink that wants to hear of them."""
+        return None if self._history is None else self._history.condition_feed()
 
     def begin(self, sink: str) -> Position:
         """How far `sink` has come; a new one begins at what comes next."""
@@ -38,8 +44,11 @@ class Outbox:
             self.reached(sink, position).result(_SETTLE_S)
         return position
 
-    def after(self, position: Position, wait_s: float) -> tuple[list[Fact], Position]:
-        """The changes that follow `position`, and up to where they were looked for. Waits when there is nothing."""
+    def after(
+        self, position: Position, wait_s: float, conditions: ConditionFeed | None = None
+    ) -> tuple[list[Fact], Position]:
+        """The changes that follow `position`, those of conditions too if there is a feed of them, and up to where they
+        were looked for. Waits when there is nothing."""
         if not self._journal.wait(position + 1, wait_s):
             return [], position
         facts: list[Fact] = []
@@ -47,6 +56,10 @@ class Outbox:
         for block in islice(self._journal.blocks(position), _BLOCKS):
             facts += [Fact(block.first + change.ordinal, block.recorded, change) for change in block.changes]
             position = block.last
+        if conditions is not None and self._history is not None:
+            if not self._history.wait(position, wait_s):
+                return [], begin
+            facts = sorted([*facts, *conditions.between(begin, position)], key=lambda fact: fact.position)
         return [self._shown(fact) for fact in facts if fact.position > begin], position
 
     def reached(self, sink: str, position: Position, changes: Sequence[Change] = ()) -> Future[Any]:

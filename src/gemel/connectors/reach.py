@@ -12,7 +12,7 @@ from typing import Self
 from gemel.connectors.base import SecretRef
 from gemel.errors import InvalidDocument, InvalidInput, MissingExtra, Problem
 
-__all__ = ["Reach"]
+__all__ = ["Reach", "in_header"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -132,6 +132,20 @@ class Reach:
         if not found:
             raise InvalidInput(f"{pattern!r:.300} names no file; give a path, or a pattern like logs/*.shdr.gz")
         return found
+
+
+def in_header(told: str) -> str:
+    """A secret, or what has one in it, for a header of HTTP: libraries tell the whole of one that cannot be sent.
+
+    Raises InvalidDocument, which does not tell it.
+    """
+    if not told.isascii() or not told.isprintable() or told != told.strip():
+        raise _unresolved(
+            "it has a line break, a blank at its beginning or end, or a character that is not ASCII, so no header can "
+            "have it; write it anew where it is kept",
+            "secret",
+        )
+    return told
 
 
 def _network(text: str) -> Network:

@@ -18,7 +18,7 @@ from gemel.connectors.health import Health
 from gemel.connectors.outbox import Outbox
 from gemel.connectors.port import ConnectorPort
 from gemel.connectors.reach import Reach
-from gemel.errors import GemelError, InvalidInput, MissingExtra, UnknownConnector
+from gemel.errors import GemelError, InvalidInput, MissingExtra, PluginFailed, UnknownConnector
 from gemel.twin import ConnectorSpec
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class Runner:
         while True:
             try:
                 return self._runnable(port, *self._factory(self.spec))
-            except (InvalidInput, UnknownConnector, MissingExtra) as error:
+            except (InvalidInput, UnknownConnector, MissingExtra, PluginFailed) as error:
                 port.health.errors += 1
                 port.health.state = "failed"
                 port.health.detail = port.health.last_error = _reason(error)

@@ -22,6 +22,7 @@ from gemel.twin import Change, ConnectorSpec
 
 if TYPE_CHECKING:
     from gemel.access import Gate
+    from gemel.history import History
     from gemel.intake import Intake, Message, Receipt
     from gemel.journal import Journal
     from gemel.registry import Registry
@@ -52,18 +53,21 @@ class Supervisor:
         gate: Gate | None = None,
         state: State | None = None,
         journal: Journal | None = None,
+        history: History | None = None,
     ) -> None:
         """`factory` makes the source of a spec; by default the plug-in of its kind does. `reach`: see there.
 
         `gate` says who may connect to endpoints, `state` what there is for them to hear;
-        `journal` is what sinks follow."""
+        `journal` is what sinks follow; conditions come to them from the `history`."""
         self._intake, self._clock, self._registry = intake, clock, registry
         directory = registry.directory if registry is not None else None
         self.reach = reach or Reach()
         self._plugins = self.reach.plugins
         self._factory = factory or partial(built, named=self._plugins)
         self._lent: dict[str, Any] = {"reach": reach, "guests": Guests(gate, directory), "state": state}
-        self._outbox = Outbox(journal, registry, intake) if journal is not None and registry is not None else None
+        self._outbox: Outbox | None = None
+        if journal is not None and registry is not None:
+            self._outbox = Outbox(journal, registry, intake, history)
         self._health_every_s = health_every_s
         self._lock = threading.Lock()
         self._specs: dict[str, ConnectorSpec] = {}

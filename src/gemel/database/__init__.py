@@ -4,6 +4,6 @@ Registry, journal, intake and access each describe their own tables on `metadata
 migration in `migrations/versions`. Nobody but the journal's writer thread opens a write transaction.
 """
 
-from gemel.database.database import Database, metadata, overwrite
+from gemel.database.database import Database, fit, metadata, overwrite, telling
 
-__all__ = ["Database", "metadata", "overwrite"]
+__all__ = ["Database", "fit", "metadata", "overwrite", "telling"]

@@ -17,6 +17,7 @@ from gemel.connectors.mtconnect.devices import read_devices
 from gemel.connectors.mtconnect.importing import plant_of
 from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
 from gemel.connectors.ports import free_port
+from gemel.demo.planned import USE
 from gemel.demo.processes import Lines, Processes, address_of
 from gemel.demo.trial.documents import CELL, SKID
 from gemel.twin import (
@@ -212,8 +213,9 @@ def plant(urls: dict[str, str] | None = None) -> Plant:
 
 def _completed(type_: TwinType) -> TwinType:
     """With what is worked out, and with what each property is shared as."""
-    properties = (*type_.properties, *WORKED_OUT) if type_.id == "machine_tool" else type_.properties
-    return msgspec.structs.replace(type_, properties=tuple(_grouped(one) for one in properties))
+    if type_.id == "machine_tool":
+        type_ = msgspec.structs.replace(type_, properties=(*type_.properties, *WORKED_OUT), effectiveness=USE)
+    return msgspec.structs.replace(type_, properties=tuple(_grouped(one) for one in type_.properties))
 
 
 def _grouped(property_: PropertyType) -> PropertyType:

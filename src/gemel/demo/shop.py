@@ -16,9 +16,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gemel.demo.machines import MACHINES, Shop, model, plant
 from gemel.demo.preload import preload
-from gemel.demo.trial.documents import document
+from gemel.demo.product import load_product
+from gemel.demo.trial.documents import CELL, document, drives
+from gemel.demo.trial.fitted import fit
+from gemel.demo.trial.fleet import declare_software
 from gemel.demo.trial.past import compute_past, load_past
+from gemel.demo.trial.sold import declare_sold, order_one
 from gemel.demo.trial.start import set_going, wait_for_both
+from gemel.demo.trial.worked import work
 from gemel.errors import GemelError
 from gemel.folder import SETTINGS
 from gemel.platform import Platform
@@ -68,12 +73,13 @@ def run_shop(folder: Path, console: Console, *, port: int, speed: float = 1.0) -
 
 
 def begin(running: Running, console: Console) -> None:
-    """Set the trial plant going; the first time also compute what its past lacks."""
+    """Set the trial plant going; the first time also compute what its past lacks, and take in what the shop made."""
     try:
         wait_for_both(running.platform, running.before)
         set_going(running.platform)
         if running.first:
             compute_past(running.platform)
+            load_product(running.platform)
     except GemelError as error:
         console.print(f"  [dim]The trial plant waits for orders: {error.detail}[/dim]")
 
@@ -93,16 +99,24 @@ def running_shop(folder: Path, console: Console, *, port: int = 0, speed: float 
     with Shop(folder / "machines", speed=speed) as shop, Platform.open(folder) as platform:
         platform.apply(plant())
         platform.apply(document())
+        platform.apply(drives())
+        declare_software(platform)
+        declare_sold(platform)
         if not (folder / MARK).exists():
             load_earlier_days(platform, console)
             (folder / MARK).touch()
         first = not (folder / TRIAL_MARK).exists()
         if first:
             load_past(platform, now=platform.clock.now())
+            fit(platform)
+            order_one(platform)
+            work(platform)
             (folder / TRIAL_MARK).touch()
         before = platform.position
         platform.apply(plant(shop.urls()))
-        platform.apply(document(shop.trial_urls()))
+        urls = shop.trial_urls()
+        platform.apply(document(urls))
+        platform.apply(drives(urls[CELL]))
         with Server(platform, Options(port=port, demo=True)) as server:
             platform.folder.announce(url=server.url, token=platform.gate.tokens.local())
             yield Running(platform, server, server.url, before, first)

@@ -12,10 +12,12 @@ import msgspec
 
 from gemel.clock import Clock
 from gemel.diagnosis.check import Check, bad, ok, warn
+from gemel.errors import GemelError
 from gemel.folder import Folder, Settings, parse_size
 from gemel.history import read_index
+from gemel.thread import Store
 
-__all__ = ["disk", "fsync", "history", "owner", "permissions"]
+__all__ = ["disk", "documents", "fsync", "history", "owner", "permissions"]
 
 SMALL_BYTES = 1_000_000_000
 SLOW_FSYNC_MS = 100.0
@@ -112,6 +114,24 @@ def history(folder: Path) -> Iterator[Check]:
         size = sum(file.size for file in index.files)
         told = f"{len(index.files):,} files with {size / 1e6:,.0f} MB are there, up to position {index.position:,}"
         yield ok("history", told)
+
+
+def documents(folder: Path, full: bool) -> Iterator[Check]:
+    """Contents of documents; with `full` each is held against its name, which is its hash."""
+    store = Store(folder / "documents")
+    wrong, count = [], 0
+    for name in store.all():
+        count += 1
+        if full:
+            try:
+                store.check(name)
+            except GemelError:
+                wrong.append(name)
+    if wrong:
+        told = f"{len(wrong):,} of {count:,} contents are not as they were written, the first is {wrong[0]}"
+        yield bad("documents", told, "copy them from documents/ of a backup")
+    else:
+        yield ok("documents", f"{count:,} contents{' are as they were written' if full else ' are there'}")
 
 
 def _is_whole(path: Path, size: int) -> bool:

@@ -42,6 +42,7 @@ def doctor(
         "catalogue": lambda: databases.catalogue(settings),
         "journal": lambda: databases.journal(folder, settings, full),
         "history": lambda: at_rest.history(folder),
+        "documents": lambda: at_rest.documents(folder, full),
         "connectors": lambda: declared.connectors(folder, settings),
     }
     for what, look in looks.items():

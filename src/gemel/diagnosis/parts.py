@@ -100,7 +100,8 @@ def disk(plant: Plant) -> Iterator[Check]:
     lasts = "no growth that would fill it" if days is None else f"room for {days:,.0f} days at the present growth"
     if room.forecast.bytes_per_day is None:
         lasts = "its growth is known after ten minutes"
-    told = f"{room.used / 1e9:,.2f} GB used, {room.left / 1e9:,.1f} GB left; {lasts}"
+    used = f"{room.used / 1e9:,.2f} GB used, {room.documents / 1e9:,.2f} of them by documents"
+    told = f"{used}; {room.left / 1e9:,.1f} GB left; {lasts}"
     if room.refuses:
         way_out = "raise `disk.budget`, shorten `retention.raw`, or set `disk.over: drop`, and restart"
         yield bad("disk", f"{told}; new readings are refused: {room.refuses}", way_out)

@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from gemel.clock import SECOND, Clock
+from gemel.connectors.reach import in_header
 from gemel.connectors.supervisor import Supervisor
 from gemel.edge.messages import Outgoing, Writer
 from gemel.edge.standing import EdgeStanding, Progress, Reached
@@ -160,7 +161,7 @@ class Edge:
         settings, reach = self._settings, self._plant.supervisor.reach
         assert settings.token is not None  # of settings with a url
         verify: bool | str = str(reach.file(settings.certificate)) if settings.certificate else True
-        upstream = Upstream(settings.url, settings.name, token=reach.secret(settings.token), verify=verify)
+        upstream = Upstream(settings.url, settings.name, token=in_header(reach.secret(settings.token)), verify=verify)
         try:
             while not self._journal.head().sequence:  # a plant of which nothing is known yet
                 if self._closing.wait(IDLE_S):
@@ -253,7 +254,9 @@ class Edge:
         this plant, as far as this life shares it."""
         kept = self._progress.reached
         if kept.epoch == epoch and kept.who != who and kept.sequence <= self._journal.head().sequence:
-            return kept  # another token, so another source; what the old one was told counts
+            # another token, so another source: what the old one told counts, also where its answer was lost
+            number = upstream.reached(epoch, formerly=kept.who)
+            return kept if number is None else self._there(number)
         head = self._journal.head()
         limit = head.position
         for life, shared in self._lives():

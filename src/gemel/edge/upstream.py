@@ -35,9 +35,10 @@ class Upstream:
         """As whom upstream knows the token."""
         return self._client.me().id
 
-    def reached(self, epoch: str) -> int | None:
-        """The highest number of an epoch that is on stable storage there; None when there is none."""
-        return self._client.reached(self._name, epoch)
+    def reached(self, epoch: str, *, formerly: str = "") -> int | None:
+        """The highest number of an epoch that is on stable storage there, of what was told under this token, or under
+        the one that we formerly had; None when there is none."""
+        return self._client.reached(self._name, epoch, formerly=formerly)
 
     def send(self, messages: Iterable[tuple[dict[str, Any], int]]) -> list[Receipt]:
         """Hand in messages, each given with its weight, in as few requests as fit. Raises what upstream says."""

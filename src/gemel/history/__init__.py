@@ -1,7 +1,10 @@
 """The past: every reading and event in Parquet under DuckLake, asked by instant and by range."""
 
 from gemel.history.average import Average
+from gemel.history.conditions import CHANGED
 from gemel.history.events import EventPage, EventQuery
+from gemel.history.extensions import connect as engine
+from gemel.history.feed import ConditionFeed
 from gemel.history.forgotten import Limits
 from gemel.history.history import History
 from gemel.history.load import Loaded
@@ -17,8 +20,10 @@ from gemel.history.sums import write_sums
 from gemel.history.tail import Fact
 
 __all__ = [
+    "CHANGED",
     "Average",
     "Column",
+    "ConditionFeed",
     "Dropped",
     "EventPage",
     "EventQuery",
@@ -37,6 +42,7 @@ __all__ = [
     "Stage",
     "Status",
     "Upkeep",
+    "engine",
     "read_index",
     "rebuild",
     "tables_of",

@@ -19,9 +19,19 @@ from gemel.history.tables import READINGS
 from gemel.history.tail import Fact
 from gemel.registry import Directory, PropertyRef
 from gemel.state.condition import Conditions
-from gemel.twin import Change, Form, Kind, series_of, split_series
+from gemel.twin import Change, Form, Kind, Position, series_of, split_series
 
-__all__ = ["CHANGED", "Asked", "Changes", "changes_of", "condition_series", "conditions_at", "followed"]
+__all__ = [
+    "CHANGED",
+    "Asked",
+    "Changes",
+    "Key",
+    "changes_of",
+    "condition_series",
+    "conditions_at",
+    "fact_of",
+    "followed",
+]
 
 CHANGED = "condition.changed"
 """The kind of the facts; body: `property`, and the entries that were `raised` and `cleared` by one update."""
@@ -54,10 +64,13 @@ def _sorted(series: Iterable[int]) -> NDArray[np.int64]:
     return np.unique(np.fromiter(series, np.int64))
 
 
-def conditions_at(reader: Reader, view: View, series: NDArray[np.int64], before: Key) -> dict[int, Conditions]:
+def conditions_at(
+    reader: Reader, view: View, series: NDArray[np.int64], before: Key, *, known: Position | None = None
+) -> dict[int, Conditions]:
     """What each series had been told before (time, position); those without any update are left out.
 
-    Looks back a day, then a month, then all the way: only until an update that ended everything.
+    Looks back from there a day, then a month, then all the way: only until an update that ended everything.
+    `known`: instead, all that had been told by this position, later times too.
     """
     found: dict[int, Conditions] = {}
     left = series
@@ -65,12 +78,15 @@ def conditions_at(reader: Reader, view: View, series: NDArray[np.int64], before:
         if len(left) == 0:
             break
         since = None if reach is None else before[0] - reach
-        updates = _ordered(reader.rows(view, Form.TEXT, Wanted(left, since, before[0] + 1)))
+        end = before[0] + 1 if known is None else None
+        updates = _ordered(reader.rows(view, Form.TEXT, Wanted(left, since, end)))
         ended: set[int] = set()
         told: dict[int, Conditions] = {}
         for number, time, position, text in updates:
-            if (time, position) >= before:
+            if known is None and (time, position) >= before:
                 break
+            if known is not None and position > known:
+                continue
             state = Conditions() if ends_all(text) else told.get(number, Conditions())
             ended |= {number} if ends_all(text) else set()
             told[number] = state.with_update(text, time, position)
@@ -184,13 +200,22 @@ def _changed(reader: Reader, view: View, directory: Directory, rows: list[_Row])
     for number, time, position, text, recorded in rows:
         before = states.get(number, Conditions())
         after = states[number] = before.with_update(text, time, position)
-        if body := _difference(before, after):
-            twin, property = split_series(number)
-            entry, ref = directory.entry(twin), directory.property(property)
-            if entry is not None and ref is not None:
-                change = Change(kind=CHANGED, subject=entry.id, time=time, body={"property": ref.property.name, **body})
-                found.append(Fact(position, recorded, change))
+        fact = fact_of(directory, (number, time, position, recorded), before, after)
+        found += [fact] if fact is not None else []
     return found
+
+
+def fact_of(directory: Directory, row: tuple[int, int, int, int], before: Conditions, after: Conditions) -> Fact | None:
+    """What an update (series, time, position, recorded) changed; None for nothing, and for a twin that was erased."""
+    series, time, position, recorded = row
+    if not (body := _difference(before, after)):
+        return None
+    twin, property = split_series(series)
+    entry, ref = directory.entry(twin), directory.property(property)
+    if entry is None or ref is None:
+        return None
+    change = Change(kind=CHANGED, subject=entry.id, time=time, body={"property": ref.property.name, **body})
+    return Fact(position, recorded, change)
 
 
 def _difference(before: Conditions, after: Conditions) -> dict[str, Any]:

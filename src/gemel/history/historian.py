@@ -5,32 +5,28 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-import msgspec
-import pyarrow as pa
+from typing import TypeVar
 
 from gemel.clock import Clock
 from gemel.disk import refusals
 from gemel.errors import Corrupt
 from gemel.history.derived import Derived
+from gemel.history.errands import Errands
+from gemel.history.filing import tables_of_parts
 from gemel.history.forgotten import Forgotten, Limits
 from gemel.history.lake import Lake
 from gemel.history.load import LOADED_KIND, selects, staged, staged_folder
 from gemel.history.maintenance import Dropped, Maintenance
 from gemel.history.published import View, Views, file_tables, write_index
-from gemel.history.rows import Rows
 from gemel.history.status import Settings, Stage, Status
 from gemel.history.sums import tidy
-from gemel.history.tables import HAPPENED, LOADED, READINGS
-from gemel.history.tail import Fact, Part, Tail
+from gemel.history.tables import LOADED
+from gemel.history.tail import Fact, Tail
 from gemel.journal import Journal
-from gemel.twin import Form
 
 __all__ = ["Historian"]
 
@@ -72,7 +68,7 @@ class Historian:
         """Of the journal, after what was followed."""
         self._doubtful = False
         self._orders: list[Fact] = []
-        self._errands: deque[tuple[Callable[[Lake], Any], Future[Any]]] = deque()
+        self._errands = Errands()
         self._loads: Mapping[str, int] = {}
         self._rest = False
         self._forgotten: Mapping[str, Forgotten] = {}
@@ -125,13 +121,9 @@ class Historian:
 
     def between_commits(self, work: Callable[[Lake], T]) -> Future[T]:
         """Have the historian's thread do `work` soon; nothing is committed, merged or deleted while it runs."""
-        done: Future[T] = Future()
         with self._wake:
-            if self._stopping:
-                done.cancel()
-            else:
-                self._errands.append((work, done))
-                self._wake.notify_all()
+            done = self._errands.put(work)
+            self._wake.notify_all()
         return done
 
     def wait_loaded(self, digest: str, timeout_s: float) -> bool:
@@ -230,8 +222,8 @@ class Historian:
                     self._doubtful = True
                     self._pause()
         finally:
-            while self._errands:
-                self._errands.popleft()[1].cancel()
+            with self._wake:
+                self._errands.close()
             self._maintenance.close()
             self._lake.close()
             self._marker.unlink(missing_ok=True)
@@ -263,8 +255,7 @@ class Historian:
 
     def _work(self) -> None:
         """One commit, or one step of maintenance; a commit comes first unless files crowd."""
-        while self._errands:
-            _run_errand(*self._errands.popleft(), self._lake)
+        self._errands.run(self._lake)
         if self._orders:
             self._refold()
         if not self._due() or (not self._doubtful and self._maintenance.merge_overdue()):
@@ -322,7 +313,7 @@ class Historian:
         unstored = [part for part in parts if part.last > self._lake.position]
         if unstored:
             loads = [fact for part in unstored for fact in part.facts if fact.change.kind == LOADED_KIND]
-            self._lake.commit(_tables(unstored), parts[-1].last, also=self._selects(loads))
+            self._lake.commit(tables_of_parts(unstored), parts[-1].last, also=self._selects(loads))
             self._forget_staged()
         write_index(self.folder, self._lake.position, self._lake.files)
         rows = sum(part.count for part in parts)
@@ -400,45 +391,8 @@ class Historian:
             self._wake.wait_for(lambda: self._stopping, pause)
 
 
-def _run_errand(work: Callable[[Lake], Any], done: Future[Any], lake: Lake) -> None:
-    if done.set_running_or_notify_cancel():
-        try:
-            done.set_result(work(lake))
-        except BaseException as error:
-            done.set_exception(error)
-
-
 def _reason(error: Exception) -> str:
     text = f"{error!s:.300}"
     if "no space left" in text.lower() or "disk is full" in text.lower():
         return f"the disk that holds the history is full; free space, it goes on by itself ({text})"
     return text
-
-
-def _tables(parts: Sequence[Part]) -> dict[str, pa.Table]:
-    tables = {}
-    for form in Form:
-        rows = Rows.concat(form, [part.rows[form] for part in parts if form in part.rows])
-        if len(rows):
-            tables[READINGS[form]] = rows.filed().to_arrow()
-    facts = [fact for part in parts for fact in part.facts]
-    if facts:
-        tables[HAPPENED] = facts_table(sorted(facts, key=lambda fact: (fact.change.time, fact.position)))
-    return tables
-
-
-def facts_table(facts: list[Fact]) -> pa.Table:
-    """Changes as rows of `happened`."""
-    return pa.table(
-        {
-            "position": pa.array([fact.position for fact in facts], pa.int64()),
-            "time": pa.array([fact.change.time for fact in facts], pa.int64()).view(pa.timestamp("us")),
-            "recorded": pa.array([fact.recorded for fact in facts], pa.int64()).view(pa.timestamp("us")),
-            "twin": [fact.change.subject for fact in facts],
-            "kind": [fact.change.kind for fact in facts],
-            "actor": [fact.change.actor for fact in facts],
-            "source": [fact.change.source for fact in facts],
-            "id": [fact.change.id for fact in facts],
-            "body": [msgspec.json.encode(fact.change.body, order="sorted").decode() for fact in facts],
-        }
-    )

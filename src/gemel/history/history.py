@@ -19,6 +19,7 @@ from gemel.history.average import Average, average_of
 from gemel.history.dropped import dropped_spans
 from gemel.history.events import EventPage, EventQuery, events_of
 from gemel.history.export import Progress, export
+from gemel.history.feed import ConditionFeed
 from gemel.history.fingerprint import Fingerprint, changed_since, fingerprints
 from gemel.history.forgotten import Limits
 from gemel.history.historian import Historian
@@ -273,6 +274,10 @@ class History:
         """
         with self._views.hold() as view:
             return events_of(self._reader, view, self._directory, query or EventQuery())
+
+    def condition_feed(self) -> ConditionFeed:
+        """Conditions that come and go, by position, for one that follows the journal."""
+        return ConditionFeed(self._reader, self._views, self._directory)
 
     def relations(self) -> Mapping[str, Relation]:
         """`history.reading`, `history.happened`, `history.series` … for `State.sql`: what is in Parquet by now."""

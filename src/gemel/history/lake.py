@@ -7,32 +7,29 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gemel.disk import make_folder, refusal, sync
 from gemel.errors import Corrupt
 from gemel.history import extensions
-from gemel.history.derived import DAY
+from gemel.history.listing import described, partitions, within
 from gemel.history.published import File, read_index
 from gemel.history.sums import record
-from gemel.history.tables import CREATE, FORGOTTEN, HAPPENED, LOADED, PARTITION, SORT, TABLES
+from gemel.history.tables import CREATE, FORGOTTEN, LOADED, PARTITION, SORT, TABLES
 
 __all__ = ["Commit", "Lake"]
 
 _log = logging.getLogger(__name__)
 
-EPOCH = date(1970, 1, 1)
 SCRUB = "scrub"
 """A file that says that the catalogue is to be written anew: something was erased."""
-_META = "__ducklake_metadata_lake"
+META = "__ducklake_metadata_lake"
 _OPTIONS = {
     "parquet_compression": "zstd",
     "parquet_version": "2",
@@ -59,7 +56,8 @@ class Lake:
         self.data = self.folder / "data"
         make_folder(self.data)
         # One thread: a second one makes a commit hardly faster, costs half as much again, and others need it.
-        self._connection = extensions.connect(memory_mb=memory_mb, threads=1)
+        needs = ("ducklake", "sqlite") if catalogue_url is None else ("ducklake", "sqlite", "postgres")
+        self._connection = extensions.connect(memory_mb=memory_mb, threads=1, extensions=needs)
         try:
             self._scrub()
             self._attach(catalogue_url)
@@ -95,6 +93,14 @@ class Lake:
                 f"{dropped} were dropped"
             )
 
+    def _check_bounds(self, published: Sequence[File]) -> None:
+        """Where the catalogue says other bounds of a file than were published, the file decides: a bound that is wrong
+        would leave out rows in silence. Raises Corrupt."""
+        told = {file.path: file for file in published}
+        for file in self._files.values() if told else ():
+            if told.get(file.path) != file and not within(self.folder / file.path, file):
+                raise self._damaged(f"{file.path} holds other rows than its catalogue says")
+
     def _damaged(self, what: str) -> Corrupt:
         return Corrupt(
             f"the history in {self.folder} is damaged: {what}. Restore the folder from a backup; or remove it, and "
@@ -109,10 +115,12 @@ class Lake:
                 "the journal lost its end, or is another's. Restore both from one backup"
             )
         try:
-            published = read_index(self.folder).position
+            index = read_index(self.folder)
         except Corrupt as error:  # it only serves programs outside, and is written anew
             _log.warning("%s", error.detail)
             return
+        self._check_bounds(index.files)
+        published = index.position
         if not self.position < published:
             return
         if not self.position:
@@ -121,12 +129,10 @@ class Lake:
 
     def _attach(self, catalogue_url: str | None) -> None:
         options = ["OVERRIDE_DATA_PATH true", "DATA_INLINING_ROW_LIMIT 0", f"DATA_PATH {_text(str(self.data) + '/')}"]
-        extensions.load(self._connection, "ducklake", "sqlite")
         if catalogue_url is None:
             target = f"sqlite:{self.folder / 'catalogue.sqlite'}"
             options.append("META_JOURNAL_MODE 'WAL'")
         else:
-            extensions.load(self._connection, "postgres")
             target = f"postgres:{catalogue_url}"
         self._connection.execute(f"ATTACH {_text('ducklake:' + target)} AS lake ({', '.join(options)})")
 
@@ -139,12 +145,12 @@ class Lake:
         }
         if set(CREATE) <= have:
             return
-        for option, value in _OPTIONS.items():
-            self._connection.execute(f"CALL lake.set_option('{option}', '{value}')")
-        for table, columns in CREATE.items():
-            if table in have:
-                continue
-            with self._transaction():
+        with self._transaction():
+            for option, value in _OPTIONS.items():
+                self._connection.execute(f"CALL lake.set_option('{option}', '{value}')")
+            for table, columns in CREATE.items():
+                if table in have:
+                    continue
                 self._connection.execute(f"CREATE TABLE lake.{table} ({columns})")
                 if table in PARTITION:
                     self._connection.execute(f"ALTER TABLE lake.{table} SET PARTITIONED BY ({PARTITION[table]})")
@@ -155,7 +161,7 @@ class Lake:
 
     def _read_position(self) -> int:
         row = self._connection.execute(
-            f"SELECT commit_extra_info FROM {_META}.ducklake_snapshot_changes "
+            f"SELECT commit_extra_info FROM {META}.ducklake_snapshot_changes "
             "WHERE commit_extra_info IS NOT NULL ORDER BY snapshot_id DESC LIMIT 1"
         ).fetchone()
         return msgspec.json.decode(row[0], type=Commit).position if row else 0
@@ -215,7 +221,7 @@ class Lake:
     def _unknown_in(self, table: str, rows: pa.Table) -> list[Path]:
         """The files that this transaction wrote for `rows`: those in their partitions that were not there before."""
         found = []
-        for folder in _partitions(self.data / "main" / table, table, rows):
+        for folder in partitions(self.data / "main" / table, table, rows):
             with os.scandir(folder) as entries:
                 found += [Path(entry.path) for entry in entries if entry.path not in self._known]
         return found
@@ -239,26 +245,15 @@ class Lake:
         live = {
             int(number)
             for (number,) in self._connection.execute(
-                f"SELECT data_file_id FROM {_META}.ducklake_data_file WHERE end_snapshot IS NULL"
+                f"SELECT data_file_id FROM {META}.ducklake_data_file WHERE end_snapshot IS NULL"
             ).fetchall()
         }
-        fresh = sorted(live - self._files.keys())
-        new = self._describe(fresh) if fresh else []
+        found = described(self._connection, META, sorted(live - self._files.keys()))
+        self._files.update(found)
+        new = list(found.values())
         self._known.update(str(self.folder / file.path) for file in new)
         for number in self._files.keys() - live:
             del self._files[number]  # but its path stays known while the file may lie there
-        return new
-
-    def _describe(self, numbers: Sequence[int]) -> list[File]:
-        rows = self._connection.execute(_DESCRIBE.format(meta=_META, least=min(numbers))).fetchall()
-        wanted = set(numbers)
-        new = []
-        for number, table, path, count, size, *bounds in rows:
-            if number not in wanted or table not in TABLES:
-                continue
-            file = File(table, f"data/main/{table}/{path}", count, size, *(b if b is not None else 0 for b in bounds))
-            self._files[number] = file
-            new.append(file)
         return new
 
     def _read_back(self, files: Iterable[File], counts: Mapping[str, int]) -> None:
@@ -341,10 +336,10 @@ class Lake:
 
         What SQLite keeps of deleted rows in free pages goes with the next closing, or opening.
         """
-        texts = f"SELECT column_id FROM {_META}.ducklake_column WHERE column_type = 'varchar'"
+        texts = f"SELECT column_id FROM {META}.ducklake_column WHERE column_type = 'varchar'"
         with self._transaction():
             self._connection.execute(
-                f"UPDATE {_META}.ducklake_table_column_stats SET min_value = NULL, max_value = NULL "
+                f"UPDATE {META}.ducklake_table_column_stats SET min_value = NULL, max_value = NULL "
                 f"WHERE column_id IN ({texts})"
             )
         (self.folder / SCRUB).touch()
@@ -394,7 +389,7 @@ class Lake:
         """Write the catalogue as it is to a new SQLite file, wherever it lives itself."""
         self._connection.execute(f"ATTACH {_text(str(target))} AS copied (TYPE sqlite)")
         try:
-            self._connection.execute(f"COPY FROM DATABASE {_META} TO copied")
+            self._connection.execute(f"COPY FROM DATABASE {META} TO copied")
         finally:
             self._connection.execute("DETACH copied")
 
@@ -433,37 +428,3 @@ class _Transaction:
 
 def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _partitions(folder: Path, table: str, rows: pa.Table) -> list[Path]:
-    """The folders that DuckLake puts `rows` of `table` in."""
-    days = np.unique(rows.column("time").cast(pa.int64()).to_numpy() // DAY)
-    dates = [EPOCH + timedelta(days=int(day)) for day in days]
-    if table == HAPPENED:
-        named = {f"year={day.year}/month={day.month}" for day in dates}
-    else:
-        named = {f"year={day.year}/month={day.month}/day={day.day}" for day in dates}
-    return [folder / name for name in sorted(named)]
-
-
-def _bound(column: str, side: str, how: str) -> str:
-    return f"max({how.format(f's.{side}_value')}) FILTER (WHERE c.column_name = '{column}')"
-
-
-# The filter of an aggregate does not keep its argument from being computed for the other columns: hence TRY_CAST.
-_MOMENT = "epoch_us(TRY_CAST({} AS TIMESTAMP))"
-_WHOLE = "TRY_CAST({} AS BIGINT)"
-_DESCRIBE = (
-    "SELECT f.data_file_id, t.table_name, f.path, f.record_count, f.file_size_bytes, "
-    + ", ".join(
-        _bound(column, side, how)
-        for column, how in (("time", _MOMENT), ("series", _WHOLE), ("position", _WHOLE))
-        for side in ("min", "max")
-    )
-    + " FROM {meta}.ducklake_data_file f"
-    " JOIN {meta}.ducklake_table t ON t.table_id = f.table_id AND t.end_snapshot IS NULL"
-    " JOIN {meta}.ducklake_file_column_stats s ON s.data_file_id = f.data_file_id"
-    " JOIN {meta}.ducklake_column c ON c.table_id = s.table_id AND c.column_id = s.column_id AND c.end_snapshot IS NULL"
-    " WHERE f.end_snapshot IS NULL AND f.data_file_id >= {least}"
-    " AND c.column_name IN ('time', 'series', 'position') GROUP BY ALL"
-)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from gemel.history.historian import facts_table
+from gemel.history.filing import facts_table
 from gemel.history.published import View, Views
 from gemel.history.reader import Reader
 from gemel.history.rows import Rows

@@ -15,10 +15,12 @@ from gemel.intake.base import (
 )
 from gemel.intake.fitting import fitted
 from gemel.intake.intake import Intake, SourceFollower
+from gemel.intake.plans import Guard
 from gemel.intake.tables import quarantine_table
 
 __all__ = [
     "COMPUTED",
+    "Guard",
     "Happened",
     "Intake",
     "Message",

@@ -22,6 +22,7 @@ from gemel.intake.queue import Item
 from gemel.intake.refusal import Refused, error_of
 from gemel.intake.refusing import Rows, rows_of, take_apart
 from gemel.intake.taker import Taker
+from gemel.intake.times import Window
 from gemel.intake.validate import MAX_INTEGER, MAX_TEXT_BYTES, Plan
 from gemel.twin import VALUE_TYPES, Form, Kind, Quality, split_series
 
@@ -199,7 +200,7 @@ def take_frame(taker: Taker, resolver: Resolver, item: Item) -> Outcome:
         if "series" in batch.schema.names
         else resolver.pairs(taker, item.source, batch)
     )
-    told = _told(batch, taker.window(item.source), taker.now)
+    told = _told(batch, taker.window(item.source))
     if item.scope is not None:
         told.good &= np.array([plan is not None and item.scope(plan.twin) for plan in found.plans], np.bool_)[codes]
     chunks, good = _chunks(batch, told, codes, found)
@@ -232,15 +233,15 @@ class _Told:
     good: NDArray[np.bool_]
 
 
-def _told(batch: pa.RecordBatch, window: tuple[int, int], now: int) -> _Told:
+def _told(batch: pa.RecordBatch, window: Window) -> _Told:
     names, count = batch.schema.names, batch.num_rows
     told = _Told(np.empty(0, np.int64), np.zeros(count, np.uint8), np.ones(count, np.bool_))
     if "time" in names:
         column = batch.column("time")
-        told.time = (pc.fill_null(column, now) if column.null_count else column).to_numpy()
-        told.good = (told.time >= window[0]) & (told.time <= window[1])
+        told.time = (pc.fill_null(column, window.now) if column.null_count else column).to_numpy()
+        told.good = (told.time >= window.earliest) & (told.time <= window.latest)
     else:
-        told.time = np.full(count, now, dtype=np.int64)
+        told.time = np.full(count, window.now, dtype=np.int64)
     value = batch.column("value")
     null = value.is_null().to_numpy(zero_copy_only=False) if value.null_count else None
     if "quality" in names:

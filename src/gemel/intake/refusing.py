@@ -110,7 +110,7 @@ def _foreseen(taker: Taker, item: Item, rows: Rows, at: NDArray[np.int64]) -> ND
     value = _value_reasons(rows, at, pairs)
     why[:] = value
     if "time" in rows.batch.schema.names:
-        low, high = taker.window(item.source)
+        low, high, _ = taker.window(item.source)
         column = rows.batch.column("time").take(pa.array(at))
         time = pc.fill_null(column, low).to_numpy()
         why[(time < low) | (time > high)] = _PLACE["clock"]

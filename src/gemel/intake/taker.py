@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from gemel.clock import MAX_TIME, MIN_TIME, SECOND, to_rfc3339
+from gemel.clock import to_rfc3339
 from gemel.entanglement import ENTERED
 from gemel.intake.base import Happened, Message, Quarantined, Refusal, Reported, SourceRule
 from gemel.intake.builder import BlockBuilder, Mark
@@ -18,7 +18,8 @@ from gemel.intake.queue import Item
 from gemel.intake.refusal import Refused, error_of, not_granted
 from gemel.intake.steady import SteadyClock
 from gemel.intake.tail import Repeats, Tails, event_key, reading_key
-from gemel.intake.validate import INTEGERS, MAX_INTEGER, MAX_TEXT_BYTES, NUMBERS, TEXTS, Plan, check_text, event_fields
+from gemel.intake.times import Window
+from gemel.intake.validate import INTEGERS, MAX_INTEGER, MAX_TEXT_BYTES, NUMBERS, TEXTS, check_text, event_fields
 from gemel.twin import MANUAL, Change, Form, Kind, Quality
 
 __all__ = ["Taker"]
@@ -46,8 +47,8 @@ class Taker:
         """Who hands in: what it says may be another's (see Message.sender)."""
         self._actor = ""
         self._scope: Callable[[str], bool] | None = None
-        self._window = (0, 0)
-        self._windows: dict[str, tuple[int, int]] = {}
+        self._window = Window(0, 0, 0)
+        self._windows: dict[str, Window] = {}
         self._seen_events: list[int] = []
         self._told: Happened | None = None
         self.now = 0
@@ -68,13 +69,11 @@ class Taker:
         keys = (key for item in items for message in item.messages for key in _keys(item.source, message))
         self.identities.begin(chain(keys, extra))
 
-    def window(self, source: str) -> tuple[int, int]:
-        """[earliest, latest] time that is believed of a source now."""
+    def window(self, source: str) -> Window:
+        """Which times are believed of a source now."""
         window = self._windows.get(source)
         if window is None:
-            rule = self.rules.get(source, self._default)
-            earliest = max(rule.earliest, self.now - int(rule.past_s * SECOND))
-            window = self._windows[source] = (earliest, self.now + int(rule.future_s * SECOND))
+            window = self._windows[source] = Window.of(self.rules.get(source, self._default), self.now)
         return window
 
     def take(self, item: Item) -> Outcome:
@@ -183,7 +182,7 @@ class Taker:
         if self._scope is not None:
             readings = self._within(self._scope, readings, outcome)
         plans, builder, now = self.plans.of, self.builder, self.now
-        earliest, latest = self._window
+        earliest, latest = self._window.earliest, self._window.latest
         adders = self._adders
         good, count, accepted = GOOD, builder.count, 0
         for reading in readings:
@@ -207,7 +206,7 @@ class Taker:
                     if time is None:
                         time = now
                     elif not earliest <= time <= latest:
-                        raise self._clock_refusal(plan, time)
+                        raise self._window.refusal(plan, time)
                     add_time, add_value, add_series, add_quality, add_ordinal = adders[plan.slot]
                     add_time(time)
                     add_value(value)
@@ -250,7 +249,7 @@ class Taker:
             outcome.accepted += 1
             plan = self.plans.resolve(reading.twin, reading.property)
             body = {"property": plan.property.name, "value": reading.value, "unit": reading.unit or plan.unit}
-            time = self._time(plan, reading.time)
+            time = self._window.time(plan, reading.time)
             change = Change(kind=ENTERED, subject=plan.twin, time=time, actor=self._actor, body=body)
             self.builder.change(change)
 
@@ -281,7 +280,7 @@ class Taker:
     def _reading(self, reading: Reported, repeats: Repeats | None) -> bool:
         """Any reading, the careful way. False if it is a repeat. Raises Refused."""
         plan = self.plans.resolve_for(self._through, reading.twin, reading.property)
-        time = self._time(plan, reading.time)
+        time = self._window.time(plan, reading.time)
         quality = Quality(reading.quality)
         value = None
         if reading.value is not None and (quality is not UNAVAILABLE or plan.kind is Kind.CONDITION):
@@ -305,36 +304,13 @@ class Taker:
         columns.ordinal.append(self.builder.count)
         return True
 
-    def _time(self, plan: Plan | str, time: Any) -> int:
-        if time is None:
-            return self.now
-        if isinstance(time, bool) or not isinstance(time, int):
-            raise Refused("malformed", f"the time {time!r:.60} is not an integer of microseconds since 1970")
-        if not self._window[0] <= time <= self._window[1]:
-            raise self._clock_refusal(plan, time)
-        return time
-
-    def _clock_refusal(self, plan: Plan | str, time: Any) -> Refused:
-        where = plan if isinstance(plan, str) else plan.where
-        if not isinstance(time, int):
-            return Refused("malformed", f"the time {time!r:.60} is not an integer of microseconds since 1970")
-        if not MIN_TIME <= time < MAX_TIME:
-            return Refused("clock", f"{where}: {time} µs is outside the years 1900 to 2261; are these seconds or ns?")
-        shift = round((self.now - time) / SECOND)
-        return Refused(
-            "clock",
-            f"{where}: the source's clock says {to_rfc3339(time)}, {abs(shift) / 86_400:,.1f} days "
-            f"{'before' if shift > 0 else 'after'} ours; set it, and replay with a rule that shifts the times "
-            f"(shift_s {shift} would make it now), or widen the rule of this source",
-        )
-
     def _event(self, event: Happened, message: Message, outcome: Outcome, repeats: Repeats | None) -> None:
         if self._scope is not None and not self._scope(event.twin):
             raise not_granted(self._source, event.twin)
         entry, type_ = self.plans.event(event.twin, event.event)
         if event.id:
             check_text("the id of an event", event.id)
-        time = self._time(f"{entry.id}.{event.event}", event.time)
+        time = self._window.time(f"{entry.id}.{event.event}", event.time)
         fields = event_fields(f"{entry.id}.{event.event}", type_.fields, event.fields)
         if event.id:
             key, digest = key_of(self._source, event.id, event=True), digest_of(self._told or event)
@@ -379,7 +355,7 @@ class Taker:
             if item.scope is not None and not item.scope(reading.twin):
                 raise not_granted(self._source, reading.twin)
             plan = self.plans.resolve_for(item.source, reading.twin, reading.property)
-            self._time(plan, reading.time)
+            self._window.time(plan, reading.time)
             if reading.value is not None and Quality(reading.quality) is not UNAVAILABLE:
                 plan.value(reading.value, reading.unit)
         except Refused as refused:

@@ -5,7 +5,7 @@ from gemel.registry.composition import Composition
 from gemel.registry.connectors import connector_specs as connectors_in
 from gemel.registry.directory import Directory, Entry, PropertyRef, Shape
 from gemel.registry.files import load_plant
-from gemel.registry.plan import Action, FieldChange, Plan, Step
+from gemel.registry.plan import Action, FieldChange, Plan, Step, differences
 from gemel.registry.query import LinkPath, LinkStep, PropertyCondition, TwinQuery
 from gemel.registry.registry import Registry
 from gemel.registry.relations import relations
@@ -30,6 +30,7 @@ __all__ = [
     "TwinQuery",
     "connectors_in",
     "cursor_at",
+    "differences",
     "load_plant",
     "relations",
 ]

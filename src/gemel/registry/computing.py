@@ -7,18 +7,20 @@ from dataclasses import replace
 
 from gemel.errors import Problem
 from gemel.registry.cycles import find_cycle
-from gemel.twin import TwinType, computed_problems, dependencies, property_named
+from gemel.twin import TwinType, computed_problems, dependencies, effectiveness_problems, property_named
 
 __all__ = ["computing_problems"]
 
 
 def computing_problems(types: Mapping[str, TwinType], declared: Mapping[str, str]) -> list[Problem]:
-    """Every fault of computed properties among all types as they would be.
+    """Every fault of computed properties among all types as they would be, and of names in declared effectiveness.
 
     `declared`: id of each type that is being changed → the field it is declared in ("types[0]."; "" for one type
     alone). What others stand against it is told at the type that they read.
     """
     problems = []
+    for id, field in declared.items():
+        problems += [replace(one, field=field + one.field) for one in effectiveness_problems(types[id], types)]
     for type_ in types.values():
         if not any(p.computed for p in type_.properties):
             continue

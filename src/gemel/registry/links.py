@@ -206,6 +206,22 @@ def links_of(
     return [link_of(row) for row in tx.execute(query)]
 
 
+def links_from(tx: Connection, id: str, *, kind: str, ended: bool) -> list[Link]:
+    """Links of a kind that a twin is the source of and that have no end; or those that had one."""
+    c = tables.link.c
+    query = _joined().where(c.source == twin_row(tx, id).number, c.kind == kind, visible(tables.link))
+    query = query.where(c.until.is_not(None) if ended else c.until.is_(None))
+    return [link_of(row) for row in tx.execute(query.order_by(c.number))]
+
+
+def stood_in(tx: Connection, whole: str, slot: str) -> list[Link]:
+    """What ever was part of a twin in one of its slots, in order of time."""
+    c = tables.link.c
+    number = twin_row(tx, whole).number
+    query = _joined().where(c.kind == "part_of", c.target == number, c.slot == slot, visible(tables.link))
+    return [link_of(row) for row in tx.execute(query.order_by(c.since, c.number))]
+
+
 def links_of_all(tx: Connection, numbers: Sequence[int]) -> list[Link]:
     """Links that hold now from or to any of these twins, each once."""
     c = tables.link.c

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select
 
 from gemel.clock import Clock
 from gemel.database import Database
-from gemel.errors import InvalidDocument, UnknownType
+from gemel.errors import Conflict, InvalidDocument, UnknownType
 from gemel.registry import connectors, links, tables, twins, types
 from gemel.registry.applying import Staging, Work, apply
 from gemel.registry.assembly import Assemblies, Assembly, load_assemblies, load_assembly
@@ -26,6 +26,11 @@ __all__ = ["Registry"]
 
 AT_ONCE = 10_000
 """Numbers in one question: databases limit its parameters."""
+_NOT_REAL = frozenset({LifeStage.PLANNED, LifeStage.RETIRED, LifeStage.RECYCLED})
+
+
+def _nothing(_tx: Connection, _twins: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    return {}
 
 
 class Registry:
@@ -44,6 +49,9 @@ class Registry:
             self.directory._replace(load(tx))
             pending = select(exists().where(tables.batch.c.live.is_(False)))
             self._staging = Staging(left_over=bool(tx.scalar(pending)))
+        self.unbuilt: Callable[[Connection, Sequence[str]], Mapping[str, Sequence[str]]] = _nothing
+        """(tx, twins) → those that may not be called more than design models, and what has to be recorded before; the
+        configuration knows."""
         self._links_revision = 0
         self._assembly: tuple[int, Assembly] | None = None
 
@@ -58,13 +66,14 @@ class Registry:
     def put_twin(self, tx: Connection, spec: TwinSpec, *, if_revision: int | None = None) -> list[Change]:
         """Create or change a twin, and put the links it declares; others stay as they are.
 
-        Raises InvalidDocument, UnknownType, UnknownTwin (a link's target), Conflict, RevisionConflict.
+        Raises InvalidDocument, UnknownType, UnknownTwin (a link's target), Conflict (an id or alias that is taken; a
+        design model that would be more), RevisionConflict.
         """
         now = self._clock.now()
         changes = twins.put_twin(tx, spec, now=now, if_revision=if_revision)
         for kind, target, slot in spec.declared_links():
             changes += links.put_link(tx, kind, spec.id, target, slot=slot, since=now, now=now)
-        return changes
+        return self._embodied(tx, changes)
 
     def remove_twin(self, tx: Connection, id: str, *, if_revision: int | None = None) -> list[Change]:
         """Retire a twin and end its links: its history stays, its id is never used again.
@@ -82,8 +91,22 @@ class Registry:
         return links.end_all(tx, row.number, now=now) + twins.empty_twin(tx, id, now=now)
 
     def set_stage(self, tx: Connection, id: str, stage: LifeStage, *, if_revision: int | None = None) -> list[Change]:
-        """Raises UnknownTwin, RevisionConflict, InvalidValue (a step of life that is not allowed)."""
-        return twins.set_stage(tx, id, stage, now=self._clock.now(), if_revision=if_revision)
+        """Raises UnknownTwin, RevisionConflict, InvalidValue (a step of life that is not allowed), Conflict (a design
+        model whose as-built configuration is not recorded)."""
+        return self._embodied(tx, twins.set_stage(tx, id, stage, now=self._clock.now(), if_revision=if_revision))
+
+    def _embodied(self, tx: Connection, changes: list[Change]) -> list[Change]:
+        """Raises Conflict where a design model would be called a twin of a real machine."""
+        real: dict[str, str] = {}
+        for change in changes:
+            changed = change.kind == "twin.changed" and change.body.get("before") == LifeStage.PLANNED
+            if changed or change.kind == "twin.created":
+                stage = change.body["twin"]["stage"]
+                if stage not in _NOT_REAL:
+                    real[change.subject] = stage
+        for twin, missing in (self.unbuilt(tx, list(real)) if real else {}).items():
+            raise Conflict(f"{twin} is a design model still and cannot be {real[twin]}; record {'; '.join(missing)}")
+        return changes
 
     def put_link(
         self, tx: Connection, kind: str, source: str, target: str, *, slot: str = "", since: int | None = None
@@ -131,7 +154,7 @@ class Registry:
 
     def apply(self, tx: Connection, plan: Plan) -> list[Change]:
         """Do what a plan says, all of it or nothing. Raises RevisionConflict: changed since the plan was made."""
-        return apply(tx, plan, now=self._clock.now())
+        return self._embodied(tx, apply(tx, plan, now=self._clock.now()))
 
     def committed(self, changes: Iterable[Change]) -> None:
         """To be called with what was committed, in order, before anyone is told of it."""
@@ -180,6 +203,15 @@ class Registry:
         """Links that hold now, or held at a moment. direction: out, in or both. Raises UnknownTwin."""
         with self._database.read() as tx:
             return links.links_of(tx, id, kind=kind, direction=direction, at=at)
+
+    def links_in(self, tx: Connection, id: str, *, kind: str, ended: bool = False) -> list[Link]:
+        """As a transaction sees them: links from a twin without an end, or those that have ended."""
+        return links.links_from(tx, id, kind=kind, ended=ended)
+
+    def stood_in(self, whole: str, slot: str) -> list[Link]:
+        """What ever was part of a twin in one of its slots, in order of time. Raises UnknownTwin."""
+        with self._database.read() as tx:
+            return links.stood_in(tx, whole, slot)
 
     def parts(self, id: str, *, depth: int | None = None, at: int | None = None) -> list[tuple[Link, Twin]]:
         """What is part of a twin, nearest first, with the link that says so. Raises UnknownTwin."""

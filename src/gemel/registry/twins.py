@@ -199,6 +199,8 @@ def put_twin(
         update(tables.twin).where(t.number == row.number).values(**changed, revision=row.revision + 1, changed=now)
     )
     body = _body(tx, spec.id) | {"fields": sorted(changed)}
+    if "stage" in changed:
+        body["before"] = row.stage
     if before - set(spec.aliases):
         body["dropped_aliases"] = sorted(before - set(spec.aliases))
     return [Change(kind="twin.changed", subject=spec.id, time=now, body=body)]

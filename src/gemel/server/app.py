@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from litestar import Litestar
@@ -26,12 +27,19 @@ def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[byte
 
 def make_litestar(services: Services) -> Litestar:
     """The routes without the edge; the tests walk over them."""
+    return _routes(services.options.body_bytes)
+
+
+@cache
+def _routes(body_bytes: int) -> Litestar:
+    """Servers of one process share them: reading the signatures of all takes a third of a second, and they keep
+    nothing; the plant comes with each request."""
     return Litestar(
         ROUTES,
         guards=[guard],
         exception_handlers={Exception: _problem},
         openapi_config=config(),
-        request_max_body_size=services.options.body_bytes,
+        request_max_body_size=body_bytes,
         logging_config=None,
         debug=False,
     )

@@ -9,7 +9,8 @@ from litestar.connection import ASGIConnection
 
 from gemel.access import VIEWED, Action, Principal, Projection, Resource, ResourceKind, View
 from gemel.clock import MAX_TIME, SECOND
-from gemel.errors import Denied, Unauthenticated
+from gemel.configuration import Life, Seen
+from gemel.errors import Denied, GemelError, Unauthenticated
 
 if TYPE_CHECKING:
     from gemel.server.services import Services
@@ -41,8 +42,10 @@ class Call:
         "cookie",
         "cookies",
         "once",
+        "path",
         "position",
         "principal",
+        "refused",
         "secure",
         "sent",
         "services",
@@ -50,9 +53,10 @@ class Call:
         "status",
     )
 
-    def __init__(self, services: Services, *, address: str = "", secure: bool = False) -> None:
+    def __init__(self, services: Services, *, address: str = "", path: str = "", secure: bool = False) -> None:
         self.services = services
         self.address = address
+        self.path = path
         self.action: str = Action.READ
         """What its route declared."""
         self._view: View | None = None
@@ -68,6 +72,8 @@ class Call:
         """Set-Cookie headers of the answer."""
         self.once: Once | None = None
         """Of a write with an Idempotency-Key."""
+        self.refused: GemelError | None = None
+        """Why the guard let it not through: of a socket the framework would not say."""
         self.position = 0
         self.status = 0
         self.sent = 0
@@ -92,6 +98,17 @@ class Call:
             action = self.action if self.action in VIEWED else Action.READ  # what a change answers with is read
             self._view = self.services.platform.view(self.who, action)
         return self._view
+
+    @property
+    def items(self) -> Seen:
+        """What who asks may see of the configuration. Raises Unauthenticated."""
+        platform = self.services.platform
+        return Seen(platform.database, platform.clock, self.view, judged=platform.software.judged)
+
+    @property
+    def life(self) -> Life:
+        """The past of items, as far as who asks may see it. Raises Unauthenticated."""
+        return Life(self.items, self.view, self.services.platform.registry)
 
     def look(self) -> Projection | None:
         """What may be seen now, for what outlives a request; the same object for as long as that is the same.

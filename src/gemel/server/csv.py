@@ -5,11 +5,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from litestar.params import QueryParameter
+from litestar.response import Response
 
-__all__ = ["csv_of"]
+from gemel.errors import InvalidInput
+
+__all__ = ["FORM", "as_table", "csv_of", "table"]
+
+FORM = Annotated[
+    str, QueryParameter(name="format", max_length=20, description="json, or csv: a table of all, not of a page.")
+]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a text begins that Excel, LibreOffice or Sheets may run (OWASP, CSV injection)."""
@@ -22,6 +30,20 @@ def csv_of(columns: Mapping[str, Sequence[Any]]) -> bytes:
     writer.writerow(columns)
     writer.writerows(zip(*([_cell(value) for value in values] for values in columns.values()), strict=True))
     return out.getvalue().encode()
+
+
+def as_table(form: str) -> bool:
+    """Whether a `FORM` asks for a table. Raises InvalidInput."""
+    if form not in ("json", "csv"):
+        raise InvalidInput(f"format={form:.20} is none of json, csv")
+    return form == "csv"
+
+
+def table(name: str, rows: Sequence[Mapping[str, Any]]) -> Response[bytes]:
+    """The answer that is saved as a file; rows have the same names."""
+    columns = {column: [row[column] for row in rows] for column in (rows[0] if rows else ())}
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(csv_of(columns), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _cell(value: Any) -> Any:

@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import structlog
-
 from gemel.access import SECRET_PREFIX, Gate, Principal, Role
 from gemel.errors import Denied, GemelError, Unauthenticated, WrongMediaType
 from gemel.server.budget import caller, sharer
@@ -19,6 +17,7 @@ from gemel.server.forwarded import caller as forwarded
 from gemel.server.forwarded import networks
 from gemel.server.hot import hot
 from gemel.server.idempotency import Remembered
+from gemel.server.logs import log_of
 from gemel.server.options import API
 from gemel.server.problems import told
 from gemel.server.services import Services
@@ -45,7 +44,7 @@ SECURITY = [
     ),
 ]
 _INTERFACE = ("/api", "/health", "/healthz", "/readyz", "/metrics")
-_log = structlog.get_logger("gemel.server")
+_log = log_of("gemel.server")
 
 
 class Edge:
@@ -145,13 +144,17 @@ class Edge:
             room = self._services.readers.hold(caller.get(), 1)
             room.__enter__()
         except GemelError as error:
-            status, problem_headers, body = told(error, scope["path"])
-            await receive()
-            await send({"type": "websocket.http.response.start", "status": status, "headers": problem_headers})
-            await send({"type": "websocket.http.response.body", "body": body})
+            await _no_socket(error, scope, receive, send)
             return
+
+        async def answer(message: Any) -> None:
+            if message["type"] == "websocket.close" and call.refused is not None:
+                await _no_socket(call.refused, scope, receive, send)
+            else:
+                await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, answer)
         finally:
             room.__exit__(None, None, None)
 
@@ -167,7 +170,8 @@ class Edge:
         if self._proxies:
             told = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
             address = forwarded(address, told, self._proxies)
-        return Call(self._services, address=address, secure=scope.get("scheme") in {"https", "wss"})
+        secure = scope.get("scheme") in {"https", "wss"}
+        return Call(self._services, address=address, path=scope.get("path", ""), secure=secure)
 
     def _identify(self, call: Call, scope: Any, headers: dict[bytes, bytes]) -> None:
         """Find out who asks. Bad tokens raise Unauthenticated; a cookie that ended counts as none."""
@@ -276,3 +280,11 @@ async def send_problem(error: BaseException, scope: Any, send: Any) -> None:
     status, headers, body = told(error, scope["path"])
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+async def _no_socket(error: GemelError, scope: Any, receive: Any, send: Any) -> None:
+    """Answer a request for a socket with the problem, as any other request."""
+    status, headers, body = told(error, scope["path"])
+    await receive()
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})

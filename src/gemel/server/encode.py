@@ -101,6 +101,8 @@ class TwinView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     revision: int
     created: str
     changed: str
+    design_model: bool = False
+    """There is nothing yet that it could be a twin of: no as-built configuration of its item is recorded."""
     links: list[LinkView] | None = None
     """With `include=links`, and for one twin."""
     now: dict[str, Value] | None = None

@@ -12,7 +12,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from gemel.access import AUDITED, VIEWED, Action, Principal, Resource, ResourceKind
-from gemel.errors import Denied, UnknownTwin
+from gemel.errors import Denied, GemelError, UnknownTwin
 from gemel.server.call import Call, call_of
 from gemel.twin import PropertyGroup
 
@@ -32,9 +32,10 @@ def needs(
     return {"action": Action(action), "kind": ResourceKind(kind), "id_in": id_in, "through": through}
 
 
-def speaks(body: Any = None, answer: Any = None) -> dict[str, Any]:
-    """For the OpenAPI document: the structs of a body that the route decodes, of an answer that it encodes itself."""
-    return {"body": body, "answer": answer}
+def speaks(body: Any = None, answer: Any = None, *, moments: bool = False) -> dict[str, Any]:
+    """For the OpenAPI document: the structs of a body that the route decodes, of an answer that it encodes itself;
+    with `moments`, theirs are numbers inside (`bitemporal`)."""
+    return {"body": body, "answer": answer, "moments": moments}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -44,7 +45,12 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     """
     scope = connection.scope
     call: Call | None = None if handler.opt.get("action") == "public" else call_of(connection)
-    permit(call, handler.opt, connection.path_params, str(scope.get("method", "WEBSOCKET")), scope["path"])
+    try:
+        permit(call, handler.opt, connection.path_params, str(scope.get("method", "WEBSOCKET")), scope["path"])
+    except GemelError as error:
+        if call is not None:
+            call.refused = error
+        raise
 
 
 def permit(call: Call | None, declared: dict[str, Any], names: dict[str, Any], method: str, path: str) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.params import QueryParameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.response import Response
 
 from gemel.access import Principal
@@ -25,6 +23,7 @@ __all__ = [
     "ARROW",
     "Cursor",
     "Limit",
+    "Number",
     "Req",
     "change",
     "cursor_of",
@@ -33,7 +32,10 @@ __all__ = [
     "if_match",
     "json",
     "media_type",
+    "onward",
+    "onward_from",
     "page_of",
+    "revised",
     "source_of",
     "time_or",
 ]
@@ -43,6 +45,10 @@ Req = Request[Any, Any, Any]
 ARROW = "application/vnd.apache.arrow.stream"
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
 Cursor = Annotated[str, QueryParameter(max_length=2000, description="`next` of the page before; empty for the first.")]
+
+MOST_COUNTED = 2**63 - 1
+Number = Annotated[int, PathParameter(ge=0, le=MOST_COUNTED)]
+"""Of a row, in a path: no larger than a database counts."""
 
 
 def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
@@ -69,32 +75,49 @@ async def decoded(request: Req, kind: type[T], *, optional: bool = False) -> T:
         raise InvalidInput(f"the body does not fit: {error!s:.300}") from error
 
 
-def cursor_of(*place: Any) -> str:
-    """An opaque place in a list."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+def cursor_of(call: Call, *place: Any) -> str:
+    """A place in a list, sealed: good for who asks and for this list alone."""
+    return call.services.cursors.seal(msgspec.json.encode(place), _whose(call))
 
 
-def place_of(cursor: str, kind: type[T]) -> T | None:
-    """The place that `cursor_of` made a cursor of; None for an empty one. Raises InvalidInput."""
+def place_of(call: Call, cursor: str, kind: type[T]) -> T | None:
+    """The place that `cursor_of` made a cursor of; None for an empty one. Raises InvalidInput for any other."""
     if not cursor:
         return None
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        return msgspec.json.decode(text, type=kind)
-    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        raise InvalidInput(f"cursor {cursor!r:.40} is not one of ours; take `next` of the page before") from error
+    return msgspec.json.decode(call.services.cursors.unseal(cursor, _whose(call)), type=kind)
 
 
-def page_of(items: Iterable[T], limit: int, cursor: str, key: Callable[[T], str]) -> Page[T]:
+def _whose(call: Call) -> bytes:
+    return msgspec.json.encode((call.who.kind, call.who.id, call.path))
+
+
+def onward(call: Call, page: Page[T]) -> Page[T]:
+    """A page whose room says after which row it goes on, with a cursor in that place."""
+    return Page(page.items, cursor_of(call, page.next) if page.next else None)
+
+
+def onward_from(call: Call, cursor: str) -> str:
+    """What `onward` sealed; empty without a cursor. Raises InvalidInput."""
+    place = place_of(call, cursor, tuple[str])
+    return place[0] if place else ""
+
+
+def page_of(call: Call, items: Iterable[T], limit: int, cursor: str, key: Callable[[T], str]) -> Page[T]:
     """A page of a list that is short enough to be sorted here."""
-    after = place_of(cursor, tuple[str])
-    left = sorted((item for item in items if after is None or key(item) > after[0]), key=key)
+    last = onward_from(call, cursor)
+    left = sorted((item for item in items if not cursor or key(item) > last), key=key)
     chosen = left[:limit]
-    return Page(chosen, cursor_of(key(chosen[-1])) if len(left) > limit else None)
+    return onward(call, Page(chosen, key(chosen[-1]) if len(left) > limit else None))
 
 
 def etag(revision: int) -> dict[str, str]:
     return {"ETag": f'"{revision}"'}
+
+
+def revised(view: Any, revision: int, *, made: str = "") -> Response[bytes]:
+    """A thing at its revision; `made`: it is new, and this is its address."""
+    headers = etag(revision) | ({"Location": made} if made else {})
+    return json(view, status=201 if made else 200, headers=headers)
 
 
 def if_match(request: Req) -> int | None:
@@ -129,6 +152,11 @@ def unchanged(request: Req, revision: int) -> bool:
 def time_or(text: str | None, default: int) -> int:
     """An RFC 3339 time of a query parameter. Raises InvalidTime."""
     return default if not text else parse_time(text.replace(" ", "+"))
+
+
+def time_if(text: str | None) -> int | None:
+    """The same; None: left out. Raises InvalidTime."""
+    return parse_time(text.replace(" ", "+")) if text else None
 
 
 async def done(request: Req, future: Future[T]) -> T:

@@ -1,21 +1,27 @@
-"""Work that lasts: begun by one request, looked at and ended by others. Kept in memory, gone with the server."""
+"""Work that lasts: begun by one request, looked at and ended by others. Kept in memory; what goes on is also in a small
+file, so that the next run of the server tells what was broken off."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gemel.access.store import new_id
 from gemel.clock import Clock
+from gemel.disk import refusals, write_whole
 from gemel.errors import Conflict, GemelError, NotFound, Overloaded
 
 __all__ = ["Job", "Jobs"]
 
 AT_ONCE, WAITING, KEPT = 2, 20, 200
+FILE = "jobs.json"
+BROKEN_OFF = "it was broken off when the server ended; what it had written stays. Ask for it again"
 Progress = Callable[[float], None]
 
 
@@ -48,13 +54,31 @@ class _Cancelled(BaseException):
 class Jobs:
     """A few at a time. Any thread."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, folder: Path) -> None:
+        """`folder`: of the plant; what an earlier run of the server did not end is told as failed."""
+        self._clock, self._file = clock, folder / FILE
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="gemel-job")
         self._changed = threading.Condition()
-        self._known: dict[str, Job] = {}
+        self._closing = False
+        self._known = self._broken_off()
         self._errors: dict[str, GemelError] = {}
         self._unwanted: set[str] = set()
+
+    def _broken_off(self) -> dict[str, Job]:
+        try:
+            left = msgspec.json.decode(self._file.read_bytes(), type=list[Job])
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return {}
+        ended = self._clock.now()
+        told = [msgspec.structs.replace(one, state="failed", error=BROKEN_OFF, ended=ended) for one in left]
+        return {one.id: one for one in told}
+
+    def _note(self) -> None:
+        """Put what goes on into the file; at the end of the server it stays there as it was."""
+        if not self._closing:
+            open_jobs = [msgspec.structs.replace(one, result=None) for one in self._known.values() if not one.over]
+            with refusals("the list of jobs"):
+                write_whole(self._file, msgspec.json.encode(open_jobs))
 
     def start(self, kind: str, about: str, work: Callable[[Progress], Any], *, actor: str) -> Job:
         """Begin `work(progress)`, or let it wait for its turn. Raises Overloaded when too many wait already."""
@@ -66,6 +90,7 @@ class Jobs:
             for old in [one.id for one in self._known.values() if one.over][: max(0, len(self._known) - KEPT)]:
                 self._known.pop(old)
                 self._errors.pop(old, None)
+            self._note()
         self._pool.submit(self._run, job.id, work)
         return job
 
@@ -92,6 +117,9 @@ class Jobs:
     def _put(self, id: str, **fields: Any) -> None:
         with self._changed:
             self._set(id, **fields)
+            if self._known[id].over:
+                with suppress(GemelError):  # a full disk: at worst it is told as broken off later
+                    self._note()
 
     def _set(self, id: str, **fields: Any) -> None:
         self._known[id] = msgspec.structs.replace(self._known[id], **fields)
@@ -106,7 +134,7 @@ class Jobs:
         """Once it is over, or after so many seconds. Raises NotFound."""
         with self._changed:
             if id not in self._known:
-                raise NotFound(f"there is no job {id!r:.60}; those of an earlier run of the server are gone")
+                raise NotFound(f"there is no job {id!r:.60}; GET /jobs lists them")
             self._changed.wait_for(lambda: self._known[id].over, wait_s)
             return self._known[id]
 
@@ -126,6 +154,7 @@ class Jobs:
         return job
 
     def close(self) -> None:
-        """End all of them, and wait for that."""
+        """End all of them, and wait for that; the next run of the server tells that they were broken off."""
+        self._closing = True
         self._unwanted.update(job.id for job in self.all())
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-__all__ = ["configure_logs", "recent_logs"]
+__all__ = ["configure_logs", "log_of", "recent_logs"]
 
 KEPT = 2_000
 _ring: deque[str] = deque(maxlen=KEPT)
@@ -69,6 +69,8 @@ def configure_logs(*, json: bool, level: int = logging.INFO) -> None:
     )
     root.addHandler(kept)
     root.setLevel(level)
+    for chatty in ("httpx", "httpcore"):  # a line for every request that we make ourselves
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 class _Ring(logging.Handler):
@@ -76,6 +78,11 @@ class _Ring(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         _ring.append(self.format(record))
+
+
+def log_of(name: str) -> Any:
+    """A structured log. Where a program has configured none, warnings go to standard error: it prints its own alone."""
+    return structlog.wrap_logger(logging.getLogger(name))
 
 
 def recent_logs() -> list[str]:

@@ -13,6 +13,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.routes import HTTPRoute
 
 import gemel
+from gemel.server.bitemporal import with_moments
 from gemel.server.guard import PUBLIC
 
 __all__ = ["config", "docs_page", "document"]
@@ -90,6 +91,9 @@ def document(app: Litestar) -> dict[str, Any]:
     for _, _, opt in declared(app):
         kinds += [kind for kind in (opt.get("body"), opt.get("answer")) if kind is not None]
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    told = [kind for _, _, opt in declared(app) if opt.get("moments") for kind in (opt["body"], opt["answer"]) if kind]
+    _, of_moments = msgspec.json.schema_components(told, ref_template="#/components/schemas/{name}")
+    components |= with_moments({name: components[name] for name in of_moments if name in components})
     schema_of = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
     known = made.setdefault("components", {}).setdefault("schemas", {})
     known.update(components)

@@ -94,7 +94,11 @@ class ControlView(msgspec.Struct):
 
     holder: str
     """Empty: nobody."""
+    name: str
+    """Of who has it; empty for who is of another organisation."""
     mine: bool
+    may: bool
+    """You may command it."""
     of: str
     """The twin that control was taken of: this one, or one that it is part of."""
     since: str | None
@@ -145,10 +149,12 @@ def desired_view(desired: Desired, state: str, reported: Value | None, *, agrees
 
 
 def control_view(
-    held: Held | None, who: str, rules: list[Standing], *, required: bool, forced_because: str
+    held: Held | None, who: str, rules: list[Standing], *, name: str, may: bool, required: bool, forced_because: str
 ) -> ControlView:
     return ControlView(
         holder="" if held is None else held.holder,
+        name=name,
+        may=may,
         mine=held is not None and held.holder == who,
         of="" if held is None else held.twin,
         since=None if held is None else rfc3339(held.since),

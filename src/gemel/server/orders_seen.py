@@ -7,16 +7,15 @@ from typing import Any
 
 import msgspec
 
-from gemel.commands import Order, OrderKind
+from gemel.commands import ABOUT_VALUES, Order, OrderKind
 from gemel.registry import Entry
 from gemel.server.call import Call
+from gemel.server.http import onward, onward_from
 from gemel.server.order_views import OrderView, order_view
 from gemel.twin import Page, PropertyGroup
 
 __all__ = ["WITHHELD", "group_of", "orders_seen", "readable", "shown_order"]
 
-ABOUT_VALUES = ("interlock", "mode", "rule")
-"""Refusals whose words tell values of properties, perhaps of other twins."""
 WITHHELD = "a rule or another machine stands in the way; what is read for it is not shared with you"
 
 
@@ -49,10 +48,11 @@ def orders_seen(
     """A page of those that may be seen: it is full, or the last, so that it says nothing of the others."""
     asked: dict[str, Any] = {"states": states, "name": name, "limit": limit + 1}
     found: list[Order] = []
-    at: str | None = cursor
+    at: str | None = onward_from(call, cursor)
     while at is not None and len(found) <= limit:
         page = call.services.platform.commander.orders(twin, **asked, cursor=at)
         found += [order for order in page.items if readable(call, order)]
         at = page.next
     items = found[:limit]
-    return Page([shown_order(call, order) for order in items], str(items[-1].number) if len(found) > limit else None)
+    shown = [shown_order(call, order) for order in items]
+    return onward(call, Page(shown, str(items[-1].number) if len(found) > limit else None))

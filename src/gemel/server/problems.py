@@ -8,7 +8,6 @@ import traceback
 from typing import Any
 
 import msgspec
-import structlog
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 
 from gemel.errors import (
@@ -21,11 +20,12 @@ from gemel.errors import (
     WrongMediaType,
     WrongMethod,
 )
+from gemel.server.logs import log_of
 
-__all__ = ["PROBLEM", "Answer", "told"]
+__all__ = ["PROBLEM", "Answer", "document_of", "told"]
 
 PROBLEM = b"application/problem+json"
-_log = structlog.get_logger("gemel.server")
+_log = log_of("gemel.server")
 _BY_STATUS: dict[int, type[GemelError]] = {
     400: InvalidInput,
     404: NotFound,
@@ -59,6 +59,22 @@ def told(error: BaseException, path: str) -> Answer:
     return _answer(known.status, known.code, known.title, known.detail, extra)
 
 
+def document_of(error: GemelError) -> dict[str, Any]:
+    """The problem document of one of several things that were asked for at once."""
+    return _document(error.status, error.code, error.title, error.detail, error.extra)
+
+
+def _document(status: int, code: str, title: str, detail: str, extra: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in extra.items() if name not in {"code", "title", "status", "detail", "type"}},
+        "type": f"urn:gemel:error:{code}",
+        "code": code,
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+
+
 def _known(error: BaseException, path: str) -> GemelError | None:
     if isinstance(error, GemelError):
         return error
@@ -78,14 +94,7 @@ def _known(error: BaseException, path: str) -> GemelError | None:
 
 
 def _answer(status: int, code: str, title: str, detail: str, extra: dict[str, Any]) -> Answer:
-    document = {
-        **{name: value for name, value in extra.items() if name not in {"code", "title", "status", "detail", "type"}},
-        "type": f"urn:gemel:error:{code}",
-        "code": code,
-        "title": title,
-        "status": status,
-        "detail": detail,
-    }
+    document = _document(status, code, title, detail, extra)
     headers = [(b"content-type", PROBLEM), (b"cache-control", b"no-store")]
     if "retry_after_s" in extra:
         headers.append((b"retry-after", str(max(1, math.ceil(extra["retry_after_s"]))).encode()))

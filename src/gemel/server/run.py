@@ -39,12 +39,15 @@ class _Uvicorn(uvicorn.Server):
         self.settled = threading.Event()
         self._supervision = Supervision()
         self._thresholds = gc.get_threshold()
+        self._froze = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.services.started()
         self._thresholds = gc.get_threshold()
-        gc.collect()
-        gc.freeze()  # twins, types and routes stay: looking through them again finds nothing
+        if not gc.get_freeze_count():
+            self._froze = True
+            gc.collect()
+            gc.freeze()  # twins, types and routes stay: looking through them again finds nothing
         gc.set_threshold(COLLECT_AFTER, *self._thresholds[1:])
         try:
             await super().startup(sockets=sockets)
@@ -59,7 +62,8 @@ class _Uvicorn(uvicorn.Server):
         await super().shutdown(sockets=sockets)
         await self.services.stopped()
         gc.set_threshold(*self._thresholds)
-        gc.unfreeze()
+        if self._froze:
+            gc.unfreeze()
 
 
 class Server:
@@ -97,6 +101,7 @@ class Server:
         listener.set_inheritable(False)
         self._socket = listener
         self.services.port = listener.getsockname()[1]
+        self.services.platform.campaigns.address = next(iter(options.origins), self.url)
         return self.url
 
     def run(self) -> None:
@@ -152,7 +157,7 @@ class Server:
             ws_ping_interval=PING_S,
             ws_ping_timeout=PING_S,
             ws_per_message_deflate=False,
-            lifespan="on",
+            lifespan="off",  # routes have nothing to begin or to end; what has begins with `services.started`
             access_log=False,
             log_config=None,
             log_level=logging.WARNING,

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gemel.access import Cursors
 from gemel.errors import GemelError, InvalidInput, NotYet
 from gemel.server.bridge import Bridge, Threads
 from gemel.server.budget import Budget
@@ -21,6 +22,7 @@ from gemel.server.options import Options
 from gemel.server.pages import Pages
 from gemel.server.rights import Rights
 from gemel.server.telemetry import telemetry_of
+from gemel.server.under_way import UnderWay
 from gemel.server.watch import RegistryWatch
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class Services:
         self.since = platform.clock.now()
         self.callers = Callers()
         """What each has cost since then."""
+        self.cursors = Cursors(platform.folder.path / "secrets")
+        """Of pages: `next`, sealed."""
         platform.health.certificates = [options.tls_cert] if options.tls_cert else []
         self.telemetry = telemetry_of(platform)
         """None unless the environment asks for it."""
@@ -59,8 +63,10 @@ class Services:
         self.readers = Budget(MAX_READERS, "live sockets and streams")
         self.waiting = Threads(32, limit=128)
         """Threads that only wait: for a position, for a password's hash."""
+        self.under_way = UnderWay()
+        """What hands in messages, so that another caller may take its place."""
         self.pages = Pages(options.web or Path(str(resources.files("gemel.server") / "web")))
-        self.jobs = Jobs(platform.clock)
+        self.jobs = Jobs(platform.clock, platform.folder.path)
         """For what lasts longer than a request."""
         self._looking = threading.Lock()
         self._looked: tuple[float, bool] | None = None

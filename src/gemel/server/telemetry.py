@@ -10,9 +10,8 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 import gemel
+from gemel.server.logs import log_of
 
 if TYPE_CHECKING:
     from gemel.platform import Platform
@@ -26,7 +25,7 @@ _ENDPOINTS = (
 )
 _FLUSH_MS = 3_000
 _ERROR = 500
-_log = structlog.get_logger("gemel.server")
+_log = log_of("gemel.server")
 
 
 def telemetry_of(platform: Platform) -> Telemetry | None:

@@ -12,27 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.state.condition import Conditions
-from gemel.twin import Kind, Quality
+from gemel.twin import Kind, Now, Quality
 from gemel.twin.fingerprint import Cell
 
-__all__ = ["NOTHING", "Now", "Update", "Updates", "joined", "plain"]
-
-
-class Now(msgspec.Struct, frozen=True):
-    """One property of one twin as it is now. Times are microseconds since the epoch, UTC."""
-
-    value: Any
-    """float, int, bool, str, list[float], dict, or for a condition the list of active entries; None: unavailable."""
-    time: int
-    """When the source saw it."""
-    recorded: int
-    """When we were last told, the same value included."""
-    changed: int
-    """Time of the last reading with another value than the one before it."""
-    quality: Quality
-    position: int
-    fresh: bool
-    stale_since: int | None = None
+__all__ = ["NOTHING", "Update", "Updates", "joined", "plain"]
 
 
 class Update(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from gemel.state.core import Core
 from gemel.state.folding import fold_block
 from gemel.state.keyframe import Keyframe, restore, snapshot
 from gemel.state.live import Projection, live_table
-from gemel.state.now import Now, plain
+from gemel.state.now import plain
 from gemel.state.readout import Readout, read
 from gemel.state.selection import Composition, Selection, Sight
 from gemel.state.sql import Relation, Sql
@@ -29,7 +29,7 @@ from gemel.state.subscription import Subscription, Swept
 from gemel.state.table import Column
 from gemel.state.turns import changes_of
 from gemel.state.watch import Turned
-from gemel.twin import PROPERTY_BITS, Block, Change, ConnectorSpec, Position, Quality, series_of
+from gemel.twin import PROPERTY_BITS, Block, Change, ConnectorSpec, Now, Position, Quality, series_of
 
 __all__ = ["State"]
 

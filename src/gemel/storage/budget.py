@@ -49,6 +49,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Of what is used: files that were merged or dropped, and go once nobody can be reading them (some minutes)."""
     database: int
     history: int
+    documents: int
+    """Contents of documents, of files that were imported, and of software."""
     other: int
     types: list[TypeUsage]
     twins: list[tuple[str, int]]

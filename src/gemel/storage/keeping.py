@@ -202,6 +202,7 @@ class Keeping:
             disk, free = disk_of(self._folder)
             settings = self._settings.disk
             history = folder_bytes(self._folder / "history")
+            documents = folder_bytes(self._folder / "documents")
             database = sum(folder_bytes(path) for path in self._folder.glob(f"{DATABASE}*"))
             used = folder_bytes(self._folder)
             budget = parse_size(settings.budget, disk)
@@ -232,7 +233,8 @@ class Keeping:
             leaving=leaving,
             database=database,
             history=history,
-            other=max(0, used - history - database),
+            documents=documents,
+            other=max(0, used - history - database - documents),
             types=types,
             twins=twins,
             forecast=told,

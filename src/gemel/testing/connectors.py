@@ -29,6 +29,7 @@ class RecordingMember:
         self.messages: list[Message] = []
         self.heartbeats = 0
         self.losses: list[str] = []
+        self.here = False
 
     def brought(self, messages: Iterable[Message]) -> None:
         self.messages += messages
@@ -37,7 +38,11 @@ class RecordingMember:
         self.heartbeats += 1
 
     def lost(self, reason: str) -> None:
+        self.here = False
         self.losses.append(reason)
+
+    def found(self) -> None:
+        self.here = True
 
 
 class RecordingPort:
@@ -80,7 +85,7 @@ class RecordingPort:
     def events(self) -> list[Happened]:
         return [event for message in self.messages for event in message.events]
 
-    async def until(self, condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
         """Return when `condition` holds; it is looked at whenever the source says something."""
         async with asyncio.timeout(timeout_s):
             while not condition():

@@ -37,6 +37,7 @@ journal that all of it is of.
 | the journal: every change exactly as it was hashed, and the chain of hashes | `journal/*.jsonl` |
 | every reading and event ever, UTC | `history/<table>/…/*.parquet` |
 | which series is which property, with its unit | `history/series.parquet` |
+| documents, and files that records were read from, named by their SHA-256 (`tables/thread_*.jsonl`) | `documents/` |
 | the last value of every property | `now/*.parquet`, `now/about.json` |
 
 Bytes are hexadecimal. Not in here: passwords, tokens, keys and other credentials. People's names are in here.

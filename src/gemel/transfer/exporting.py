@@ -16,6 +16,7 @@ import yaml
 
 import gemel
 from gemel.backup import Asked, Running, Vault, create, restore
+from gemel.backup.create import DOCUMENTS
 from gemel.backup.files import Stored, fsync_tree, stored
 from gemel.backup.restore import RESTORED
 from gemel.backup.vault import Progress
@@ -78,6 +79,8 @@ def export_everything(
             copy.history.flush()
             rows = _write(copy, target, told)
             copied = _history(copy, target)
+        if (documents := draft / "plant" / DOCUMENTS).is_dir():
+            documents.rename(target / DOCUMENTS)
         shutil.rmtree(draft)
         told(0.95)
         fsync_tree(target)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 import yaml
 
+from gemel.backup.create import DOCUMENTS
 from gemel.backup.files import fsync_tree
 from gemel.backup.restore import RESTORED, Restored
 from gemel.backup.rows import go_on_counting
@@ -87,6 +88,8 @@ def import_everything(
             progress=lambda part: told(0.5 + 0.4 * part),
         )
         _state(source, draft / "state")
+        if (source / DOCUMENTS).is_dir():
+            shutil.copytree(source / DOCUMENTS, draft / DOCUMENTS)
         settings = {name: value for name, value in (("database", database), ("catalogue", catalogue)) if value}
         if settings:
             (draft / SETTINGS).write_text(yaml.safe_dump(settings))

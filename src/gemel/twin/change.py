@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gemel.twin.frame import Frame
 from gemel.twin.reading import Form
+
+if TYPE_CHECKING:
+    from gemel.twin.frame import Frame
 
 __all__ = ["Block", "Change", "Position"]
 

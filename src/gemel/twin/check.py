@@ -18,6 +18,7 @@ from gemel.expression import Expression
 from gemel.twin.binding import MANUAL, ConnectorSpec
 from gemel.twin.computed import form_problems, source_problems
 from gemel.twin.control import Control
+from gemel.twin.effectiveness_check import effectiveness_form_problems
 from gemel.twin.evolution import HOWS
 from gemel.twin.goal import GoalType
 from gemel.twin.ids import check_id, check_name
@@ -81,6 +82,7 @@ def check_type(type_: TwinType) -> list[Problem]:
             )
     if type_.control is not None:
         _check_control(problems, type_.control)
+    problems += effectiveness_form_problems(type_)
     problems += [Problem(message, "picture") for message in picture_problems(type_)]
     return problems
 
@@ -195,6 +197,8 @@ def _property_faults(p: PropertyType) -> Iterable[tuple[str, str]]:
         yield "values", f"only an enumeration lists values, {p.name} is a {p.kind}"
     if len(set(p.values)) != len(p.values):
         yield "values", f"a value is listed twice in {list(p.values)}"
+    if p.slot and not all(one and one == one.strip() for one in p.slot.split("/")):
+        yield "slot", f"{p.slot!r:.80} is no way to a slot; name slots with slashes between them, like spindle/bearing"
     if p.tolerance is not None and not (p.kind in _NUMERIC and 0 <= p.tolerance < math.inf):
         yield "tolerance", f"a {p.kind} has no tolerance of {p.tolerance}; it is a number of at least 0, for numbers"
     if p.freshness is not None and not 0 < p.freshness.within_s < math.inf:

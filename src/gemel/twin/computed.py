@@ -25,6 +25,7 @@ __all__ = [
     "dependencies",
     "expressions_of",
     "form_problems",
+    "formula_of",
     "formulas",
     "part_types",
     "property_named",
@@ -82,6 +83,11 @@ def _formula(type_: TwinType, expression: Expression, types: Types, result: Quan
     known = dict(_named(type_, types)) | {one.name: _of_path(type_, one, types) for one in expression.inputs}
     members = {one.name: _of_members(type_, one, types) for one in expression.members}
     return expression.check(known, members, result=result)
+
+
+def formula_of(type_: TwinType, text: str, types: Types) -> Formula:
+    """An expression over a type's properties and its single components, ready to run. Raises InvalidExpression."""
+    return _formula(type_, Expression.parse(text), types, None)
 
 
 def _named(type_: TwinType, types: Types, before: str = "") -> Iterator[tuple[str, Quantity]]:

@@ -68,6 +68,8 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Control that is neither used nor renewed for so long ends."""
     two_persons: tuple[str, ...] = ()
     """Commands and properties that a second person has to approve."""
+    safe_configuration: tuple[str, ...] = ()
+    """Commands and properties that are risky: sent only while all that is in slots of safety is known and in order."""
     mode: Mode | None = None
     interlocks: tuple[Interlock, ...] = ()
     paces: tuple[Pace, ...] = ()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Form", "Kind", "Quality", "Reading"]
+__all__ = ["Form", "Kind", "Now", "Quality", "Reading"]
 
 
 class Form(StrEnum):
@@ -71,3 +71,20 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     quality: Quality = Quality.GOOD
     position: int = 0
     """Its place in the journal."""
+
+
+class Now(msgspec.Struct, frozen=True):
+    """One property of one twin as it is now. Times are microseconds since the epoch, UTC."""
+
+    value: Any
+    """float, int, bool, str, list[float], dict, or for a condition the list of active entries; None: unavailable."""
+    time: int
+    """When the source saw it."""
+    recorded: int
+    """When we were last told, the same value included."""
+    changed: int
+    """Time of the last reading with another value than the one before it."""
+    quality: Quality
+    position: int
+    fresh: bool
+    stale_since: int | None = None

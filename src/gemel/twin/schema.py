@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,7 @@ import msgspec
 from gemel.twin.spec import Plant
 from gemel.twin.types import TwinType
 
-__all__ = ["json_schema"]
+__all__ = ["json_schema", "schema_of"]
 
 
 _ID = {"pattern": r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$"}
@@ -49,23 +50,25 @@ _ABOUT: dict[tuple[str, str], dict[str, Any]] = {
 def json_schema(kind: str) -> dict[str, Any]:
     """`kind`: "twin-type" or "plant". Raises KeyError for another."""
     struct = {"twin-type": TwinType, "plant": Plant}[kind]
+    names = ("types", "control", "effectiveness", "goal", "spec", "binding", "reading", "retention")
+    title = {"twin-type": "Twin type", "plant": "Plant document"}[kind]
+    return schema_of(struct, kind, title, [f"gemel.twin.{name}" for name in names])
+
+
+def schema_of(struct: type, kind: str, title: str, modules: Sequence[str]) -> dict[str, Any]:
+    """The schema of a document, with what the source says of its fields; `modules`: where its structs are."""
     (schema,), components = msgspec.json.schema_components([struct], ref_template="#/$defs/{name}")
+    structs = {name: thing for module in modules for name, thing in vars(sys.modules[module]).items()}
     for name, definition in components.items():
-        _complete(name, definition, _structs()[name])
+        if inspect.isclass(structs.get(name)):
+            _complete(name, definition, structs[name])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:gemel:schema:{kind}:1",
-        "title": {"twin-type": "Twin type", "plant": "Plant document"}[kind],
+        "title": title,
         **schema,
         "$defs": components,
     }
-
-
-@cache
-def _structs() -> dict[str, Any]:
-    names = ("types", "control", "goal", "spec", "binding", "reading", "retention")
-    modules = [sys.modules[f"gemel.twin.{name}"] for name in names]
-    return {name: thing for module in modules for name, thing in vars(module).items() if inspect.isclass(thing)}
 
 
 def _complete(name: str, definition: dict[str, Any], struct: Any) -> None:

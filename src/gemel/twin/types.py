@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gemel.twin.control import Control
+from gemel.twin.effectiveness import Effectiveness
 from gemel.twin.goal import GoalType
 from gemel.twin.reading import Form, Kind
 from gemel.twin.retention import Retention
@@ -121,6 +122,9 @@ class PropertyType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     group: PropertyGroup | None = None
     """What it tells of, for sharing; None: a condition is `condition`, everything else is `process`, which is shared
     least readily."""
+    slot: str = ""
+    """Of what it tells, if not of the object as a whole: what is in this slot of it, `spindle` or `spindle/bearing`.
+    Its readings are of the item that was there."""
     retention: Retention | None = None
     """How long the history keeps its readings; what it leaves out is as the type says."""
     aliases: tuple[str, ...] = ()
@@ -208,6 +212,8 @@ class TwinType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     goals: tuple[GoalType, ...] = ()
     control: Control | None = None
     """Who may command it, and what must hold when something is sent to the object."""
+    effectiveness: Effectiveness | None = None
+    """From what its key figures (OEE and its kin) are told: states, parts, what was planned."""
     picture: str = ""
     """An SVG with places for live values, for screens: shapes and words, whose look is the app's."""
 

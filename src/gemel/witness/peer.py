@@ -100,6 +100,10 @@ class Peer:
                     data += part
                     if len(data) > LARGEST:
                         raise Unreachable(f"{self.host} answers without an end")
+        except httpx.LocalProtocolError:  # its text has the header that is wrong: the token, it may be
+            raise Unreachable(
+                f"{self.host} cannot be asked: a header is not of HTTP; has the token a line break?"
+            ) from None
         except httpx.HTTPError as error:
             raise Unreachable(f"{self.host} cannot be reached: {type(error).__name__} {error!s:.200}") from error
         if answer.status_code != 200:

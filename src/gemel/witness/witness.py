@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from gemel.access import Audit
 from gemel.clock import Clock, to_rfc3339
-from gemel.connectors.reach import Reach
+from gemel.connectors.reach import Reach, in_header
 from gemel.database import Database
-from gemel.errors import Conflict, Corrupt, GemelError, InvalidInput, NotFound, NotYet, Unreachable
+from gemel.errors import Conflict, GemelError, InvalidInput, NotFound, NotYet, Unreachable
 from gemel.folder import PeerSettings, WitnessSettings
 from gemel.journal import SqlJournal
 from gemel.journal import Witness as JournalWitness
@@ -24,11 +24,12 @@ from gemel.witness.book import Book, Entry
 from gemel.witness.evidence import Evidence, about, evidence_of
 from gemel.witness.judge import FAULTS, Verdict, agreed, judge
 from gemel.witness.keys import Keys, followed
-from gemel.witness.logs import AUDIT, JOURNAL, AuditLog, JournalLog, Log, Nodes, Run
+from gemel.witness.logs import JOURNAL, Run
 from gemel.witness.note import Head, Note, PublicKey
+from gemel.witness.own import Own
 from gemel.witness.peer import Consistency, Countersigned, Heads, Offer, Peer
 from gemel.witness.standing import Held, PeerStanding, Witnessed, words
-from gemel.witness.tree import Tree, consistent, roots_at
+from gemel.witness.tree import consistent
 
 __all__ = ["Rooms", "Witness"]
 
@@ -36,8 +37,9 @@ FAULT, RESTORED, ACCEPTED, ROTATED, FOLLOWED = (
     "witness.fault", "witness.restored", "witness.accepted", "witness.key_rotated", "witness.key_followed",
 )  # fmt: skip
 Extends = Callable[[Head, Head], bool]
-AT_ONCE = 65_536
 LEAST_S = 1.0
+SOONER_S = 5.0
+"""After a look that failed, then twice as long each time, up to the interval."""
 _log = structlog.get_logger("gemel.witness")
 
 
@@ -76,9 +78,8 @@ class Witness:
         self._rooms, self._clock = rooms, rooms.clock
         self.keys = Keys(folder / "secrets", rooms.clock, name=settings.name)
         self.book = Book(rooms.database, rooms.run)
-        self._logs: dict[str, Log] = {JOURNAL: JournalLog(rooms.journal), AUDIT: AuditLog(rooms.audit)}
-        self._trees = {name: Tree(log, Nodes(name, rooms.database, rooms.run)) for name, log in self._logs.items()}
-        self._lock = threading.Lock()
+        self._own = Own(rooms.journal, rooms.audit, rooms.database, rooms.run)
+        self._logs = self._own.logs
         self._exchanging, self._offering = threading.Lock(), threading.Lock()
         self._every_s = max(LEAST_S, parse_duration(settings.every) or 0.0)
         pairs = [_Pair(one, PublicKey.parse(one.key)) for one in settings.peers]
@@ -106,14 +107,7 @@ class Witness:
 
     def consistency(self, log: str, old: int, new: int) -> Consistency:
         """The proof that our log of `new` entries begins with that of `old`. Raises NotFound, InvalidInput."""
-        if log not in self._logs:
-            raise NotFound(f"there is no log {log!r:.40}; there are {', '.join(self._logs)}")
-        with self._lock:
-            size = self._logs[log].size()
-            if not 0 <= old <= new <= size:
-                raise InvalidInput(f"old={old} and new={new} are not 0 <= old <= new <= {size}")
-            proof = self._trees[log].consistency(old, new)
-        return Consistency(log=log, old=old, new=new, proof=[one.hex() for one in proof])
+        return self._own.consistency(log, old, new)
 
     def countersigned(self, of: str) -> Countersigned:
         """The newest heads of another plant that we countersigned, and what is wrong with it."""
@@ -122,15 +116,10 @@ class Witness:
         wrong = [one.told for one in self.book.open() if one.owner == of]
         return Countersigned(owner=of, rotations=self.keys.rotations, notes=notes, faults=wrong)
 
-    def _head(self, name: str) -> Head:
-        with self._lock:
-            log, tree = self._logs[name], self._trees[name]
-            size = log.size()
-            tree.grow(size)
-            position, hash_ = log.end(size)
-            root = tree.root(size)
+    def _head(self, log: str) -> Head:
+        size, root, position, hash_ = self._own.end(log)
         return Head(
-            owner=self.keys.name, log=name, size=size, root=root, epoch=self._rooms.epoch, position=position,
+            owner=self.keys.name, log=log, size=size, root=root, epoch=self._rooms.epoch, position=position,
             hash=hash_, time=self._clock.now(),
         )  # fmt: skip
 
@@ -149,11 +138,17 @@ class Witness:
         return ", ".join(self._pairs) or "none"
 
     def _keep(self) -> None:
+        sooner_s = SOONER_S
         while not self._closing.is_set():
             for pair in self._pairs.values():
                 if not self._closing.is_set():
                     self._look(pair)
-            self._closing.wait(self._every_s)
+            if any(pair.error for pair in self._pairs.values()):  # two plants that start do not wait a whole interval
+                self._closing.wait(min(sooner_s, self._every_s))
+                sooner_s *= 2
+            else:
+                self._closing.wait(self._every_s)
+                sooner_s = SOONER_S
 
     def _look(self, pair: _Pair) -> None:
         if not pair.settings.url:  # it comes by itself
@@ -173,7 +168,7 @@ class Witness:
         reach, settings = self._rooms.reach, pair.settings
         assert settings.token is not None
         certificate = str(reach.file(settings.certificate)) if settings.certificate else ""
-        with Peer(settings.url, reach.secret(settings.token), certificate=certificate) as other:
+        with Peer(settings.url, in_header(reach.secret(settings.token)), certificate=certificate) as other:
             told = other.heads()
             if told.name != pair.key.name:
                 raise Unreachable(f"{settings.url} is {told.name:.100}, not {pair.key.name}: mend `witness.peers`")
@@ -272,10 +267,8 @@ class Witness:
             told = f"{party} holds a head of {head.owner} that no key of ours signed; was secrets/ lost or copied?"
             self._tell(head, note, party, Verdict.STRANGE_KEY, told)
             return
-        with self._lock:
-            size = self._logs[head.log].size()
-            holds = head.size <= size and self._trees[head.log].root(head.size) == head.root
-        if not holds:
+        size = self._own.logs[head.log].size()
+        if not self._own.holds(head):
             same = head.epoch == self._rooms.epoch
             verdict = Verdict.RESTORED if not same else Verdict.ROLLED_BACK if head.size > size else Verdict.CHANGED
             own = self._head(head.log)
@@ -373,11 +366,7 @@ class Witness:
                 "`gemel witness check` looks now, and the other party must have looked since"
             )
         entry = min(entries, key=lambda one: one.size)
-        with self._lock:
-            tree = self._trees[JOURNAL]
-            if tree.root(entry.size) != entry.root:
-                raise Corrupt(f"block {entry.size} is not the one that {entry.signer} countersigned")
-            way = tree.inclusion(found.sequence - 1, entry.size)
+        way = self._own.inclusion(JOURNAL, found.sequence, entry)
         keys = [key for key in self.keys.all() if Note.parse(entry.note).signed_by(key)]
         pair = self._pairs.get(entry.signer)
         theirs = [] if pair is None else followed(pair.key, self.book.keys(entry.signer))
@@ -397,10 +386,7 @@ class Witness:
         found = []
         for name, log in self._logs.items():
             good, size = self._good(name), log.size()
-            roots = roots_at(
-                (one for start in range(0, size, AT_ONCE) for one in log.hashes(start, min(size, start + AT_ONCE))),
-                {one.size for one in good},
-            )
+            roots = self._own.roots(name, {one.size for one in good})
             wrong = [one for one in good if roots.get(one.size) != one.root]
             position = max((one.position for one in good if one not in wrong), default=0)
             reason = ""

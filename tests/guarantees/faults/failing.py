@@ -172,12 +172,13 @@ def full_http(folder: Path, _chance: random.Random) -> Told:
 def failed_journal(folder: Path, _chance: random.Random) -> Told:
     """After a failed write or fsync the writer takes no more, reads go on, and a restart finds all acknowledged."""
     told: Told = Counter()
+    (folder / "before").mkdir()
+    with opened_journal(folder / "before") as (_, journal, _registry):
+        append(journal, 2)
     for kinds in (Kind.FSYNC, Kind.WRITE | Kind.TRUNCATE):
         for step in range(MOST):
-            here = folder / f"{int(kinds)}-{step}"
-            here.mkdir()
+            here = shutil.copytree(folder / "before", folder / f"{int(kinds)}-{step}")
             with opened_journal(here) as (_, journal, _registry):
-                append(journal, 2)
                 arm(kinds, errno.EIO, skip=step, times=1)
                 try:
                     append(journal, 8)

@@ -4,7 +4,7 @@ import type { Role } from "../api/model";
 
 export const ROLES: readonly Role[] = ["viewer", "operator", "engineer", "administrator"];
 /** What may be granted of twins. */
-export const ACTIONS = ["read", "subscribe", "query", "export", "write", "command", "configure"] as const;
+export const ACTIONS = ["read", "subscribe", "query", "export", "write", "command", "maintain", "configure"] as const;
 /** What else somebody may be asked about, and what else is in the audit log. */
 export const ALL_ACTIONS = [...ACTIONS, "operate", "administer", "sign_in"] as const;
 export const GROUPS = ["identity", "configuration", "condition", "usage", "process", "quality", "location", "personal", "financial", "safety"] as const;
@@ -41,6 +41,27 @@ export interface Selector {
   stages?: string[];
 }
 
+/** What is told of an item, beyond its part, its kind and its slot. */
+export const COLUMNS = ["serials", "revisions", "makers", "software", "counters", "limits", "readings", "documents", "acts", "people", "nonconformances", "plans"] as const;
+export const KINDS = ["hardware", "electrical", "software", "document", "location"] as const;
+
+/** Of the configuration of machines: which items, and what of them. Nothing named: every item. */
+export interface ItemView {
+  makers?: string[];
+  parts?: string[];
+  kinds?: string[];
+  slots?: string[];
+  safety?: boolean;
+  columns?: string[];
+  machines?: "named" | "anonymous";
+}
+
+export interface TreeNode {
+  item: { id: string; part: string; revision: string; maker: string; serial: string; withheld: string[] };
+  path: string[];
+  parts: TreeNode[];
+}
+
 /** What is asked for when something is granted. */
 export interface Terms {
   to: string;
@@ -51,6 +72,8 @@ export interface Terms {
   ends: string | null;
   history: string;
   purpose: string;
+  /** Then it is a view of the configuration. */
+  items: ItemView | null;
 }
 
 export interface Grant extends Terms {
@@ -68,6 +91,10 @@ export interface Template {
   groups: Group[];
   days: number | null;
   history: string;
+  family: "" | "role" | "business" | "scenario" | "customer";
+  items: ItemView | null;
+  /** What of `items` has to be filled in. */
+  asks: string[];
 }
 
 export interface PreviewProperty {
@@ -81,6 +108,8 @@ export interface Preview {
   some: string[];
   unknown: string[];
   types: { id: string; title: string; twins: number; seen: PreviewProperty[]; hidden: PreviewProperty[] }[];
+  /** By a view of the configuration: what it would look like. */
+  trees: TreeNode[];
 }
 
 export interface Token {
@@ -155,7 +184,7 @@ export interface Load {
 export const inDays = (days: number | null, now: number): string | null => (days === null ? null : new Date(now + days * 86_400_000).toISOString());
 
 /** The same terms once more, as long as they would still hold: to undo a revocation. */
-export function again({ to, actions, selector, groups, starts, ends, history, purpose }: Grant, now: number): Terms | null {
+export function again({ to, actions, selector, groups, starts, ends, history, purpose, items }: Grant, now: number): Terms | null {
   if (ends !== null && Date.parse(ends) <= now) return null;
-  return { to, actions, selector, groups, starts: starts !== null && Date.parse(starts) <= now ? null : starts, ends, history, purpose };
+  return { to, actions, selector, groups, starts: starts !== null && Date.parse(starts) <= now ? null : starts, ends, history, purpose, items };
 }

@@ -9,6 +9,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly code: string,
     detail: string,
+    /** What else the problem document tells. */
+    readonly about: Readonly<Record<string, unknown>> = {},
   ) {
     super(detail);
   }
@@ -31,7 +33,7 @@ export function address(path: string, query: Query = {}): string {
 
 export const twinPath = (id: string): string => `/twins/${encodeURIComponent(id)}`;
 
-async function call<T>(path: string, init: RequestInit, query?: Query): Promise<T> {
+async function call<T>(path: string, init: RequestInit, query?: Query, plain = false): Promise<T> {
   let answer: Response;
   try {
     answer = await fetch(address(path, query), { credentials: "same-origin", ...init });
@@ -40,6 +42,7 @@ async function call<T>(path: string, init: RequestInit, query?: Query): Promise<
     throw new ApiError(0, "unreachable", String(error));
   }
   const text = await answer.text();
+  if (plain && answer.ok) return text as T;
   let body: unknown = null;
   try {
     body = text ? JSON.parse(text) : null;
@@ -47,9 +50,9 @@ async function call<T>(path: string, init: RequestInit, query?: Query): Promise<
     if (answer.ok) throw new ApiError(answer.status, "not_json", text.slice(0, 200));
   }
   if (!answer.ok) {
-    const problem = (body ?? {}) as { code?: string; detail?: string; title?: string };
+    const problem = (body ?? {}) as { code?: string; detail?: string; title?: string } & Record<string, unknown>;
     const detail = problem.detail ?? problem.title ?? answer.statusText;
-    throw new ApiError(answer.status, problem.code ?? String(answer.status), detail);
+    throw new ApiError(answer.status, problem.code ?? String(answer.status), detail, problem);
   }
   return body as T;
 }
@@ -57,12 +60,20 @@ async function call<T>(path: string, init: RequestInit, query?: Query): Promise<
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> =>
   call<T>(path, signal ? { signal } : {}, query);
 
-export const post = <T>(path: string, body: unknown): Promise<T> =>
-  call<T>(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+/** What is not JSON, as it is. */
+export const getText = (path: string, query?: Query): Promise<string> => call<string>(path, {}, query, true);
 
-/** A text of another form than JSON, as a file has it. */
-export const postText = <T>(path: string, body: string, type: string, query?: Query): Promise<T> =>
+/** `revision`: only while what it is about is at it. */
+export const post = <T>(path: string, body: unknown, revision?: number): Promise<T> =>
+  call<T>(path, { method: "POST", headers: { "content-type": "application/json", ...(revision === undefined ? {} : { "if-match": `"${revision}"` }) }, body: JSON.stringify(body) });
+
+/** A text of another form than JSON, as a file has it; or the file. */
+export const postText = <T>(path: string, body: string | Blob, type: string, query?: Query): Promise<T> =>
   call<T>(path, { method: "POST", headers: { "content-type": type }, body }, query);
+
+/** A text that something shall be as; `revision`: only while that is at it. */
+export const putText = <T>(path: string, body: string, type: string, query?: Query, revision?: number): Promise<T> =>
+  call<T>(path, { method: "PUT", headers: { "content-type": type, ...(revision === undefined ? {} : { "if-match": `"${revision}"` }) }, body }, query);
 
 /** Any other verb; `body` as JSON, if there is one. */
 export const send = <T>(method: string, path: string, body?: unknown): Promise<T> =>

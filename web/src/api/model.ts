@@ -79,6 +79,8 @@ export interface TwinType {
   goals?: GoalType[];
   /** An SVG with places for live values. */
   picture?: string;
+  /** From what its key figures are told. */
+  effectiveness?: Record<string, unknown> | null;
 }
 
 export interface GoalType {
@@ -102,6 +104,8 @@ export interface Twin {
   types: string[];
   serial: string;
   stage: string;
+  /** Nothing of it is built yet: it must not be called a twin. */
+  design_model: boolean;
   aliases: string[];
   attributes: Record<string, unknown>;
   revision: number;
@@ -216,10 +220,22 @@ export interface Diagnosis {
   checks: { part: string; level: "ok" | "warn" | "bad"; told: string; way_out: string; since: string | null }[];
 }
 
+/** One that is installed besides, and how it stands. */
+export interface Plugin {
+  group: string;
+  name: string;
+  distribution: string;
+  version: string;
+  standing: "ready" | "apart" | "missing" | "failed" | "not named" | "taken";
+  reason: string;
+}
+
 /** Bytes. */
 export interface Room {
   used: number;
   left: number;
+  /** Of what is used: contents of documents, imported files and software. */
+  documents: number;
   types: { type: string; rows: number; bytes: number; budget: number | null }[];
   forecast: {
     bytes_per_day: number | null;

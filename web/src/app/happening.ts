@@ -5,6 +5,7 @@ import type { Key } from "../i18n/texts";
 import { toMs } from "../format/time";
 import { humanise } from "../format/words";
 import { t, tOr } from "../i18n/index.svelte";
+import { happened } from "./happened";
 import { deviceHref, twinHref, typeHref } from "./hrefs";
 import { conditionTold } from "./told";
 
@@ -51,13 +52,14 @@ function lineOf(kind: string, body: Record<string, unknown>): Line {
   if (kind.startsWith("control.")) return ofControl(kind, body);
   if (kind.startsWith("transaction.")) return ofSeveral(kind.slice("transaction.".length), body);
   if (kind.startsWith("goal.")) return ofGoal(kind.slice("goal.".length), body);
-  return ofEvent(kind, body);
+  const told = happened(kind, body, t);
+  return told === null ? ofEvent(kind, body) : { level: told.level, text: told.text, source: told.title };
 }
 
 /** Who has control now. */
 function ofControl(kind: string, body: Record<string, unknown>): Line {
   const nobody = kind === "control.released" || kind === "control.lapsed";
-  return { level: null, text: nobody ? t("control.free") : t("control.other", { holder: String(body.holder) }) };
+  return { level: null, text: nobody ? t("control.told.free") : t("control.told.other", { holder: String(body.holder) }) };
 }
 
 /** A step of an order: what it is to do or to be, how far it came, and why no farther. */
@@ -114,12 +116,15 @@ function ofCondition(body: Record<string, unknown>): Line {
 /** The page of what is no twin. */
 const PAGES: Record<string, string> = {
   ...{ connector: "/connectors", source: "/connectors", delivery: "/connectors", quarantine: "/quarantine", backup: "/backups" },
+  ...{ parts: "/parts", software: "/software", thread: "/thread" },
   ...{ retention: "/diagnosis", storage: "/diagnosis", plant: "", site: "", access: "", history: "" },
 };
 
 function hrefOf({ kind, twin }: HappenedEvent): string {
   const page = PAGES[kind.split(".")[0]!];
   if (page !== undefined) return page;
+  if (kind.startsWith("campaign.")) return `/campaigns/${encodeURIComponent(twin)}`;
+  if (kind.startsWith("item.") || kind.startsWith("plan.")) return twin ? `/items/${encodeURIComponent(twin)}` : "/items";
   if (kind.startsWith("type.")) return typeHref(twin);
   if (kind.startsWith("device.")) return kind === "device.removed" ? "" : deviceHref(twin);
   return twinHref(twin);

@@ -3,7 +3,9 @@
 import { all, ApiError, get, post, remove } from "../api/http";
 import type { Me, PropertyType, Role, Site, TwinType } from "../api/model";
 import { reader } from "../i18n/index.svelte";
+import { offline } from "../offline/offline.svelte";
 import { live } from "./live.svelte";
+import { units } from "./units.svelte";
 
 class Session {
   state = $state<"starting" | "signed-out" | "nothing" | "ready" | "unreachable">("starting");
@@ -17,6 +19,7 @@ class Session {
     this.me = null;
     try {
       this.me = await get<Me>("/me");
+      await offline.belongTo(this.me.id);
       this.site = await get<Site>("/site");
       reader.zone = this.site.time_zone || "UTC";
       await this.readTypes();
@@ -49,6 +52,8 @@ class Session {
   async signOut(): Promise<void> {
     live.client.stop();
     await remove("/session");
+    await offline.forget();
+    sessionStorage.clear(); // what was half done in this tab is not for the next one at it
     location.assign("/");
   }
 
@@ -73,7 +78,8 @@ class Session {
   }
 
   private async readTypes(): Promise<void> {
-    this.types = new Map((await all<TwinType>("/types")).map((type) => [type.id, type]));
+    const [types] = await Promise.all([all<TwinType>("/types"), units.read()]);
+    this.types = new Map(types.map((type) => [type.id, type]));
   }
 }
 

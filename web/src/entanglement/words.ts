@@ -7,7 +7,9 @@ const tenth = (value: number): string => value.toLocaleString(reader.locale, { m
 export function seconds(value: number | null): string {
   if (value === null) return "–";
   if (value === 0) return `0\u202fs`;
-  return value < 1 ? `${tenth(Math.max(1, Math.round(value * 1000)))}\u202fms` : value < 100 ? `${tenth(value)}\u202fs` : `${tenth(value / 60)}\u202fmin`;
+  if (value < 1) return `${tenth(Math.max(1, Math.round(value * 1000)))}\u202fms`;
+  if (value < 100) return `${tenth(value)}\u202fs`;
+  return value < 6000 ? `${tenth(value / 60)}\u202fmin` : `${tenth(value / 3600)}\u202fh`;
 }
 
 /** Never rounded up to all of it: 99.99 % is not always. */

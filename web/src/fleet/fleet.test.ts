@@ -13,7 +13,7 @@ const property = (name: string, kind: Kind, headline = false): PropertyType => (
   ...{ semantic_id: "", freshness: null, writable: false, aliases: [], deprecated: "", generation: 1 },
 });
 const twin = (id: string, target = ""): Twin => ({
-  ...{ id, name: id, description: "", types: ["mill"], serial: "", stage: "in_service", aliases: [], attributes: {}, revision: 1 },
+  ...{ id, name: id, description: "", types: ["mill"], serial: "", stage: "in_service", design_model: false, aliases: [], attributes: {}, revision: 1 },
   links: target ? [{ kind: "located_in", source: id, target, slot: "" }] : [],
 });
 const part = (id: string, types: string[], parts: Part[] = []): Part => ({ id, name: id, types, slot: "", stage: "", parts });
@@ -38,6 +38,13 @@ describe("a machine", () => {
   it("shows of equal headlines the first that has a value, counts first", () => {
     const shown = shownHeadlines(machine.headlines, (ref) => ref.twin !== "m.x");
     expect(shown.map((ref) => `${ref.twin} ${ref.property.name}`)).toEqual(["m.path part_count", "m.y load"]);
+  });
+
+  it("takes no enumeration for its state that does not tell whether it works", () => {
+    const update = { ...property("update", "enumeration", true), values: ["none", "installing"] };
+    const belt = { ...property("belt", "enumeration", true), values: ["standing", "running"] };
+    expect(machineOf(twin("m"), part("m", ["drive"]), () => [update]).state).toBeNull();
+    expect(machineOf(twin("m"), part("m", ["drive"]), () => [update, belt]).state?.property.name).toBe("belt");
   });
 
   it("whose emergency stop is pressed has a fault", () => {

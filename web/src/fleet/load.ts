@@ -35,7 +35,7 @@ function membersOf(place: Root): { twin: Twin; tree: Part }[] {
   return place.parts.map((part) => ({
     tree: part,
     twin: {
-      ...{ id: part.id, name: part.name, types: part.types, stage: part.stage, description: "", serial: "", aliases: [] },
+      ...{ id: part.id, name: part.name, types: part.types, stage: part.stage, design_model: false, description: "", serial: "", aliases: [] },
       ...{ attributes: {}, revision: 0, links: [{ kind: "part_of", source: part.id, target: place.id, slot: part.slot }] },
     },
   }));

@@ -1,6 +1,8 @@
 /** What an overview shows of a machine: where in its parts the state, the headline values and the conditions are. Pure. */
 
 import type { Part, PropertyType, Twin } from "../api/model";
+import type { Read } from "../charts/track";
+import { stateClass } from "../format/state";
 import { nameOf } from "../format/words";
 
 /** One property of the machine or of one of its parts. */
@@ -8,6 +10,8 @@ export interface Ref {
   twin: string;
   part: string;
   property: PropertyType;
+  /** Where its history does not come from one twin alone. */
+  read?: Read;
 }
 
 export interface Machine {
@@ -39,7 +43,7 @@ export function machineOf(twin: Twin, tree: Part, propertiesOf: (types: readonly
   const shown = refs.filter((ref) => ref.property.headline && !ref.property.deprecated);
   const words = shown.filter(({ property }) => property.kind === "enumeration" || property.kind === "text");
   const named = (name: string): Ref | undefined => words.find((ref) => ref.property.name === name);
-  const state = STATE_NAMES.map(named).find(Boolean) ?? words.find((ref) => ref.property.kind === "enumeration") ?? null;
+  const state = STATE_NAMES.map(named).find(Boolean) ?? words.find(({ property }) => tellsWork(property)) ?? null;
   const program = words.find((ref) => ref !== state && ref.property.name === "program") ?? null;
   const rest = shown.filter((ref) => ref !== state && ref !== program && ref.property.kind !== "condition");
   return {
@@ -51,6 +55,11 @@ export function machineOf(twin: Twin, tree: Part, propertiesOf: (types: readonly
     stops: refs.filter((ref) => ref.property.name === "emergency_stop"),
     twins: parts.map((part) => part.id),
   };
+}
+
+/** An enumeration of which some value is work, or has no values declared: "passed" or "installing" is no state of a machine. */
+function tellsWork({ kind, values }: PropertyType): boolean {
+  return kind === "enumeration" && (!values?.length || values.some((value) => stateClass(value) === "active"));
 }
 
 /** Counts and speeds first, words last; of equal properties of several parts the first that has a value. */

@@ -1,7 +1,18 @@
 import { expect, it } from "vitest";
 
-import { fill, TEXTS } from "./texts";
+import { add, fill, TEXTS } from "./texts";
+import bulletins from "./texts/bulletins";
+import configuration from "./texts/configuration";
+import effectiveness from "./texts/effectiveness";
+import forms from "./texts/forms";
 import type { Texts } from "./texts/languages";
+import lifetimes from "./texts/lifetimes";
+import offers from "./texts/offers";
+import thread from "./texts/thread";
+import upkeep from "./texts/upkeep";
+import work from "./texts/work";
+
+add(bulletins, configuration, effectiveness, forms, lifetimes, offers, thread, upkeep, work);
 
 const holes = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort();
 const files = Object.values(import.meta.glob<{ default?: Texts }>("./texts/*.ts", { eager: true })).flatMap((file) => (file.default ? [file.default] : []));

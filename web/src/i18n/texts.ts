@@ -4,6 +4,7 @@ import access from "./texts/access";
 import app from "./texts/app";
 import audit from "./texts/audit";
 import backups from "./texts/backups";
+import campaigns from "./texts/campaigns";
 import chart from "./texts/chart";
 import connect from "./texts/connect";
 import connectors from "./texts/connectors";
@@ -11,8 +12,10 @@ import devices from "./texts/devices";
 import entanglement from "./texts/entanglement";
 import events from "./texts/events";
 import fleet from "./texts/fleet";
+import happened from "./texts/happened";
 import health from "./texts/health";
-import type { Language } from "./texts/languages";
+import items from "./texts/items";
+import type { Language, Texts } from "./texts/languages";
 import orders from "./texts/orders";
 import people from "./texts/people";
 import quarantine from "./texts/quarantine";
@@ -25,11 +28,12 @@ import value from "./texts/value";
 
 export { LANGUAGES, type Language } from "./texts/languages";
 
-export const TEXTS = {
+const FIRST = {
   ...access,
   ...app,
   ...audit,
   ...backups,
+  ...campaigns,
   ...chart,
   ...connect,
   ...connectors,
@@ -37,7 +41,9 @@ export const TEXTS = {
   ...entanglement,
   ...events,
   ...fleet,
+  ...happened,
   ...health,
+  ...items,
   ...orders,
   ...people,
   ...quarantine,
@@ -48,7 +54,14 @@ export const TEXTS = {
   ...types,
   ...value,
 };
+
+/** Texts that come with the pages that need them, by `add`. */
+type Later = typeof import("./texts/bulletins").default & typeof import("./texts/work").default & typeof import("./texts/configuration").default & typeof import("./texts/effectiveness").default & typeof import("./texts/forms").default & typeof import("./texts/offers").default & typeof import("./texts/lifetimes").default & typeof import("./texts/thread").default & typeof import("./texts/upkeep").default;
+
+export const TEXTS = FIRST as typeof FIRST & Later;
 export type Key = keyof typeof TEXTS;
+
+export const add = (...texts: readonly Texts[]): void => void Object.assign(TEXTS, ...texts);
 
 /** The text for `key`, with `{name}` replaced by `values.name`; `key.one` where there is one and the count is 1. */
 export function fill(language: Language, key: Key, values: Record<string, string | number> = {}): string {

@@ -1,7 +1,8 @@
 /** Orders to objects, what is desired of them, who has control; as docs/reference/http.md shows them. */
 
 import { get, send, twinPath } from "../api/http";
-import type { Page, PropertyType } from "../api/model";
+import type { Page, PropertyType, Twin } from "../api/model";
+import { same, toDeclared, type Scale } from "../format/scale";
 
 export interface Step {
   state: string;
@@ -100,12 +101,22 @@ export interface Rule {
 
 export interface Control {
   holder: string;
+  /** Of the holder; empty for somebody of another organisation. */
+  name: string;
   mine: boolean;
+  /** You may command it. */
+  may: boolean;
   of: string;
   until: string | null;
   required: boolean;
   forced_because: string;
   rules: Rule[];
+}
+
+/** Somebody else who may command a twin. */
+export interface Person {
+  id: string;
+  name: string;
 }
 
 /** The way of an order that goes well. */
@@ -138,13 +149,13 @@ export function memberState(member: Pick<Member, "state" | "undone_state">): str
   return member.undone_state ? "putting" : member.state;
 }
 
-/** What a form's field holds as the value that its property takes; undefined when it is left empty. */
-export function valueOf(property: Pick<PropertyType, "kind">, text: string): unknown {
+/** What a form's field holds as the value that its property takes, in its declared unit; undefined when it is left empty. */
+export function valueOf(property: Pick<PropertyType, "kind">, text: string, typedIn: Scale = same("")): unknown {
   if (property.kind === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
   if (text.trim() === "") return undefined;
   if (property.kind === "number" || property.kind === "integer") {
     const number = Number(text.trim().replace(",", "."));
-    return Number.isFinite(number) ? number : text;
+    return Number.isFinite(number) ? toDeclared(number, typedIn) : text;
   }
   if (property.kind === "array" || property.kind === "object") {
     try {
@@ -154,6 +165,13 @@ export function valueOf(property: Pick<PropertyType, "kind">, text: string): unk
     }
   }
   return text;
+}
+
+/** The twins of transactions, by id; one that cannot be read is left out. */
+export async function readMembers(list: readonly Transaction[], signal?: AbortSignal): Promise<ReadonlyMap<string, Twin>> {
+  const ids = [...new Set(list.flatMap((some) => some.members.map((member) => member.twin)))];
+  const found = await Promise.all(ids.map((id) => get<Twin>(twinPath(id), {}, signal).catch(() => null)));
+  return new Map(found.flatMap((twin) => (twin ? [[twin.id, twin] as const] : [])));
 }
 
 export const readOrders = async (twin: string, signal?: AbortSignal): Promise<Order[]> =>
@@ -176,3 +194,5 @@ export const aim = (twin: string, goal: string, value: number): Promise<GoalRun>
 export const stopRun = (run: string): Promise<GoalRun> => send("POST", `/goals/${encodeURIComponent(run)}/cancel`, {});
 export const take = (twin: string, force = ""): Promise<Control> => send("PUT", `${twinPath(twin)}/control`, { force });
 export const release = (twin: string): Promise<null> => send("DELETE", `${twinPath(twin)}/control`);
+export const readPeople = (twin: string, signal?: AbortSignal): Promise<Person[]> => get(`${twinPath(twin)}/control/people`, {}, signal);
+export const handOver = (twin: string, to: string): Promise<Control> => send("POST", `${twinPath(twin)}/control/hand-over`, { to });

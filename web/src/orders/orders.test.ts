@@ -16,6 +16,7 @@ it("unknown is neither well nor bad: a person has to look", () => {
 
 it("what is typed becomes what the property takes; what cannot be read is left for the server to refuse", () => {
   expect(valueOf({ kind: "number" }, " 12,5 ")).toBe(12.5);
+  expect(valueOf({ kind: "number" }, "176", { unit: "[degF]", factor: 1.8, offset: 32 })).toBe(80);
   expect(valueOf({ kind: "number" }, "fast")).toBe("fast");
   expect(valueOf({ kind: "number" }, "")).toBeUndefined();
   expect(valueOf({ kind: "boolean" }, "false")).toBe(false);

@@ -13,6 +13,7 @@ import msgspec
 from gemel.commands import Errand, Outcome, Result, Tell, check_out
 from gemel.connectors.base import SecretRef, Undelivered, Unsent
 from gemel.connectors.guarded import Guarded, Permits
+from gemel.connectors.reach import in_header
 from gemel.connectors.wording import answer_of, check_wording, filled, payload_of
 from gemel.errors import InvalidInput
 from gemel.twin import Binding, Direction
@@ -95,7 +96,9 @@ class Actions:
         return _judged(status, answer)
 
     def _header(self, name: str, value: Any) -> tuple[bytes, bytes]:
-        told = self._port.secret(msgspec.convert(value, SecretRef)) if isinstance(value, dict) else str(value)
+        told = (
+            in_header(self._port.secret(msgspec.convert(value, SecretRef))) if isinstance(value, dict) else str(value)
+        )
         return name.lower().encode(), told.encode()
 
     async def _pool(self, encrypted: bool) -> httpcore.AsyncConnectionPool:

@@ -18,13 +18,14 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 8080, "wss": 8443}
 
 
 class ServerTls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who we are to devices: our own certificate, or one that the plant's authority issues at every start.
+    """Who we are to devices: our own certificate, or one that the plant's authority issues at every start, and renews.
 
     Files are PEM, below the directory of secrets, by their names there.
     """
 
     certificate: str = ""
-    """With the chain to an authority that the devices trust; empty: the plant's own authority issues one."""
+    """With the chain to an authority that the devices trust; empty: the plant's own authority issues one. Files that
+    are replaced are loaded again; who connects from then on sees the new one."""
     key: str = ""
     key_password: SecretRef | None = None
     names: tuple[str, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ from gemel.connectors.mqtt_endpoint.desk import Desk
 from gemel.connectors.mqtt_endpoint.exchange import Exchange
 from gemel.connectors.mqtt_endpoint.orders import Orders
 from gemel.connectors.mqtt_endpoint.reasons import Reason
+from gemel.connectors.mqtt_endpoint.secured import Secured
 from gemel.connectors.mqtt_endpoint.settings import EndpointSettings
 from gemel.connectors.mqtt_endpoint.topics import Topics
 from gemel.connectors.mqtt_endpoint.websocket import WebSocket
@@ -35,6 +35,8 @@ _PACKET_S = 60.0
 """For one packet, however slow the line."""
 _LINGER_S = 3.0
 """For a client to take our last words."""
+_GOODBYE_S = 2.0
+"""For all clients, when the endpoint stops."""
 _GRACE = 1.5
 """A client is lost after one and a half times its keep-alive (MQTT 5, 3.1.2.10)."""
 _RESUMED_S = 60.0
@@ -58,13 +60,14 @@ class MqttEndpoint:
 
     async def run(self, port: Port) -> None:
         running = self._running = _Running(self._settings, self._topics, port)
-        secure = await asyncio.to_thread(_context, self._settings, port)
+        if any(scheme in _SECURE for scheme, _, _, _ in self._settings.places()):
+            running.secured = await asyncio.to_thread(Secured, self._settings, port)
         async with contextlib.AsyncExitStack() as opened:
             opened.callback(port.guests.on_revoked(running.revoked))
-            opened.callback(running.stop)
-            servers = [await _listen(running, place, secure) for place in self._settings.places()]
+            opened.push_async_callback(running.stop)
+            servers = [await _listen(running, place) for place in self._settings.places()]
             for server in servers:
-                opened.push_async_callback(_closed, server)
+                opened.callback(server.close)
             self.ports = [server.sockets[0].getsockname()[1] for server in servers]
             running.places = ", ".join(
                 f"{scheme}://{f'[{host}]' if ':' in host else host}:{number}"
@@ -100,7 +103,11 @@ class _Running:
             topics, port, publish=self.exchange.publish, tell=self.exchange.tell, answered=self.orders.answered
         )
         self.places = ""
+        self.secured: Secured | None = None
+        """None: it listens in the clear alone."""
         self._connections: set[Connection] = set()
+        self._gone = asyncio.Event()
+        """Set whenever a connection is lost."""
         self._by_client: dict[tuple[str, str], Connection] = {}
         self._members: dict[str, Member] = {}
         """Also those that are not here: they know what they brought."""
@@ -115,6 +122,8 @@ class _Running:
     def detail(self) -> str:
         here = len(self._by_client)
         text = f"{self.places}, {here} client{'' if here == 1 else 's'} connected"
+        if self.secured is not None:
+            text += f", {self.secured.detail}"
         if dropped := self.exchange.dropped:
             text += f", {dropped} message(s) dropped for slow or absent subscribers"
         if self.exchange.forgotten:
@@ -163,6 +172,7 @@ class _Running:
 
     def closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self._gone.set()
         self.left(connection)
 
     def left(self, connection: Connection) -> None:
@@ -220,11 +230,23 @@ class _Running:
                     self._beat(connection)
             if beat:
                 self._port.heartbeat()
+                await self._renew()
             self.exchange.sweep()
             self._wills.sweep()
             if (detail := self.detail()) != self._told:
                 self._told = detail
                 self._port.note(detail)
+
+    async def _renew(self) -> None:
+        """Who connects from now on sees a certificate that does not end soon."""
+        if self.secured is None:
+            return
+        self.secured.look()
+        if self.secured.due:
+            try:
+                self.secured.take(await asyncio.to_thread(self.secured.issue))
+            except (GemelError, OSError) as error:  # an authority that ended, a full disk: the one there is goes on
+                self.secured.put_off(error)
 
     def _look_at(self, connection: Connection, now: float) -> None:
         silent = now - connection.last
@@ -260,13 +282,27 @@ class _Running:
             if connection.ready and connection.guest.device == device:
                 connection.end(Reason.NOT_AUTHORIZED, "its credentials were revoked")
 
-    def stop(self) -> None:
-        """Say goodbye to all. Their wills are not told: it is we who leave."""
+    async def stop(self) -> None:
+        """Say goodbye to all, and leave no connection behind. Their wills are not told: it is we who leave."""
         for connection in list(self._connections):
             connection.will = None
             connection.end(Reason.SERVER_SHUTTING_DOWN, "the endpoint is stopped; come again")
         for name in self._here:
             self._members[name].lost("the endpoint was stopped")
+        try:
+            await self._left_by_all(_GOODBYE_S)
+        finally:
+            for connection in list(self._connections):
+                connection.abort(connection.closing)
+            await self._left_by_all(_GOODBYE_S)
+
+    async def _left_by_all(self, within_s: float) -> None:
+        """Wait until no connection is left, or the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._connections:
+                    self._gone.clear()
+                    await self._gone.wait()
 
 
 def _name(connection: Connection) -> str:
@@ -274,9 +310,9 @@ def _name(connection: Connection) -> str:
     return connection.guest.device or f"client:{connection.client}"
 
 
-async def _listen(running: _Running, place: tuple[str, str, int, str], secure: ssl.SSLContext | None) -> asyncio.Server:
+async def _listen(running: _Running, place: tuple[str, str, int, str]) -> asyncio.Server:
     scheme, host, number, path = place
-    tls = scheme in _SECURE
+    secured = running.secured if scheme in _SECURE else None
 
     def protocol() -> asyncio.Protocol:
         connection = Connection(running)
@@ -288,33 +324,7 @@ async def _listen(running: _Running, place: tuple[str, str, int, str], secure: s
         protocol,
         host,
         number,
-        ssl=secure if tls else None,
-        ssl_handshake_timeout=running.settings.sign_in_s if tls else None,
+        ssl=secured.context if secured else None,
+        ssl_handshake_timeout=running.settings.sign_in_s if secured else None,
         backlog=_BACKLOG,
     )
-
-
-async def _closed(server: asyncio.Server) -> None:
-    server.close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(2.0):
-            await server.wait_closed()
-
-
-def _context(settings: EndpointSettings, port: Port) -> ssl.SSLContext | None:
-    tls = settings.tls
-    if not any(scheme in _SECURE for scheme, _, _, _ in settings.places()):
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.certificate:
-        password = port.secret(tls.key_password) if tls.key_password else None
-        context.load_cert_chain(port.file(tls.certificate), port.file(tls.key), password)
-    else:
-        authority = port.guests.identify(context, settings.names)
-        context.load_verify_locations(cadata=authority)
-        context.verify_mode = ssl.CERT_OPTIONAL
-    if tls.client_ca:
-        context.load_verify_locations(port.file(tls.client_ca))
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemel.connectors.mtconnect.safe_xml import local_name, parse_xml
 from gemel.errors import InvalidDocument, Problem
+from gemel.safe_xml import local_name, parse_xml
 
 __all__ = ["Component", "DataItem", "read_devices"]
 

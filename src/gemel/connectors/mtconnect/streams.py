@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemel.connectors.mtconnect.safe_xml import local_name, parse_xml
 from gemel.errors import InvalidDocument, Problem
+from gemel.safe_xml import local_name, parse_xml
 
 __all__ = ["AgentError", "Observation", "PartSplitter", "Streams", "boundary_of", "read_streams"]
 

@@ -11,7 +11,7 @@ from asyncua import Client, ua
 from gemel.connectors.opcua.addresses import node_id, portable, resolve_address
 from gemel.connectors.opcua.bulk import children_named, portions, read_attribute
 from gemel.connectors.opcua.connection import connect
-from gemel.connectors.opcua.enumerations import Names, enumerations_of
+from gemel.connectors.opcua.enumerations import INTEGERS, Names, enumerations_of
 from gemel.connectors.opcua.settings import OpcuaSettings
 from gemel.connectors.opcua.units import ucum_of
 from gemel.connectors.reach import Reach
@@ -31,21 +31,7 @@ _KINDS: dict[Any, Kind] = {
     ua.ObjectIds.Double: Kind.NUMBER,
     ua.ObjectIds.Number: Kind.NUMBER,
     ua.ObjectIds.Duration: Kind.NUMBER,
-    **dict.fromkeys(
-        (
-            ua.ObjectIds.SByte,
-            ua.ObjectIds.Byte,
-            ua.ObjectIds.Int16,
-            ua.ObjectIds.UInt16,
-            ua.ObjectIds.Int32,
-            ua.ObjectIds.UInt32,
-            ua.ObjectIds.Int64,
-            ua.ObjectIds.UInt64,
-            ua.ObjectIds.Integer,
-            ua.ObjectIds.UInteger,
-        ),
-        Kind.INTEGER,
-    ),
+    **dict.fromkeys(INTEGERS, Kind.INTEGER),
     ua.ObjectIds.Structure: Kind.OBJECT,
 }
 _FIRST_NOT_BUILT_IN = 26

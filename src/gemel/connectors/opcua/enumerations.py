@@ -8,11 +8,11 @@ from asyncua import Client, ua
 
 from gemel.connectors.opcua.bulk import children_named, read_attribute
 
-__all__ = ["Names", "enumerations_of"]
+__all__ = ["INTEGERS", "Names", "enumerations_of"]
 
 Names = dict[int, str]
 
-_INTEGERS = {
+INTEGERS = {
     ua.ObjectIds.SByte,
     ua.ObjectIds.Byte,
     ua.ObjectIds.Int16,
@@ -71,4 +71,4 @@ def _is_built_in(kind: ua.NodeId) -> bool:
 
 
 def _is_integer(kind: ua.NodeId | None) -> bool:
-    return kind is not None and kind.NamespaceIndex == 0 and kind.Identifier in _INTEGERS
+    return kind is not None and kind.NamespaceIndex == 0 and kind.Identifier in INTEGERS

@@ -19,7 +19,7 @@ from gemel.clock import SECOND, to_rfc3339
 from gemel.connectors.base import Backoff, NotWanted, Outlet, SecretRef, Settings, Undelivered
 from gemel.connectors.guarded import Guarded
 from gemel.errors import InvalidInput
-from gemel.history import Fact
+from gemel.history import CHANGED, Fact
 from gemel.twin import Change
 from gemel.twin.binding import Binding
 
@@ -40,7 +40,7 @@ class WebhookSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields
     secret: SecretRef
     """`whsec_` and 24 to 64 bytes in base64: with it the receiver checks that a message is ours."""
     kinds: tuple[str, ...] = ("event.",)
-    """Kinds of changes: `event.happened`; `twin.` for all that begin so."""
+    """Kinds of changes: `event.happened`, `condition.changed`; `twin.` for all that begin so."""
     events: tuple[str, ...] = ()
     """Of events of machines, only these names; empty: all."""
     twins: tuple[str, ...] = ()
@@ -66,11 +66,6 @@ class WebhookSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("timeout_s must be between 0.1 and 120, give_up_h above 0 and at most a year")
         if not self.kinds:
             raise ValueError("kinds says what is sent; leave it out for events of machines")
-        if any(kind.startswith("condition") for kind in self.kinds):
-            raise ValueError(
-                "conditions are values, not facts of the journal, so no webhook carries them: let the machine's type "
-                "have an event, or ask for them (GET /events?kind=condition.changed, or a WebSocket)"
-            )
 
 
 class WebhookSink:
@@ -88,6 +83,7 @@ class WebhookSink:
         self._prefixes = tuple(kind for kind in settings.kinds if kind.endswith("."))
         self._twins, self._events = frozenset(settings.twins), frozenset(settings.events)
         self.give_up_s = settings.give_up_h * 3600
+        self.hears_conditions = CHANGED in self._exact or CHANGED.startswith(self._prefixes)
         self._pool: httpcore.AsyncConnectionPool | None = None
 
     def wants(self, change: Change) -> bool:
@@ -160,8 +156,18 @@ class WebhookSink:
             "recorded": to_rfc3339(fact.recorded),
             "sequence": str(fact.position),
             "datacontenttype": "application/json",
-            "data": change.body.get("fields", {}) if happened else change.body,
+            "data": change.body.get("fields", {}) if happened else _told(change),
         }
+
+
+def _told(change: Change) -> dict[str, Any]:
+    """Its body; entries of conditions say since when as messages do."""
+    if change.kind != CHANGED:
+        return change.body
+    entries = {name: change.body[name] for name in ("raised", "cleared")}
+    return change.body | {
+        name: [entry | {"since": to_rfc3339(entry["since"])} for entry in listed] for name, listed in entries.items()
+    }
 
 
 def _signed(secret: str, identity: str, now: int, body: bytes) -> list[tuple[bytes, bytes]]:

@@ -15,6 +15,8 @@ CYCLE_S = {"pick_and_place": 8.0, "palletise": 14.0, "home": 5.0}
 AXES = range(1, 7)
 _LOADS = (3.1, 4.2, 2.6, 1.2, 0.9, 0.6)
 BELT_PER_S = 0.15
+BELT_MOST = 0.5
+"""m/s, as its type declares."""
 
 
 class Cell:
@@ -124,12 +126,13 @@ class Cell:
     def values(self) -> dict[tuple[str, str], Any]:
         noise = self._random.gauss
         alarm = {"level": "warning", "text": "light curtain interrupted"}
+        belt = self.belt + (noise(0, 0.001) if self.belt > 0.01 else 0)
         told: dict[tuple[str, str], Any] = {
             (TWIN, "state"): self.state,
             (TWIN, "mode"): "local" if self._trouble.name == "local_mode" else "remote",
             (TWIN, "program"): self.program,
             (TWIN, "gripper"): self.gripper,
-            (TWIN, "conveyor_speed"): round(max(0.0, self.belt + (noise(0, 0.001) if self.belt > 0.01 else 0)), 3),
+            (TWIN, "conveyor_speed"): round(min(max(0.0, belt), BELT_MOST), 3),
             (TWIN, "light_curtain"): self.curtain,
             (TWIN, "cycles"): self.cycles,
             (TWIN, "alarm"): alarm if self.curtain == "interrupted" else {"level": "normal"},

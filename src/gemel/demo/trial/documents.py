@@ -1,4 +1,5 @@
-"""The plant documents of the trial plant: types, twins, rules and bindings of the pump skid and the robot cell."""
+"""The plant documents of the trial plant: types, twins, rules and bindings of the pump skid, the robot cell and the
+conveyor drives."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import msgspec
 from gemel.registry import load_plant
 from gemel.twin import Plant
 
-__all__ = ["CELL", "FILES", "SKID", "document"]
+__all__ = ["CELL", "FILES", "SKID", "document", "drives"]
 
 FILES = tuple(Path(__file__).with_name(f"{name}.yaml") for name in ("skid", "cell"))
 SKID, CELL = "skid-opcua", "cell-mqtt"
@@ -27,3 +28,13 @@ def document(urls: Mapping[str, str] | None = None) -> Plant:
         for spec in plant.connectors
     )
     return msgspec.structs.replace(plant, connectors=tuple(moved))
+
+
+def drives(url: str = "") -> Plant:
+    """The conveyor drives; with the address of their broker, also their connector."""
+    plant = load_plant(Path(__file__).with_name("drives.yaml"))
+    if not url:
+        return msgspec.structs.replace(plant, connectors=())
+    (spec,) = plant.connectors
+    moved = msgspec.structs.replace(spec, settings={**spec.settings, "url": url})
+    return msgspec.structs.replace(plant, connectors=(moved,))

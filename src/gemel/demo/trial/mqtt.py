@@ -1,5 +1,7 @@
 """The robot cell over MQTT: tells its values as JSON, takes orders, answers each, and knows one that it has had.
 
+With it the conveyor drives, which take updates.
+
 python -m gemel.demo.trial.mqtt --url mqtt://127.0.0.1:1883
 """
 
@@ -20,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gemel.clock import Clock, WallClock, to_rfc3339
 from gemel.demo.trial.base import Refusal, Simulated
 from gemel.demo.trial.cell import Cell
+from gemel.demo.trial.drives import Drives
 from gemel.demo.trial.running import STEP_S, steps, until_stopped
 
 __all__ = ["SimulatedDevice", "main"]
@@ -153,9 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _play(url: str, speed: float) -> None:
-    async with SimulatedDevice(Cell(), url, WallClock()) as device:
+    async with SimulatedDevice(Cell(), url, WallClock()) as device, Drives(url, WallClock()) as drives:
         async for dt_s in steps(STEP_S):
             await device.step(dt_s * speed)
+            await drives.step(dt_s * speed)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 from asyncua import Server, ua
 from asyncua.common.node import Node
+from asyncua.common.structures104 import new_struct, new_struct_field
 
 from gemel.demo.trial.base import Refusal, Simulated
 from gemel.demo.trial.running import STEP_S, steps, until_stopped
@@ -24,7 +25,9 @@ __all__ = ["NAMESPACE", "SimulatedServer", "main", "skid_plant"]
 NAMESPACE = "urn:gemel:trial"
 _REFUSED: Any = ua.StatusCodes.BadInvalidState
 _UCUM = "http://unitsofmeasure.org"
+_CONDITION = "TrialCondition"
 _TYPES = {
+    Kind.CONDITION: ua.VariantType.ExtensionObject,
     Kind.NUMBER: ua.VariantType.Double,
     Kind.INTEGER: ua.VariantType.Int64,
     Kind.BOOLEAN: ua.VariantType.Boolean,
@@ -75,7 +78,8 @@ class SimulatedServer:
         for key, value in self.simulated.values().items():
             if self._told.get(key) != value:
                 node, kind = self._nodes[key]
-                await node.write_value(ua.DataValue(ua.Variant(value, kind)))
+                told = _condition(value) if kind is ua.VariantType.ExtensionObject else value
+                await node.write_value(ua.DataValue(ua.Variant(told, kind)))
                 self._told[key] = value
 
     async def _open(self) -> None:
@@ -86,6 +90,7 @@ class SimulatedServer:
         server.set_server_name("Gemel trial plant")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         space = await server.register_namespace(NAMESPACE)
+        condition = await _add_condition_type(server, space)
         objects: dict[str, Node] = {}
         for binding in self._plant.connectors[0].bindings:
             if binding.twin not in objects:
@@ -102,8 +107,9 @@ class SimulatedServer:
             elif binding.direction is Direction.OUT:
                 await self._add_set_point(objects[binding.twin], node, property_, space)
             else:
+                type_id = condition if property_.kind is Kind.CONDITION else None
                 self._nodes[binding.twin, property_.name] = await _variable(
-                    objects[binding.twin], node, property_, space
+                    objects[binding.twin], node, property_, space, type_id=type_id
                 )
         await self._tell()
         await server.start()
@@ -156,11 +162,18 @@ def _id(identifier: Any, namespace: Any = 0) -> ua.NodeId:
 
 
 async def _variable(
-    parent: Node, id: ua.NodeId, property_: PropertyType, space: int, *, suffix: str = ""
+    parent: Node,
+    id: ua.NodeId,
+    property_: PropertyType,
+    space: int,
+    *,
+    suffix: str = "",
+    type_id: ua.NodeId | None = None,
 ) -> tuple[Node, ua.VariantType]:
     kind = _kind(property_)
-    zero: Any = {ua.VariantType.String: "", ua.VariantType.Boolean: False, ua.VariantType.Int64: 0}.get(kind, 0.0)
-    node = await parent.add_variable(id, f"{space}:{property_.name}{suffix}", zero, kind)
+    zeros = {ua.VariantType.String: "", ua.VariantType.Boolean: False, ua.VariantType.Int64: 0}
+    zero: Any = _condition({"level": "normal"}) if type_id is not None else zeros.get(kind, 0.0)
+    node = await parent.add_variable(id, f"{space}:{property_.name}{suffix}", zero, kind, datatype=type_id)
     if property_.unit:
         unit = ua.LocalizedText(property_.unit)
         await node.add_property(
@@ -169,6 +182,19 @@ async def _variable(
     if property_.minimum is not None and property_.maximum is not None:
         await node.add_property(0, "EURange", ua.Range(Low=property_.minimum, High=property_.maximum))
     return node, kind
+
+
+async def _add_condition_type(server: Server, space: int) -> ua.NodeId:
+    """A structure of a level and a text: clients read its definition from the server."""
+    fields = [new_struct_field(name, ua.VariantType.String) for name in ("level", "text")]
+    node, _ = await new_struct(server, space, _CONDITION, fields)
+    await server.load_data_type_definitions()
+    return node.nodeid
+
+
+def _condition(value: dict[str, str]) -> Any:
+    made: Any = vars(ua)[_CONDITION]  # the library makes the class from the definition
+    return made(level=value["level"], text=value.get("text", ""))
 
 
 def _kind(property_: PropertyType) -> ua.VariantType:

@@ -163,6 +163,13 @@ class Skid:
 
     # what it tells
 
+    def _alarm(self) -> dict[str, str]:
+        if self.tripped:
+            return {"level": "fault", "text": f"tripped: {self.tripped}"}
+        if self._dry_s > 2:
+            return {"level": "warning", "text": f"the pump runs dry, trips after {DRY_TRIP_S:g} s"}
+        return {"level": "normal"}
+
     def values(self) -> dict[tuple[str, str], Any]:
         noise = self._random.gauss
         runs = self.speed > 20
@@ -173,7 +180,7 @@ class Skid:
             (TWIN, "speed"): round(self.speed + (noise(0, 2) if runs else 0)),
             (TWIN, "flow"): round(max(0.0, self.flow + (noise(0, 0.05) if runs else 0)), 2),
             (TWIN, "pressure"): round(max(0.0, self.pressure + (noise(0, 0.008) if runs else 0)), 2),
-            (TWIN, "alarm"): "fault" if self.tripped else "warning" if self._dry_s > 2 else "normal",
+            (TWIN, "alarm"): self._alarm(),
             (TWIN, "last_trip"): self.tripped or "none",
             (TWIN, FAULT): self._trouble.name,
             ("skid.tank", "level"): round(self.level, 1),

@@ -6,16 +6,17 @@ from typing import Any
 
 import msgspec
 
-from gemel.commands import Ask, Order, OrderKind, OrderState
+from gemel.commands import Ask, AskGoal, AskTogether, Order, OrderKind, OrderState, Transaction, Wish
 from gemel.errors import NotYet
 from gemel.platform import Platform
 from gemel.state import Selection
 from gemel.twin import Position
 
-__all__ = ["ACTOR", "desire", "do", "set_going", "wait_for_both"]
+__all__ = ["ACTOR", "PLANT", "desire", "do", "set_going", "together", "wait_for_both"]
 
 ACTOR = "demo"
 """Whoever visits the demo, and the demo itself."""
+PLANT = "trial-plant"
 _WAIT_S = 60.0
 _TRIES = 5
 _QUIET_S = 1.0
@@ -36,20 +37,43 @@ def wait_for_both(platform: Platform, after: Position) -> None:
             pass
 
 
-def set_going(platform: Platform) -> list[Order]:
-    """Open the suction valve and start the pump; run a program in the cell. Returns the orders, as they ended."""
-    orders = [
-        desire(platform, "skid", "suction_valve", 100),
-        do(platform, "skid", "start"),
-    ]
+def set_going(platform: Platform) -> list[str]:
+    """Start the pump and the program of the cell, both to the pace of the day at once, and the plant to an output.
+
+    Returns how each of it ended.
+    """
+    found: list[str] = [desire(platform, "skid", "suction_valve", 100).state, do(platform, "skid", "start").state]
     authority = platform.commander.authority
-    authority.take("cell", ACTOR)
-    orders += [
-        desire(platform, "cell", "conveyor_speed", 0.2),
-        do(platform, "cell", "run_program", {"program": "pick_and_place", "cycles": 1000}),
-    ]
-    authority.release("cell", ACTOR)
-    return orders
+    authority.take(PLANT, ACTOR)
+    found.append(do(platform, "cell", "run_program", {"program": "pick_and_place", "cycles": 1000}).state)
+    pace = together(platform, "Pace of the day", {("skid", "inlet_valve"): 80, ("cell", "conveyor_speed"): 0.2})
+    found.append(pace.state)
+    _turning(platform)
+    goal = AskGoal(twin=PLANT, name="output", value=60)
+    goals, entry = platform.commander.goals, platform.commander.entry(PLANT)
+    found.append(goals.carry_out(goal, entry, actor=ACTOR, wait_s=_WAIT_S).state)
+    authority.release(PLANT, ACTOR)
+    return found
+
+
+def together(platform: Platform, title: str, values: dict[tuple[str, str], Any]) -> Transaction:
+    """Have properties (of twins) become values, all of them or none; the transaction as it ended."""
+    commander = platform.commander
+    wishes = tuple(
+        Wish(ask=Ask(twin=twin, name=name, kind=OrderKind.PROPERTY, input=value))
+        for (twin, name), value in values.items()
+    )
+    entries = [commander.entry(twin) for twin, _ in values]
+    ask = AskTogether(wishes=wishes, title=title, deadline_s=_WAIT_S)
+    return commander.transactions.carry_out(ask, entries, actor=ACTOR, wait_s=_WAIT_S)
+
+
+def _turning(platform: Platform) -> None:
+    """Until the skid has told that its pump turns."""
+    with platform.subscribe(Selection(twins=("skid",))) as changes:
+        while (now := platform.now("skid").get("state")) is None or now.value not in ("starting", "running"):
+            if changes.get(_WAIT_S) is None:
+                raise NotYet(f"the pump of the skid does not turn after {_WAIT_S:.0f} s")
 
 
 def desire(platform: Platform, twin: str, property: str, value: Any) -> Order:

@@ -15,7 +15,7 @@ from gemel.clock import MAX_TIME, MIN_TIME
 from gemel.server.call import Call, call_of
 from gemel.server.csv import csv_of
 from gemel.server.encode import rfc3339, rfc3339_or_none
-from gemel.server.http import Cursor, Limit, Req, cursor_of, place_of, time_or
+from gemel.server.http import Cursor, Limit, Req, onward, onward_from, time_or
 from gemel.server.options import API
 from gemel.server.routes.users import ADMINISTER
 from gemel.twin import Page
@@ -92,11 +92,12 @@ async def audit(
     """Every command, configuration, operation and administration; every read of another party; every refusal; every
     sign-in. Chained by hashes: `POST /journal/verify` covers it."""
     call = call_of(request)
-    place = place_of(cursor, tuple[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]])
+    last = int(onward_from(call, cursor)) if cursor else None
     only = {"principal": principal, "party": party, "action": action, "resource": resource}
     wanted = _wanted(only, allowed, start, end)
-    found = await call.services.reads.run(_entries, call, wanted, None if place is None else place[0], limit)
-    return Page([_view(entry) for entry in found], cursor_of(found[-1].id) if len(found) == limit else None)
+    found = await call.services.reads.run(_entries, call, wanted, last, limit)
+    more = str(found[-1].id) if len(found) == limit else None
+    return onward(call, Page([_view(entry) for entry in found], more))
 
 
 @get(f"{API}/audit.csv", opt=ADMINISTER, tags=["access"], summary="The audit log as a table, newest first")

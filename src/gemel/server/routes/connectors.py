@@ -98,7 +98,7 @@ def _one(call: Call, connector: str) -> ConnectorView:
 @get(f"{API}/connectors", opt=needs("read", "Connector"), tags=["connectors"], summary="All, with their health")
 async def connectors(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[ConnectorView]:
     call = call_of(request)
-    return page_of(await call.services.reads.run(_views, call), limit, cursor, lambda one: one.id)
+    return page_of(call, await call.services.reads.run(_views, call), limit, cursor, lambda one: one.id)
 
 
 @get(f"{API}/connectors/{{connector:str}}", opt=READ_ONE, tags=["connectors"], summary="One, with its health")

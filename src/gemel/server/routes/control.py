@@ -11,6 +11,7 @@ from gemel.commands import Held, Standing
 from gemel.registry import Entry
 from gemel.server.call import Call, call_of
 from gemel.server.guard import needs, require_twin, speaks
+from gemel.server.holders import PersonView, may, may_command, name_of, receiver
 from gemel.server.http import Req, decoded, json
 from gemel.server.options import API
 from gemel.server.order_views import ControlView, control_view
@@ -37,7 +38,7 @@ class HandOver(msgspec.Struct, forbid_unknown_fields=True):
     """To whom."""
 
     to: str
-    """Id of the person."""
+    """Id or name of somebody who may command it."""
 
 
 @get(
@@ -56,6 +57,8 @@ def _control(call: Call, twin: str) -> ControlView:
         held,
         person(call.who),
         _standing(call, entry),
+        name="" if held is None else name_of(call, held.holder),
+        may=may(call, call.who, entry),
         required=commander.needs_control(twin),
         forced_because="" if held is None else commander.authority.why(held),
     )
@@ -68,6 +71,19 @@ def _standing(call: Call, entry: Entry) -> list[Standing]:
         return commander.standing(entry.id)
     told = commander.standing(entry.id) if seen.has(entry, PropertyGroup.PROCESS) else []
     return [msgspec.structs.replace(one, detail="" if one.holds else WITHHELD) for one in told]
+
+
+@get(
+    f"{API}/twins/{{twin:str}}/control/people",
+    opt=READ_ONE,
+    tags=["orders"],
+    summary="To whom control can be handed over",
+)
+async def people(request: Req, twin: FromPath[str]) -> list[PersonView]:
+    """Everybody else who may command it: of your organisation; of every one, for who is of the operating one. Nobody,
+    for who may not command it."""
+    call = call_of(request)
+    return await call.services.reads.run(may_command, call, call.view.entry(twin))
 
 
 @put(
@@ -101,7 +117,9 @@ def _take(call: Call, twin: str, given: Take) -> Held:
 async def hand_over(request: Req, twin: FromPath[str]) -> Response[bytes]:
     call, given = call_of(request), await decoded(request, HandOver)
     commander = call.services.platform.commander
-    await call.services.waiting.run(commander.authority.hand_over, commander.entry(twin).id, person(call.who), given.to)
+    entry = commander.entry(twin)
+    to = await call.services.reads.run(receiver, call, entry, given.to)
+    await call.services.waiting.run(commander.authority.hand_over, entry.id, person(call.who), to)
     return json(await call.services.reads.run(_control, call, twin))
 
 
@@ -114,4 +132,4 @@ async def release(request: Req, twin: FromPath[str]) -> None:
     await call.services.waiting.run(commander.authority.release, commander.entry(twin).id, person(call.who))
 
 
-ROUTES = [control, take, hand_over, release]
+ROUTES = [control, people, take, hand_over, release]

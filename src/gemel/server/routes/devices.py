@@ -127,7 +127,7 @@ async def devices(
         if (not in_state or one.state(now) == in_state)
         and (not part or any(part in text.casefold() for text in (one.id, *one.twins)))
     ]
-    page = page_of(found, limit, cursor, lambda one: one.id)
+    page = page_of(call, found, limit, cursor, lambda one: one.id)
     return json(Page(await _views(call, page.items), page.next))
 
 

@@ -17,7 +17,7 @@ from gemel.registry import TwinQuery
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import needs, speaks
-from gemel.server.http import Cursor, Limit, Req, decoded, json
+from gemel.server.http import Cursor, Limit, Req, decoded, json, onward, onward_from
 from gemel.server.options import API
 from gemel.server.routes.history import END, START, interval
 from gemel.server.routes.now import Written
@@ -171,7 +171,7 @@ async def of_shop(
     if level and level not in list(Level):
         raise InvalidInput(f"level {level!r:.40} is none of {', '.join(Level)}")
     call = call_of(request)
-    query = TwinQuery.parse({"q": q, "type": type, "limit": str(limit), "cursor": cursor})
+    query = TwinQuery.parse({"q": q, "type": type, "limit": str(limit), "cursor": onward_from(call, cursor)})
     return await call.services.reads.run(_of_shop, call, query, level, broken=broken)
 
 
@@ -187,7 +187,8 @@ def _of_shop(call: Call, query: TwinQuery, level: str, *, broken: bool) -> ShopV
 
     page = view.search(query, fits)
     items = [_summary(twin, found[twin.id]) for twin in page.items]
-    return ShopView(view.shop(), items, page.next, call.position)
+    following = onward(call, page).next
+    return ShopView(view.shop(), items, following, call.position)
 
 
 @get(

@@ -9,17 +9,16 @@ import msgspec
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
-from gemel.history import EventQuery, Fact
-from gemel.history.conditions import CHANGED
+from gemel.history import CHANGED, EventQuery, Fact
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339, shown
 from gemel.server.guard import needs
-from gemel.server.http import Cursor, Limit, Req, time_or
+from gemel.server.http import Cursor, Limit, Req, onward, onward_from, time_or
 from gemel.server.options import API
 from gemel.server.routes.now import entry_for
 from gemel.twin import Change, Page
 
-__all__ = ["ROUTES", "told_to"]
+__all__ = ["ROUTES", "EventView", "event_view", "told_to"]
 
 KIND = Annotated[
     list[str] | None,
@@ -111,10 +110,11 @@ async def _answer(call: Call, twins: tuple[str, ...], asked: Asked) -> Page[Even
         end=time_or(asked.end, 0) if asked.end else None,
         newest_first=not asked.oldest_first,
         limit=asked.limit,
-        cursor=asked.cursor,
+        cursor=onward_from(call, asked.cursor),
     )
     page = await call.services.past(call, call.view.events, query)
-    return Page([_view(fact, body) for fact, body in told_to(call, page.items)], page.next)
+    shown = [event_view(fact, body) for fact, body in told_to(call, page.items)]
+    return onward(call, Page(shown, page.next))
 
 
 def told_to(call: Call, facts: Iterable[Fact]) -> list[tuple[Fact, dict[str, Any]]]:
@@ -124,7 +124,7 @@ def told_to(call: Call, facts: Iterable[Fact]) -> list[tuple[Fact, dict[str, Any
     return [(fact, _body(fact.change, settings=whole)) for fact in told]
 
 
-def _view(fact: Fact, body: dict[str, Any]) -> EventView:
+def event_view(fact: Fact, body: dict[str, Any]) -> EventView:
     change = fact.change
     return EventView(
         fact.position,

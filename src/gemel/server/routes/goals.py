@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 
 import msgspec
 from litestar import get, post, put
@@ -11,16 +12,16 @@ from litestar.response import Response
 from msgspec.structs import replace
 
 from gemel.commands import AskGoal, GoalRun
-from gemel.errors import NotFound
+from gemel.errors import Conflict, InvalidUnit, InvalidValue, NotFound
 from gemel.registry import Entry
 from gemel.server.call import Call, call_of
 from gemel.server.guard import needs, require_twin, speaks
-from gemel.server.http import Cursor, Limit, Req, decoded, done, json
+from gemel.server.http import Cursor, Limit, Req, decoded, done, json, onward, onward_from
 from gemel.server.options import API
 from gemel.server.orders_seen import WITHHELD
-from gemel.server.routes.orders import Wait, key_of, person
+from gemel.server.routes.orders import Wait, key_of, may_expect, person
 from gemel.server.transaction_views import GoalRunView, GoalView, goal_view, run_view
-from gemel.twin import Page, PropertyGroup
+from gemel.twin import Expected, Page, PropertyGroup
 
 __all__ = ["ROUTES"]
 
@@ -36,6 +37,8 @@ class Aim(msgspec.Struct, forbid_unknown_fields=True):
     deadline_s: float | None = None
     """For each stage; null: as the members' bindings say, or 30."""
     key: str = ""
+    expects: tuple[Expected, ...] = ()
+    """What is assumed of the twin's configuration: no stage is begun where that is not so."""
 
 
 def _sees(call: Call, entry: Entry, since: int) -> bool:
@@ -93,12 +96,29 @@ async def aim(request: Req, twin: FromPath[str], goal: FromPath[str], wait: Wait
         unit=given.unit,
         deadline_s=given.deadline_s,
         key=key_of(call, given.key),
+        expects=given.expects,
     )
-    run = await done(request, commander.goals.ask(ask, entry, actor=person(call.who)))
+    if ask.expects:
+        await call.services.reads.run(may_expect, call, ask.expects, ask.twin)
+    future = await call.services.waiting.run(_asked, call, ask, entry) if ask.expects else _asked(call, ask, entry)
+    run = await done(request, future)
     call.position = max(call.position, call.services.platform.state.position)
     if wait > 0 and not run.over:
         run = await _over(request, run, wait)
     return json(_shown(call, run), status=200 if run.over else 202, headers={"Location": f"{API}/goals/{run.id}"})
+
+
+def _asked(call: Call, ask: AskGoal, entry: Entry) -> Future[GoalRun]:
+    """Why it cannot be asked for tells values that its members go by, of other twins: to who sees all of the plant
+    only; the goal's own limits to everybody."""
+    known = call.services.platform.commander.goals
+    known.value(ask, entry)
+    try:
+        return known.ask(ask, entry, actor=person(call.who))
+    except (Conflict, InvalidValue, InvalidUnit) as error:
+        if call.view.projection is None:
+            raise
+        raise type(error)(WITHHELD) from None
 
 
 async def _over(request: Req, run: GoalRun, wait: float) -> GoalRun:
@@ -124,8 +144,11 @@ async def runs(
     call = call_of(request)
     commander = call.services.platform.commander
     entry = call.view.entry(twin)
-    page = await call.services.reads.run(commander.goals.list, entry.id, name=goal, limit=limit, cursor=cursor)
-    return Page([_shown(call, run) for run in page.items if _sees(call, entry, run.created)], page.next)
+    page = await call.services.reads.run(
+        commander.goals.list, entry.id, name=goal, limit=limit, cursor=onward_from(call, cursor)
+    )
+    shown = [_shown(call, run) for run in page.items if _sees(call, entry, run.created)]
+    return onward(call, Page(shown, page.next))
 
 
 def twin_of_run(call: Call, run: str) -> str:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
-from gemel.access import TEMPLATES, Grant, Preview, Selector, Template, Why, explain, preview, principal_called
+from gemel.access import (
+    TEMPLATES,
+    Grant,
+    ItemView,
+    PreviewType,
+    Selector,
+    Template,
+    Why,
+    check_item_view,
+    explain,
+    preview,
+    principal_called,
+)
 from gemel.clock import parse_time
+from gemel.configuration import Seen, explain_item
+from gemel.server.bitemporal import plain
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339, rfc3339_or_none
 from gemel.server.guard import needs, speaks
@@ -22,6 +36,7 @@ from gemel.twin import Page, parse_duration
 
 __all__ = ["ROUTES"]
 
+MOST_TREES = 3
 ONE_GRANT = needs("administer", "Identity", id_in="grant")
 
 
@@ -43,6 +58,8 @@ class NewGrant(msgspec.Struct, forbid_unknown_fields=True):
     """How much of the past may be read: empty, all; a moment (RFC 3339) from which on; or the last 7d, 12h, 0s."""
     purpose: str = ""
     """What for, for people."""
+    items: ItemView | None = None
+    """Then it is a view of the configuration of these twins' machines: which items, and what of them."""
 
 
 class Sketch(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,6 +67,20 @@ class Sketch(msgspec.Struct, forbid_unknown_fields=True):
 
     selector: Selector
     groups: list[str] = []
+    items: ItemView | None = None
+
+
+class Sketched(msgspec.Struct):
+    """What would be seen."""
+
+    twins: int
+    selected: str
+    some: list[str]
+    unknown: list[str]
+    types: list[PreviewType]
+    """Of twins; none by a view of the configuration."""
+    trees: list[dict[str, Any]] = []
+    """By a view of the configuration: the first machines, or their parts, as they would be told."""
 
 
 class GrantView(msgspec.Struct):
@@ -71,6 +102,8 @@ class GrantView(msgspec.Struct):
     revoked: str | None
     state: str
     """holds, waiting (it begins later), ended or revoked."""
+    items: ItemView | None
+    """Of a view of the configuration."""
 
 
 def _grant(call: Call, grant: Grant) -> GrantView:
@@ -80,7 +113,7 @@ def _grant(call: Call, grant: Grant) -> GrantView:
         grant.to,
         [str(action) for action in grant.actions],
         grant.selector,
-        str(grant.selector),
+        str(grant.selector) if grant.items is None else f"items of {grant.selector}: {grant.items}",
         [str(group) for group in grant.groups],
         rfc3339_or_none(grant.starts),
         rfc3339_or_none(grant.ends),
@@ -90,6 +123,7 @@ def _grant(call: Call, grant: Grant) -> GrantView:
         grant.actor,
         rfc3339_or_none(grant.revoked),
         grant.state(call.services.platform.gate.now()),
+        grant.items,
     )
 
 
@@ -113,7 +147,7 @@ async def grants(
         and (not twin or gate.covers.covers(one.selector, number))
         and (not current or one.state(gate.now()) in {"holds", "waiting"})
     ]
-    return page_of(found, limit, cursor, lambda grant: f"{9 * 10**18 - parse_time(grant.created):020d}{grant.id}")
+    return page_of(call, found, limit, cursor, lambda grant: f"{9 * 10**18 - parse_time(grant.created):020d}{grant.id}")
 
 
 @post(f"{API}/grants", opt=ADMINISTER | speaks(NewGrant, GrantView), tags=["access"], summary="Grant something")
@@ -131,6 +165,7 @@ async def add_grant(request: Req) -> Response[bytes]:
         history_from=since,
         history_s=last_s,
         purpose=given.purpose,
+        items=given.items,
         actor=call.who.id,
     )
     return json(_grant(call, made), status=201, headers={"Location": f"{API}/grants/{made.id}"})
@@ -155,17 +190,26 @@ async def templates() -> list[Template]:
 
 @post(
     f"{API}/grants/preview",
-    opt=ADMINISTER | speaks(Sketch),
+    opt=ADMINISTER | speaks(Sketch, Sketched),
     status_code=200,
     tags=["access"],
     summary="What somebody would see by a grant; nothing is done",
 )
-async def preview_grant(request: Req) -> Preview:
+async def preview_grant(request: Req) -> Response[bytes]:
     call, given = call_of(request), await decoded(request, Sketch)
+    return json(plain(await call.services.reads.run(_sketched, call, given)))
+
+
+def _sketched(call: Call, given: Sketch) -> Sketched:
     platform = call.services.platform
-    return await call.services.reads.run(
-        preview, platform.gate, platform.registry.directory, given.selector, given.groups
-    )
+    found = preview(platform.gate, platform.registry.directory, given.selector, given.groups)
+    told = Sketched(found.twins, found.selected, found.some, found.unknown, found.types)
+    if given.items is None:
+        return told
+    view = check_item_view(given.items)
+    items = platform.gate.items_of("preview", given.selector, view, groups=given.groups)
+    trees = [plain(tree) for tree in Seen.by(platform.database, platform.clock, call.view, items).looks(MOST_TREES)]
+    return msgspec.structs.replace(told, types=[], trees=trees)
 
 
 @get(f"{API}/grants/{{grant:str}}", opt=ONE_GRANT, tags=["access"], summary="One grant")
@@ -188,13 +232,19 @@ async def revoke_grant(request: Req, grant: FromPath[str]) -> GrantView:
 async def why(
     request: Req,
     who: Annotated[str, QueryParameter(max_length=128, description="A user, token, device:<id> or party:<id>.")],
-    twin: Annotated[str, QueryParameter(max_length=200, description="Id of the twin.")],
+    twin: Annotated[str, QueryParameter(max_length=200, description="Id of the twin.")] = "",
+    item: Annotated[str, QueryParameter(max_length=200, description="In place of a twin: id of an item.")] = "",
     action: Annotated[str, QueryParameter(max_length=20, description="read, write, command …")] = "read",
     property: Annotated[str, QueryParameter(max_length=128, description="One property; all if left out.")] = "",
 ) -> Why:
     """By which grant or rule; where it is a no, what would be needed."""
     call = call_of(request)
-    gate = call.services.platform.gate
+    platform = call.services.platform
+    gate = platform.gate
+    if item:
+        principal = principal_called(gate, who)
+        seen = Seen(platform.database, platform.clock, platform.view(principal))
+        return await call.services.reads.run(explain_item, gate, principal, seen, item)
     return explain(gate, principal_called(gate, who), action, (call.view.entry(twin), twin, property))
 
 

@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 
 from gemel.diagnosis import Check, Level, bundle, worst
+from gemel.plugins import PlugIn
 from gemel.server.call import call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import PUBLIC, needs, speaks
@@ -123,6 +124,13 @@ async def storage(request: Req) -> Standing:
     return await services.slow.run(services.platform.storage.standing)
 
 
+@get(f"{API}/plugins", opt=OPERATE, tags=["health"], summary="What is installed besides: whose, and how it stands")
+async def plugins(request: Req) -> list[PlugIn]:
+    """Connectors, importers, exchanges and functions, ours too; none is run of a distribution that nobody named."""
+    services = call_of(request).services
+    return await services.slow.run(services.platform.plugins)
+
+
 @get(f"{API}/storage/due", opt=OPERATE, tags=["health"], summary="What retention would drop next; nothing is done")
 async def due(request: Req) -> list[WouldDrop]:
     services = call_of(request).services
@@ -186,4 +194,4 @@ async def support_bundle(request: Req) -> Response[bytes]:
     return Response(made, media_type="application/zip", headers=headers)
 
 
-ROUTES = [health, diagnosis, storage, due, holds, hold, release, support_bundle]
+ROUTES = [health, diagnosis, plugins, storage, due, holds, hold, release, support_bundle]

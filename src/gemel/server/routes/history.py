@@ -22,7 +22,7 @@ from gemel.server.http import ARROW, Req, json, time_or
 from gemel.server.options import API
 from gemel.twin import Kind
 
-__all__ = ["END", "ROUTES", "START", "interval"]
+__all__ = ["END", "ROUTES", "START", "SeriesView", "interval", "series_told"]
 
 READ_ONE = needs("read", "Twin", id_in="twin")
 HOUR = 3_600_000_000
@@ -133,7 +133,23 @@ async def history_of(
 def _range(call: Call, what: tuple[str, str], when: tuple[int, int], how: tuple[Any, ...]) -> Response[bytes]:
     points, method, unit, form = how
     found = call.view.range(*what, *when, points=points, method=method, unit=unit)
-    about = {
+    if form == "arrow":
+        return arrow(_table(found, _about(found)))
+    if form == "csv":
+        return Response(csv_of(_plain(found)), media_type="text/csv; charset=utf-8")
+    return json(series_told(found))
+
+
+def series_told(found: Series) -> dict[str, Any]:
+    """The series as JSON has it: a `SeriesView`."""
+    columns = {name: _listed(column) for name, column in found.columns.items()}
+    if found.kind is Kind.CONDITION:
+        columns["value"] = [shown(value) for value in columns["value"]]
+    return {**_about(found), "columns": columns}
+
+
+def _about(found: Series) -> dict[str, Any]:
+    return {
         "twin": found.twin,
         "property": found.property,
         "kind": str(found.kind),
@@ -146,14 +162,6 @@ def _range(call: Call, what: tuple[str, str], when: tuple[int, int], how: tuple[
         "gaps": found.gaps,
         "before": None if found.before is None else {"time": found.before[0], "value": found.before[1]},
     }
-    if form == "arrow":
-        return arrow(_table(found, about))
-    if form == "csv":
-        return Response(csv_of(_plain(found)), media_type="text/csv; charset=utf-8")
-    columns = {name: _listed(column) for name, column in found.columns.items()}
-    if found.kind is Kind.CONDITION:
-        columns["value"] = [shown(value) for value in columns["value"]]
-    return json({**about, "columns": columns})
 
 
 def _plain(found: Series) -> dict[str, list[Any]]:

@@ -29,9 +29,9 @@ from gemel.intake import Message, Quarantined, Receipt, ReplayRule, summed
 from gemel.server.call import Call, call_of
 from gemel.server.encode import pure, rfc3339
 from gemel.server.guard import needs, speaks
-from gemel.server.http import Cursor, Limit, Req, decoded, done, json, media_type, source_of
+from gemel.server.http import Cursor, Limit, Req, decoded, done, json, media_type, onward, onward_from, source_of
 from gemel.server.options import API
-from gemel.twin import Page
+from gemel.twin import Page, check_id
 
 __all__ = ["ROUTES"]
 
@@ -56,19 +56,21 @@ async def ingest(request: Req, source: SOURCE = "") -> Response[bytes]:
     or binary. The same (source, message id) again has no second effect.
     """
     call = call_of(request)
-    body = await request.body()
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    form = media_type(request)
-    if is_cloudevent(headers):
-        receipt = await _events(request, decode_cloudevents(headers, body))
-    elif form == ARROW:
-        receipt = await _frames(request, source, body)
-    elif form in {"", "application/json", "text/json"}:
-        big = len(body) > 100_000
-        given: Ingest = await call.services.reads.run(decode_json, body) if big else decode_json(body)
-        receipt = await _messages(request, given.source or source, given.messages)
-    else:
-        raise WrongMediaType(f"this takes application/json, {ARROW}, {STRUCTURED} or {BATCH}, not {form:.80}")
+    with call.services.under_way.entered(call.who.id) as ticket:
+        body = await request.body()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        form = media_type(request)
+        if is_cloudevent(headers):
+            receipt = await _events(request, decode_cloudevents(headers, body))
+        elif form == ARROW:
+            receipt = await _frames(request, source, body)
+        elif form in {"", "application/json", "text/json"}:
+            big = len(body) > 100_000
+            given: Ingest = await call.services.reads.run(decode_json, body) if big else decode_json(body)
+            ticket.check(given.messages)
+            receipt = await _messages(request, given.source or source, given.messages)
+        else:
+            raise WrongMediaType(f"this takes application/json, {ARROW}, {STRUCTURED} or {BATCH}, not {form:.80}")
     call.position = max(call.position, receipt.last)
     return json(receipt)
 
@@ -90,10 +92,19 @@ async def reached(
     request: Req,
     source: SOURCE = "",
     epoch: Annotated[str, QueryParameter(max_length=500, description="As the messages name it.")] = "",
+    formerly: Annotated[
+        str, QueryParameter(max_length=128, description="As whom the caller spoke before: the id of another token.")
+    ] = "",
 ) -> ReachedView:
-    """Of the caller's own source, as `POST /ingest` names it."""
+    """Of the caller's own source, as `POST /ingest` names it; or of the one that it was under another token, for the
+    operating organisation's own programs: then what that one still has under way is waited for, or stays out."""
     call = call_of(request)
-    intake, name = call.services.platform.intake, source_of(call.who, source)
+    intake, who = call.services.platform.intake, call.who
+    if formerly and who.kind != "Device" and not who.party:
+        who = msgspec.structs.replace(who, id=check_id(formerly, "formerly"))
+        call.services.under_way.pass_over(who.id, epoch)
+        await done(request, intake.submit(source_of(who, source), []))  # after all that it has handed in
+    name = source_of(who, source)
     return ReachedView(await call.services.reads.run(intake.reached, name, epoch))
 
 
@@ -223,9 +234,8 @@ async def quarantine(
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Response[bytes]:
-    services = call_of(request).services
-    if len(cursor) > 18:
-        raise InvalidInput(f"cursor {cursor:.40} is not one of ours; take `next` of the page before")
+    call = call_of(request)
+    services = call.services
     page = await services.reads.run(
         services.platform.intake.quarantined,
         source=source,
@@ -233,9 +243,9 @@ async def quarantine(
         twin=twin,
         state=in_state,
         limit=limit,
-        cursor=cursor or None,
+        cursor=onward_from(call, cursor) or None,
     )
-    return json(Page([_view(one) for one in page.items], page.next))
+    return json(onward(call, Page([_view(one) for one in page.items], page.next)))
 
 
 @post(

@@ -77,7 +77,7 @@ def _page(call: Call, of: EntitySet, asked: Asked, at: tuple[str, dict[str, str]
     """One page; `at`: the address of the service, and the query as it was asked."""
     root, query = at
     most = PAGE if asked.top is None else min(asked.top, PAGE)
-    place = place_of(asked.token, list[Any]) or []
+    place = place_of(call, asked.token, list[Any]) or []
     rows: list[dict[str, Any]] = []
     left, more = asked.skip, False
     for row, after in rows_of(of.name, call, asked, place) if most else ():
@@ -97,7 +97,7 @@ def _page(call: Call, of: EntitySet, asked: Asked, at: tuple[str, dict[str, str]
         kept = {name: value for name, value in query.items() if name not in ("$skip", "$skiptoken", "$top", "$count")}
         if asked.top is not None:
             kept["$top"] = str(asked.top - most)
-        answer["@odata.nextLink"] = f"{root}/{of.name}?{urlencode({**kept, '$skiptoken': cursor_of(*place)})}"
+        answer["@odata.nextLink"] = f"{root}/{of.name}?{urlencode({**kept, '$skiptoken': cursor_of(call, *place)})}"
     return answer
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -18,13 +19,13 @@ from gemel.errors import NotFound
 from gemel.server.call import Call, call_of
 from gemel.server.encode import value_of
 from gemel.server.guard import needs, speaks
-from gemel.server.http import Cursor, Limit, Req, decoded, done, etag, if_match, json
+from gemel.server.http import Cursor, Limit, Req, decoded, done, etag, if_match, json, revised
 from gemel.server.options import API
 from gemel.server.order_views import DesiredView, OrderView, desired_view
 from gemel.server.orders_seen import group_of, orders_seen, readable, shown_order
-from gemel.twin import Page
+from gemel.twin import Expected, Page, check_expected
 
-__all__ = ["ROUTES", "Wait", "key_of", "person", "readable"]
+__all__ = ["ROUTES", "Wait", "key_of", "may_expect", "person", "readable"]
 
 READ_ONE = needs("read", "Twin", id_in="twin")
 COMMAND_ONE = needs("command", "Twin", id_in="twin")
@@ -45,6 +46,8 @@ class Command(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds from now; null: as the binding says, or 30."""
     key: str = ""
     """The same key again is the same order. Left out, the Idempotency-Key."""
+    expects: tuple[Expected, ...] = ()
+    """What is assumed of the configuration; 412 where it is not so, and refused where it is not so when it is sent."""
 
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,6 +57,8 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True):
     unit: str = ""
     deadline_s: float | None = None
     key: str = ""
+    expects: tuple[Expected, ...] = ()
+    """As of a command."""
 
 
 class Settled(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,6 +95,7 @@ async def command(request: Req, twin: FromPath[str], command: FromPath[str], wai
         input=given.input,
         deadline_s=given.deadline_s,
         key=key_of(call_of(request), given.key),
+        expects=given.expects,
     )
     return await _asked(request, ask, wait)
 
@@ -112,15 +118,33 @@ async def desire(request: Req, twin: FromPath[str], property: FromPath[str], wai
         unit=given.unit,
         deadline_s=given.deadline_s,
         key=key_of(call_of(request), given.key),
+        expects=given.expects,
         if_revision=if_match(request),
     )
     return await _asked(request, ask, wait)
 
 
+def may_expect(call: Call, expected: Sequence[Expected], twin: str, item: str = "", at: int | None = None) -> None:
+    """Whoever assumes something of a configuration is told when it is otherwise: so they have to see it whole at that
+    moment (None: now). Raises NotFound, InvalidInput (more than may be assumed, or nothing)."""
+    check_expected(expected)
+    if call.items.everything:
+        return
+    entry = call.view.find(twin) if twin else None
+    own = item or (call.services.platform.configuration.item_of(entry.id) if entry is not None else "")
+    for root in {one.root or own for one in expected}:
+        call.items.require(root, at)
+
+
 async def _asked(request: Req, ask: Ask, wait: float) -> Response[bytes]:
     call = call_of(request)
     commander = call.services.platform.commander
-    order = await done(request, commander.ask(ask, actor=person(call.who)))
+    if ask.expects:
+        await call.services.reads.run(may_expect, call, ask.expects, ask.twin)
+        future = await call.services.waiting.run(partial(commander.ask, ask, actor=person(call.who)))
+    else:
+        future = commander.ask(ask, actor=person(call.who))
+    order = await done(request, future)
     call.position = max(call.position, call.services.platform.state.position)
     if wait > 0 and not order.ended:
         order = await _ended(request, order, wait)
@@ -161,7 +185,7 @@ async def desired_one(request: Req, twin: FromPath[str], property: FromPath[str]
     one = found.get(property if ref is None else ref.property.name)
     if one is None:
         raise NotFound(f"nothing is desired of {twin:.100}.{property:.80}; PUT a value here")
-    return json(one, headers=etag(one.revision))
+    return revised(one, one.revision)
 
 
 def _desired(call: Call, twin: str) -> dict[str, DesiredView]:

@@ -11,7 +11,7 @@ from gemel.access import Party
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import needs, speaks
-from gemel.server.http import Cursor, Limit, Req, decoded, etag, if_match, json, page_of
+from gemel.server.http import Cursor, Limit, Req, decoded, if_match, page_of, revised
 from gemel.server.options import API
 from gemel.server.routes.users import ADMINISTER
 from gemel.twin import Page
@@ -70,7 +70,7 @@ def _party(call: Call, party: Party) -> PartyView:
 async def parties(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[PartyView]:
     call = call_of(request)
     known = [_party(call, one) for one in call.services.platform.gate.parties.all()]
-    return page_of(known, limit, cursor, lambda party: party.id)
+    return page_of(call, known, limit, cursor, lambda party: party.id)
 
 
 @post(f"{API}/parties", opt=ADMINISTER | speaks(NewParty, PartyView), tags=["access"], summary="Add an organisation")
@@ -80,14 +80,14 @@ async def add_party(request: Req) -> Response[bytes]:
     made = await call.services.waiting.run(
         call.services.platform.gate.parties.add, given.id, given.name, actor=call.who.id
     )
-    return json(_party(call, made), status=201, headers={**etag(made.revision), "Location": f"{API}/parties/{made.id}"})
+    return revised(_party(call, made), made.revision, made=f"{API}/parties/{made.id}")
 
 
 @get(f"{API}/parties/{{party:str}}", opt=ONE_PARTY | speaks(None, PartyView), tags=["access"], summary="One of them")
 async def party_of(request: Req, party: FromPath[str]) -> Response[bytes]:
     call = call_of(request)
     found = call.services.platform.gate.parties.get(party)
-    return json(_party(call, found), headers=etag(found.revision))
+    return revised(_party(call, found), found.revision)
 
 
 @patch(
@@ -107,7 +107,7 @@ async def change_party(request: Req, party: FromPath[str]) -> Response[bytes]:
         if_revision=if_match(request),
         actor=call.who.id,
     )
-    return json(_party(call, changed), headers=etag(changed.revision))
+    return revised(_party(call, changed), changed.revision)
 
 
 ROUTES = [parties, add_party, party_of, change_party]

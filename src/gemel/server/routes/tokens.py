@@ -73,8 +73,9 @@ def _token(token: Token) -> dict[str, Any]:
 
 @get(f"{API}/tokens", opt=ADMINISTER, tags=["access"], summary="Tokens of programs")
 async def tokens(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[TokenView]:
-    known = [TokenView(**_token(token)) for token in call_of(request).services.platform.gate.tokens.all()]
-    return page_of(known, limit, cursor, lambda token: token.id)
+    call = call_of(request)
+    known = [TokenView(**_token(token)) for token in call.services.platform.gate.tokens.all()]
+    return page_of(call, known, limit, cursor, lambda token: token.id)
 
 
 @post(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -12,15 +13,15 @@ from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
-from gemel.commands import AskTogether, Member, MemberWanted, OrderKind, Transaction, Transactions
+from gemel.commands import ABOUT_VALUES, AskTogether, Member, MemberWanted, OrderKind, Transaction, Transactions
 from gemel.errors import InvalidInput, NotFound
 from gemel.server.call import Call, call_of
 from gemel.server.encode import Value, value_of
 from gemel.server.guard import needs, require_twin, speaks
-from gemel.server.http import Cursor, Limit, Req, decoded, done, json
+from gemel.server.http import Cursor, Limit, Req, decoded, done, json, onward, onward_from
 from gemel.server.options import API
-from gemel.server.orders_seen import ABOUT_VALUES, WITHHELD, group_of
-from gemel.server.routes.orders import Wait, key_of, person
+from gemel.server.orders_seen import WITHHELD, group_of
+from gemel.server.routes.orders import Wait, key_of, may_expect, person
 from gemel.server.transaction_views import TransactionView, transaction_view
 from gemel.twin import OnFailure, Page
 
@@ -59,6 +60,9 @@ async def together(request: Req, wait: Wait = 0.0) -> Response[bytes]:
         raise InvalidInput("a transaction has at least one member")
     for twin in dict.fromkeys(member.twin for member in given.members):
         require_twin(call, call.who, "command", twin, detail="POST transactions")
+        expected = [one for member in given.members if member.twin == twin for one in member.expects]
+        if expected:
+            await call.services.reads.run(may_expect, call, expected, twin)
     commander = call.services.platform.commander
     ask = AskTogether(
         wishes=tuple(member.wish() for member in given.members),
@@ -69,7 +73,9 @@ async def together(request: Req, wait: Wait = 0.0) -> Response[bytes]:
         key=key_of(call, given.key),
     )
     entries = [commander.entry(member.twin) for member in given.members]
-    made = await done(request, commander.transactions.ask(ask, entries, actor=person(call.who)))
+    asking = partial(commander.transactions.ask, ask, entries, actor=person(call.who))
+    assumed = any(member.expects for member in given.members)  # that is looked up, so beside the loop
+    made = await done(request, await call.services.waiting.run(asking) if assumed else asking())
     call.position = max(call.position, call.services.platform.state.position)
     if wait > 0 and not made.settled:
         made = await _ended(request, made, wait)
@@ -137,13 +143,14 @@ def _page(call: Call, states: Sequence[str], twin: str, limit: int, cursor: str)
     """A page of those that may be seen: it is full, or the last, so that it says nothing of the others."""
     only = "" if not twin else call.view.entry(twin).id
     found: list[Transaction] = []
-    at: str | None = cursor
+    at: str | None = onward_from(call, cursor)
     while at is not None and len(found) <= limit:
         page = call.services.platform.commander.transactions.list(states=states, twin=only, limit=limit + 1, cursor=at)
         found += [one for one in page.items if _readable(call, one)]
         at = page.next
     items = found[:limit]
-    return Page([_view(call, one) for one in items], str(items[-1].number) if len(found) > limit else None)
+    shown = [_view(call, one) for one in items]
+    return onward(call, Page(shown, str(items[-1].number) if len(found) > limit else None))
 
 
 def twin_of_transaction(call: Call, transaction: str) -> str:

@@ -18,7 +18,20 @@ from gemel.registry import Registry, TwinQuery
 from gemel.server.call import Call, call_of
 from gemel.server.encode import LinkView, PartsView, TwinView, Value, link_view, twin_view, value_of
 from gemel.server.guard import needs, speaks
-from gemel.server.http import Cursor, Limit, Req, change, decoded, etag, if_match, json, time_or, unchanged
+from gemel.server.http import (
+    Cursor,
+    Limit,
+    Req,
+    change,
+    decoded,
+    etag,
+    if_match,
+    json,
+    onward,
+    onward_from,
+    time_or,
+    unchanged,
+)
 from gemel.server.options import API
 from gemel.server.search import search
 from gemel.twin import Change, LifeStage, Link, Page, Twin, TwinSpec
@@ -87,7 +100,7 @@ async def twins(
             "roots": str(roots).lower(),
             "retired": str(retired).lower(),
             "limit": str(limit),
-            "cursor": cursor,
+            "cursor": onward_from(call, cursor),
         }
     )
     return await call.services.reads.run(_found, call, query, wanted)
@@ -108,9 +121,11 @@ def _found(call: Call, query: TwinQuery, wanted: set[str]) -> Page[TwinView]:
         if "headline" in wanted:
             for tree in trees.values():
                 _headlined(call, tree.parts)
+    designs = _designs(call, page.items)
     views = [
         twin_view(
             twin,
+            design_model=twin.id in designs,
             links=joined.get(twin.id),
             now=_values(call, twin.id) if "now" in wanted else None,
             headline=_values(call, twin.id, headline=True) if "headline" in wanted else None,
@@ -118,7 +133,7 @@ def _found(call: Call, query: TwinQuery, wanted: set[str]) -> Page[TwinView]:
         )
         for twin in page.items
     ]
-    return Page(views, page.next)
+    return onward(call, Page(views, page.next))
 
 
 def _headlined(call: Call, parts: list[PartsView]) -> None:
@@ -157,13 +172,27 @@ async def add_twin(request: Req) -> Response[bytes]:
 async def twin_of(request: Req, twin: FromPath[str]) -> Response[bytes]:
     call = call_of(request)
     view = await call.services.reads.run(_one, call, twin)
-    if unchanged(request, view.revision):
+    if not view.design_model and unchanged(request, view.revision):
         return Response(b"", status_code=304, headers=etag(view.revision))
     return json(view, headers=etag(view.revision))
 
 
 def _one(call: Call, twin: str) -> TwinView:
-    return twin_view(call.view.twin(twin), links=[link_view(link) for link in call.view.links(twin)])
+    found = call.view.twin(twin)
+    links = [link_view(link) for link in call.view.links(twin)]
+    design = bool(_designs(call, [found]))
+    if not design and found.stage in _REAL:  # declared so, and its end item was told of afterwards
+        design = bool(call.services.platform.configuration.design_models([found.id], end_items=True))
+    return twin_view(found, links=links, design_model=design)
+
+
+_REAL = frozenset(LifeStage) - {LifeStage.PLANNED, LifeStage.RETIRED, LifeStage.RECYCLED}
+
+
+def _designs(call: Call, twins: list[Twin]) -> frozenset[str]:
+    """Those that must not be called twins yet."""
+    planned = [twin.id for twin in twins if twin.stage is LifeStage.PLANNED]
+    return call.services.platform.configuration.design_models(planned) if planned else frozenset()
 
 
 @patch(

@@ -24,7 +24,8 @@ READ_ONE = needs("read", "Fleet", id_in="type_id")
 
 @get(f"{API}/types", opt=READ, tags=["types"], summary="All twin types")
 async def types(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[TwinType]:
-    return page_of(call_of(request).view.types(), limit, cursor, lambda one: one.id)
+    call = call_of(request)
+    return page_of(call, call.view.types(), limit, cursor, lambda one: one.id)
 
 
 @get(f"{API}/types/{{type_id:str}}", opt=READ_ONE | speaks(None, TwinType), tags=["types"], summary="One twin type")

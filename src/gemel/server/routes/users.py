@@ -11,7 +11,7 @@ from gemel.access import Account
 from gemel.server.call import Call, call_of
 from gemel.server.encode import rfc3339
 from gemel.server.guard import needs, speaks
-from gemel.server.http import Cursor, Limit, Req, decoded, etag, if_match, json, page_of
+from gemel.server.http import Cursor, Limit, Req, decoded, if_match, page_of, revised
 from gemel.server.options import API
 from gemel.twin import Page
 
@@ -83,7 +83,7 @@ def user_view(call: Call, account: Account) -> UserView:
 async def users(request: Req, limit: Limit = 100, cursor: Cursor = "") -> Page[UserView]:
     call = call_of(request)
     known = [user_view(call, account) for account in call.services.platform.gate.accounts.all()]
-    return page_of(known, limit, cursor, lambda user: user.id)
+    return page_of(call, known, limit, cursor, lambda user: user.id)
 
 
 @post(f"{API}/users", opt=ADMINISTER | speaks(NewUser, UserView), tags=["access"], summary="Add a user")
@@ -99,16 +99,14 @@ async def add_user(request: Req) -> Response[bytes]:
         kind=given.kind,
         actor=call.who.id,
     )
-    return json(
-        user_view(call, made), status=201, headers={**etag(made.revision), "Location": f"{API}/users/{made.id}"}
-    )
+    return revised(user_view(call, made), made.revision, made=f"{API}/users/{made.id}")
 
 
 @get(f"{API}/users/{{user:str}}", opt=ADMINISTER_ONE | speaks(None, UserView), tags=["access"], summary="One user")
 async def user_of(request: Req, user: FromPath[str]) -> Response[bytes]:
     call = call_of(request)
     found = call.services.platform.gate.accounts.get(user)
-    return json(user_view(call, found), headers=etag(found.revision))
+    return revised(user_view(call, found), found.revision)
 
 
 @patch(
@@ -130,7 +128,7 @@ async def change_user(request: Req, user: FromPath[str]) -> Response[bytes]:
         if_revision=if_match(request),
         actor=call.who.id,
     )
-    return json(user_view(call, changed), headers=etag(changed.revision))
+    return revised(user_view(call, changed), changed.revision)
 
 
 @delete(f"{API}/users/{{user:str}}", opt=ADMINISTER_ONE, status_code=204, tags=["access"], summary="Erase a person")

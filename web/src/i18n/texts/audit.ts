@@ -15,7 +15,7 @@ export default {
   },
   "why.yes": { en: "Yes.", de: "Ja." },
   "why.no": { en: "No.", de: "Nein." },
-  "why.told": { en: "{who} – {action} – {what}", de: "{who} – {action} – {what}" },
+  "why.told": { en: "{who} – {action} –", de: "{who} – {action} –" },
   "why.group": { en: "This property is shared as: {group}", de: "Diese Eigenschaft wird geteilt als: {group}" },
   "why.because": { en: "Because", de: "Weil" },
   "why.although": { en: "What there is does not do", de: "Was es gibt, genügt nicht" },

@@ -28,6 +28,7 @@ export default {
   "twin.computed.at": { en: "Computed {moment}, version {version}.", de: "Berechnet {moment}, Version {version}." },
   "twin.computed.hidden": { en: "It has further inputs, which are not shared with you.", de: "Es gibt weitere Eingänge, die nicht für Sie freigegeben sind." },
   "twin.corrected": { en: "corrected since", de: "seither berichtigt" },
+  "stage.design": { en: "Design model: nothing of it is built yet", de: "Entwurfsmodell: noch nichts davon ist gebaut" },
   "stage.planned": { en: "Planned", de: "Geplant" },
   "stage.built": { en: "Built", de: "Gebaut" },
   "stage.commissioned": { en: "Commissioned", de: "In Betrieb genommen" },

@@ -1,0 +1,1 @@
+"""What is said was done: checked, noted as acts, believed, or planned."""

@@ -1,0 +1,1 @@
+"""The parts book: part types, their revisions and slots, and the rules of what may be where."""

@@ -1,0 +1,1 @@
+"""What is asked: of one machine and of all, as of two times."""

@@ -1,0 +1,1 @@
+"""Software as configuration: versions, needs, requirements, and what devices report."""

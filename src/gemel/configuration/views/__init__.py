@@ -1,0 +1,1 @@
+"""What somebody sees of the configuration, and of the life of items."""

@@ -1,0 +1,53 @@
+"""Offers: machines that are configured by the rules of the parts book, ordered, built and delivered."""
+
+from gemel.services.offers.offers import Offers
+from gemel.services.offers.rows import forget_offers
+from gemel.services.offers.values import (
+    Asked,
+    Choice,
+    Compared,
+    Configured,
+    Found,
+    Interval,
+    Line,
+    Match,
+    Model,
+    Offer,
+    OfferState,
+    Option,
+    Piece,
+    Promised,
+    Rate,
+    Record,
+    Revised,
+    ServicePlan,
+    SlotChoices,
+    Step,
+    Terms,
+)
+
+__all__ = [
+    "Asked",
+    "Choice",
+    "Compared",
+    "Configured",
+    "Found",
+    "Interval",
+    "Line",
+    "Match",
+    "Model",
+    "Offer",
+    "OfferState",
+    "Offers",
+    "Option",
+    "Piece",
+    "Promised",
+    "Rate",
+    "Record",
+    "Revised",
+    "ServicePlan",
+    "SlotChoices",
+    "Step",
+    "Terms",
+    "forget_offers",
+]
