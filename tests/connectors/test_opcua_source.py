@@ -24,6 +24,7 @@ from gemel.twin.binding import Binding
 
 from .opcua_server import NAMESPACE, PressServer
 from .recorder import Recorder
+from .wires import Proxy
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,9 @@ def bind(name: str, property: str = "", **more: Any) -> Binding:
 
 
 def settings(server: PressServer, **more: Any) -> OpcuaSettings:
-    return OpcuaSettings(url=server.url, **{"publishing_ms": 50, "sampling_ms": 0, "keep_alive_s": 0.5, **more})
+    """Patient: a machine at work may be slow to answer."""
+    usual = {"url": server.url, "publishing_ms": 50, "sampling_ms": 0, "keep_alive_s": 0.5, "timeout_s": 60.0}
+    return OpcuaSettings(**usual | more)
 
 
 @contextlib.asynccontextmanager
@@ -179,6 +182,17 @@ async def test_a_restarted_server_is_found_again_under_another_namespace_index()
             again.write("Parts", 8)
             await port.until(lambda: len(port.readings) == 3)
     assert (port.values("parts"), port.resumed) == ([7, 7, 8], [True, True, False])
+
+
+async def test_a_server_that_says_nothing_any_more_is_lost(server: PressServer) -> None:
+    port, wire = Recorder("opcua"), Proxy(server.port)
+    behind = settings(server, url=server.url.replace(str(server.port), str(await wire.start())), timeout_s=2.0)
+    async with running(OpcuaSource(behind, [bind("Parts")]), port) as source:
+        await port.until(lambda: len(port.readings) == 1)
+        wire.mute()
+        with pytest.raises(ConnectionResetError, match=r"said nothing|was lost"):
+            await asyncio.wait_for(source, 60)
+    await wire.cut()
 
 
 async def test_what_was_not_durable_is_an_error_not_an_acknowledgement(server: PressServer) -> None:

@@ -51,7 +51,13 @@ class Proxy:
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._open = asyncio.Event()
+        self._open.set()
         self.port = 0
+
+    def mute(self) -> None:
+        """Keep every connection, and pass nothing on any more."""
+        self._open.clear()
 
     async def start(self) -> int:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
@@ -74,7 +80,7 @@ class Proxy:
             return
         self._writers |= {writer, there_writer}
         try:
-            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+            await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
         finally:
             for one in (writer, there_writer):
                 self._writers.discard(one)
@@ -82,13 +88,13 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     await one.wait_closed()
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                await self._open.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
 
 
 @contextlib.contextmanager

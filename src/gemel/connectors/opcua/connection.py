@@ -47,7 +47,8 @@ async def connect(settings: OpcuaSettings, reach: Lent) -> AsyncIterator[Connect
 
     Raises ConnectionError when it cannot be reached, refuses us, or is not trusted; the text says what to do.
     """
-    client = Client(settings.url, timeout=settings.timeout_s, watchdog_intervall=settings.keep_alive_s)
+    # The library asks after the server this often, and gives it as long to answer.
+    client = Client(settings.url, timeout=settings.timeout_s, watchdog_intervall=settings.timeout_s)
     client.name = client.description = "Gemel"
     client.application_uri = f"urn:{socket.gethostname()}:gemel"
     client.session_timeout = 60_000

@@ -150,13 +150,21 @@ class _Watch:
             if failure.done():
                 failure.result()
             if lost.done():
-                raise ConnectionResetError(f"the connection to {self._settings.url} was lost: {lost.result()}")
+                raise self._lost(lost.result())
             now = clock.monotonic()
             if not self._delivering and now - self._heard_s > silence_s:
                 raise ConnectionResetError(f"{self._settings.url} has said nothing for {now - self._heard_s:.0f} s")
             if refused and now - asked_s >= _RETRY_S:
                 asked_s = now
                 refused = [binding for binding, _ in await self.add(refused)]
+
+    def _lost(self, why: str) -> ConnectionResetError:
+        return ConnectionResetError(f"the connection to {self._settings.url} was lost: {why}")
+
+    def _ended(self, status: ua.StatusCode) -> ConnectionResetError:
+        if self._connection.lost.done():  # the library says so, not the server
+            return self._lost(self._connection.lost.result())
+        return ConnectionResetError(f"the server ended the subscription: {status.name}")
 
     async def _names(self, nodes: Sequence[ua.NodeId]) -> list[Names | None]:
         if self._settings.enumerations == "numbers":
@@ -202,7 +210,7 @@ class _Watch:
                 if isinstance(notification, ua.DataChangeNotification):
                     await self._changed(notification.MonitoredItems)
                 elif isinstance(notification, ua.StatusChangeNotification):
-                    raise ConnectionResetError(f"the server ended the subscription: {notification.Status.name}")
+                    raise self._ended(notification.Status)
         except Exception as error:
             if not self._failure.done():
                 self._failure.set_exception(error)
