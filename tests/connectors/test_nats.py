@@ -43,17 +43,15 @@ class TestContract(SourceContract):
 class Server:
     """A nats-server with JetStream in a folder; the same port after a restart."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
-        self.folder, self.port, self._more = folder, free_port(), more
+    def __init__(self, folder: Path, more: str = "", *, streams: bool = True) -> None:
+        self.folder, self.port, self._more, self._streams = folder, free_port(), more, streams
         self.url = f"nats://127.0.0.1:{self.port}"
         self.start()
 
     def start(self) -> None:
         config = self.folder / "nats.conf"
-        store = json.dumps(str(self.folder / "js"))
-        config.write_text(
-            f"host: 127.0.0.1\nport: {self.port}\njetstream {{store_dir: {store}, sync_interval: always}}\n{self._more}"
-        )
+        streams = f"jetstream {{store_dir: {json.dumps(str(self.folder / 'js'))}, sync_interval: always}}\n"
+        config.write_text(f"host: 127.0.0.1\nport: {self.port}\n{streams if self._streams else ''}{self._more}")
         program = find_nats_server()
         assert program is not None
         self._process = subprocess.Popen(
@@ -103,7 +101,7 @@ async def running(
 
 @contextlib.asynccontextmanager
 async def publisher(server: Server, **how: Any) -> AsyncIterator[Any]:
-    client = await nats.connect(server.url, allow_reconnect=False, **how)
+    client = await nats.connect(server.url, allow_reconnect=False, connect_timeout=60, **how)
     try:
         yield client
     finally:
@@ -241,14 +239,14 @@ STREAM: dict[str, Any] = {"jetstream": {"stream": "PLANT", "ack_wait_s": 1}}
 class TestJetStream:
     async def stream(self, server: Server, *payloads: bytes, subject: str = "plant.load") -> None:
         async with publisher(server) as client:
-            context = client.jetstream()
+            context = client.jetstream(timeout=60)
             await context.add_stream(name="PLANT", subjects=["plant.>"])
             for payload in payloads:
                 await context.publish(subject, payload)
 
     async def pending(self, server: Server) -> tuple[int, int]:
         async with publisher(server) as client:
-            info = await client.jetstream().consumer_info("PLANT", "gemel-tested")
+            info = await client.jetstream(timeout=60).consumer_info("PLANT", "gemel-tested")
             return info.num_pending, info.num_ack_pending
 
     async def test_what_was_said_before_we_came_is_taken_with_the_time_it_was_stored(self, server: Server):
@@ -288,6 +286,21 @@ class TestJetStream:
             with pytest.raises(ConnectionError, match="stream 'PLANT': stream not found"):
                 await asyncio.wait_for(task, 60)
 
+    async def test_streams_that_do_not_answer_are_given_up_after_a_while(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("gemel.connectors.nats.source.ANSWER_S", 0.5)
+        server = Server(tmp_path, streams=False)
+        try:
+            async with publisher(server) as silent:
+                await silent.subscribe("$JS.API.>")  # somebody hears what is asked, and says nothing
+                await silent.flush()
+                async with running(RecordingPort(), bound("plant.load"), url=server.url, **STREAM) as task:
+                    with pytest.raises(ConnectionError, match=r"did not answer within 0\.5 s"):
+                        await asyncio.wait_for(task, 60)
+        finally:
+            server.kill()
+
     async def test_a_frame_that_is_sent_again_has_no_second_effect(self, server: Server):
         await self.stream(server, frame([1.0, 2.0, 3.0]), subject="plant.frames")
         port = RecordingPort()
@@ -298,7 +311,7 @@ class TestJetStream:
                 publisher(server) as client,
                 asyncio.timeout(60),
             ):
-                while (await client.jetstream().consumer_info("PLANT", durable)).ack_floor.stream_seq < 1:
+                while (await client.jetstream(timeout=60).consumer_info("PLANT", durable)).ack_floor.stream_seq < 1:
                     pass
         assert len(port.frames) == 1
 
@@ -321,7 +334,7 @@ def test_killed_servers_and_restarts_of_the_platform_lose_nothing_and_double_not
 
     async def say(numbers: range) -> None:
         async with publisher(server) as client:
-            context = client.jetstream()
+            context = client.jetstream(timeout=60)
             await context.add_stream(name="PLANT", subjects=["plant.>"])
             for number in numbers:
                 await context.publish("plant.load", str(number).encode())

@@ -15,9 +15,10 @@ from gemel.connectors.base import Port
 from gemel.connectors.nats.settings import NatsSettings
 from gemel.connectors.tls import context_of
 
-__all__ = ["Link", "connect"]
+__all__ = ["ANSWER_S", "Link", "connect"]
 
-_CONNECT_S = 10
+ANSWER_S = 10
+"""For a server to take us, and to answer what it is asked."""
 _CLOSE_S = 2
 _PING_S = 10
 
@@ -44,7 +45,7 @@ class Link:
                 allow_reconnect=False,  # the supervisor does, and tells of it
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
-                connect_timeout=_CONNECT_S,
+                connect_timeout=ANSWER_S,
                 ping_interval=_PING_S,
                 error_cb=self._failed,
                 closed_cb=self._closed,

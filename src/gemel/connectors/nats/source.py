@@ -18,7 +18,7 @@ from nats.js.errors import APIError
 from gemel.clock import SECOND
 from gemel.connectors.base import Port
 from gemel.connectors.frames import decode_arrow
-from gemel.connectors.nats.link import Link, connect
+from gemel.connectors.nats.link import ANSWER_S, Link, connect
 from gemel.connectors.nats.settings import JetStream, NatsSettings
 from gemel.connectors.nats.subjects import Subjects
 from gemel.connectors.payloads import Unreadable
@@ -88,7 +88,7 @@ class NatsSource:
 
     async def _consume(self, link: Link, flow: _Flow, wanted: JetStream, port: Port) -> None:
         """JetStream: all that the stream has for us, for ever."""
-        context = link.client.jetstream()
+        context = link.client.jetstream(timeout=ANSWER_S)
         durable = wanted.durable or f"gemel-{port.spec.id}".replace(".", "-")
         try:
             stream = await context.stream_info(wanted.stream)
@@ -105,6 +105,8 @@ class NatsSource:
             )
         except APIError as error:
             raise ConnectionError(f"stream {wanted.stream!r}: {error.description}") from error
+        except NothingCame as error:
+            raise ConnectionError(f"{self._settings.url} did not answer within {ANSWER_S:g} s") from error
         # a stream that was made anew counts from 1 again
         flow.epoch = f"{wanted.stream}@{stream.created}"
         consumer: JetStreamContext.PullSubscription = await context.pull_subscribe_bind(durable, wanted.stream)
