@@ -22,8 +22,8 @@ def say(line: str) -> None:
 def main(url: str, token: str, base: float) -> None:
     heard: list[tuple[int, Any]] = []
 
-    def hear(position: int, changed: Any) -> None:
-        heard.extend((position, one.value) for one in changed if one.property == "threshold")
+    def hear(_: int, changed: Any) -> None:  # what comes late comes together, in one step
+        heard.extend((one.position, one.value) for one in changed if one.property == "threshold")
 
     with gemel.connect(url, token=token) as client, gemel.replica(url, token=token, select="bench-1") as replica:
         replica.on_change(hear)
