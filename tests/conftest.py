@@ -28,6 +28,15 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def whole_past() -> Iterator[None]:
+    """Who asks for the past gets all of it: on a busy machine it is not told as it was some seconds before."""
+    with pytest.MonkeyPatch.context() as patch:
+        for place in ("server.services", "backup.keeper", "diagnosis.edges"):
+            patch.setattr(f"gemel.{place}.FOLLOW_S", 60.0)
+        yield
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Within a kind the order of the files stays. Browsers last: their driver keeps an event loop in its process."""
     items.sort(key=lambda item: (bool(item.get_closest_marker("browser")), bool(item.get_closest_marker("slow"))))
