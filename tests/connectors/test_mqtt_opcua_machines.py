@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +113,19 @@ async def test_a_machine_over_opc_ua(files: tuple[Path, Path]) -> None:
         url = (await asyncio.wait_for(machine.stdout.readline(), 60)).decode().strip()
         settings = OpcuaSettings(url=url, publishing_ms=50)
         async with reading(OpcuaSource(settings, opcua_bindings(recording.bindings)), port):
-            await port.until(lambda: 4.5 in port.values(POSITION), 60)
-    position = [one for one in port.readings if one.property == POSITION]
-    gone = next(place for place, one in enumerate(position) if one.time and one.value is None)
-    assert position[gone].quality is Quality.UNAVAILABLE
-    assert position[gone + 1].value == 4.5
-    assert (position[gone + 1].time or 0) - (position[gone].time or 0) == 2 * SECOND
-    assert port.values(TRAVEL)[-1] == "normal"
+            # it plays again and again: whoever comes late sees it go in the next round
+            await port.until(lambda: bool(gone(port)) and port.values(TRAVEL)[-2:] == ["fault", "normal"])
+    before, after = gone(port)[0]
+    assert before.quality is Quality.UNAVAILABLE
+    assert after.value == 4.5
+    assert (after.time or 0) - (before.time or 0) == 2 * SECOND
     assert port.rejected == []
+
+
+def gone(port: Recorder) -> list[tuple[Reported, Reported]]:
+    """Each time that the position went, and what came next."""
+    position = [one for one in port.readings if one.property == POSITION]
+    return [(one, later) for one, later in pairwise(position) if one.time and one.value is None]
 
 
 class TestPlayback:

@@ -44,7 +44,7 @@ def loop():
 
 @pytest.fixture
 def adapter(loop):
-    server = AdapterServer(period_ms=200)
+    server = AdapterServer()
     server.port = loop.run(server.start())
     yield server
     loop.run(server.close())
@@ -194,7 +194,7 @@ def test_an_adapter_process_brings_a_real_machine_to_life(house):
     plant = msgspec.convert(import_devices((DATA / "Devices.xml").read_bytes(), values_in="units"), Plant)
     house.introduce(plant)
     log = DATA / "Mazak01-20170320-20170321.shdr.gz"
-    arguments = ("--port", 0, "--from", "busiest", "--speed", 20, "--period-ms", 500)
+    arguments = ("--port", 0, "--from", "busiest", "--speed", 20)
     with process("gemel.connectors.mtconnect.adapter", log, *arguments) as port:
         [connector] = [c for c in plant.connectors if c.id == "mazak01-mtconnect"]
         house.run([msgspec.structs.replace(connector, enabled=True, settings={"url": f"shdr://127.0.0.1:{port}"})])

@@ -74,7 +74,7 @@ def connect(house, agent):
     plant = msgspec.convert(import_devices(MODEL, wire="agent", urls={"Mill": f"http://127.0.0.1:{agent.port}"}), Plant)
     house.introduce(plant)
     [spec] = plant.connectors
-    settings = {**spec.settings, "backoff": QUICK, "interval_ms": 20, "heartbeat_s": 0.2, "timeout_s": 5.0}
+    settings = {**spec.settings, "backoff": QUICK, "interval_ms": 20, "heartbeat_s": 0.2, "timeout_s": 60.0}
 
     def run(**changes):
         house.run([])

@@ -137,23 +137,24 @@ async def test_rows_of_one_time_are_told_apart_by_their_id_and_late_ones_are_fou
 
 
 @pytest.mark.parametrize(
-    ("query", "reason"),
+    ("query", "reason", "timeout_s"),
     [
-        ("SELECT * FROM log WHERE id > :after ORDER BY id DESC", "ORDER BY"),
-        ("SELECT id, ts, machine FROM log WHERE id > :after ORDER BY id", "no column 'load'"),
-        ("SELECT * FROM nowhere WHERE id > :after", "no such table"),
-        ("DELETE FROM log WHERE id > :after RETURNING *", "readonly"),
+        ("SELECT * FROM log WHERE id > :after ORDER BY id DESC", "ORDER BY", 60.0),
+        ("SELECT id, ts, machine FROM log WHERE id > :after ORDER BY id", "no column 'load'", 60.0),
+        ("SELECT * FROM nowhere WHERE id > :after", "no such table", 60.0),
+        ("DELETE FROM log WHERE id > :after RETURNING *", "readonly", 60.0),
         (
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
             "SELECT id, ts, machine, load FROM log, n WHERE id > :after AND i < 0",
             "interrupted",
+            0.2,
         ),
     ],
 )
-async def test_a_query_that_cannot_be_served_says_why(mes: Mes, query: str, reason: str):
+async def test_a_query_that_cannot_be_served_says_why(mes: Mes, query: str, reason: str, timeout_s: float):
     mes.add((1, day(1), "a", 1.0), (2, day(1), "a", 2.0))
     port = RecordingPort(reach=mes.reach)
-    async with running(source(query=query, timeout_s=0.2), port) as task:
+    async with running(source(query=query, timeout_s=timeout_s), port) as task:
         with pytest.raises(Exception, match=reason):
             await asyncio.wait_for(task, 60)
     assert not port.messages
@@ -265,7 +266,6 @@ async def test_postgresql_is_read_with_its_times_and_nothing_is_written(
         "id": ["machine"],
         "time": "",
         "start": "2024-01-01T00:00:00Z",
-        "timeout_s": 0.5,
     }
     query = "SELECT * FROM log WHERE ts >= :after ORDER BY ts"
     port = RecordingPort()
@@ -276,11 +276,11 @@ async def test_postgresql_is_read_with_its_times_and_nothing_is_written(
         await port.until(lambda: port.readings[-1].value == 3.25)
     assert port.readings[0].time == parse_time("2024-05-01T08:00:00Z")
     assert port.readings[0].value == 1.5
-    for bad, reason in (
-        ("SELECT *, nextval('counter') FROM log WHERE ts >= :after ORDER BY ts", "read-only"),
-        ("SELECT *, pg_sleep(5) FROM log WHERE ts >= :after ORDER BY ts", "statement timeout"),
+    for bad, reason, timeout_s in (
+        ("SELECT *, nextval('counter') FROM log WHERE ts >= :after ORDER BY ts", "read-only", 60.0),
+        ("SELECT *, pg_sleep(60) FROM log WHERE ts >= :after ORDER BY ts", "statement timeout", 0.5),
     ):
-        async with running(source(query=bad, **told), RecordingPort()) as task:
+        async with running(source(query=bad, **told, timeout_s=timeout_s), RecordingPort()) as task:
             with pytest.raises((sa.exc.DBAPIError, GemelError), match=reason):
                 await asyncio.wait_for(task, 60)
     engine.dispose()
