@@ -21,7 +21,10 @@ class TestDesiredValues:
 
     def test_a_value_that_the_object_takes_and_does_not_follow_times_out(self, platform, skid):
         skid.stuck = True
-        order = platform.set("pump-1", "speed", 700, deadline_s=3, wait_s=60)
+        for seconds in (3, 30):  # on a busy machine three are over before it is taken
+            order = platform.set("pump-1", "speed", 700, deadline_s=seconds, wait_s=60)
+            if S.ACKNOWLEDGED in states(order):
+                break
         assert order.state is S.TIMED_OUT
         assert S.ACKNOWLEDGED in states(order)
         assert "reported 0.0, not 700" in order.detail

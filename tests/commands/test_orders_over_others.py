@@ -53,7 +53,7 @@ connectors:
         out: {payload: {for: "{input.seconds}"}, reply: "answers/valve-1/{order}"}
   - id: plc
     kind: modbus
-    settings: {url: "%(modbus)s", poll_s: 0.05, timeout_s: 1, backoff: {initial_s: 0.05, maximum_s: 0.2}}
+    settings: {url: "%(modbus)s", poll_s: 0.05, timeout_s: 60, backoff: {initial_s: 0.05, maximum_s: 0.2}}
     bindings:
       - {address: "holding/10:float32:cdab", twin: valve-1, property: level, direction: both, scale: {factor: 0.001}}
       - {address: coil/3, twin: valve-1, property: fan, direction: both}
@@ -187,7 +187,10 @@ class TestMqtt:
 
     def test_without_an_answer_nobody_knows(self, platform, valve):
         valve["how"]["flush"] = lambda _order: None
-        order = platform.command("valve-1", "flush", {"seconds": 3}, deadline_s=3, wait_s=60)
+        for seconds in (3, 30):  # on a busy machine three are over before it is sent
+            order = platform.command("valve-1", "flush", {"seconds": 3}, deadline_s=seconds, wait_s=60)
+            if order.state is not S.EXPIRED:
+                break
         assert (order.state, order.reason) == (S.UNKNOWN, "no-answer")
 
     def test_bindings_that_cannot_be_sent_are_refused_when_they_are_declared(self, platform):

@@ -130,6 +130,9 @@ def test_orders_come_from_the_platform_alone(plant, feeders):
 def test_while_no_device_listens_nothing_leaves(plant):
     opened, _ = plant
     opened.apply("gemel: 1\ntwins: [{id: feeder-3, types: [feeder]}]")
-    order = opened.command("feeder-3", "start", {"ramp": 1}, deadline_s=1, wait_s=60)
-    assert order.state is S.EXPIRED
+    for seconds in (1, 30):  # on a busy machine one is over before it is tried
+        order = opened.command("feeder-3", "start", {"ramp": 1}, deadline_s=seconds, wait_s=60)
+        assert order.state is S.EXPIRED
+        if order.attempts:
+            break
     assert "no device of feeder-3 listens" in order.detail
