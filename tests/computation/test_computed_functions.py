@@ -19,7 +19,7 @@ types:
       - {name: hours}
       - {name: mode, kind: text}
       - {name: doubled, computed: {expression: hours * 2}}
-      - {name: wear, computed: {function: "acme_models:wear", inputs: [hours, mode]}}
+      - {name: wear, computed: {function: "acme_models:wear", inputs: [hours, mode], timeout_s: 60}}
       - {name: stuck, computed: {function: "acme_models:stuck", inputs: [hours], timeout_s: 1}}
 twins:
   - {id: pump-1, types: [pump]}
@@ -139,8 +139,8 @@ types:
   - id: tank
     properties:
       - {name: size}
-      - {name: roomy, computed: {function: "acme_models:fill", inputs: [size], memory_mb: 2048}}
-      - {name: narrow, computed: {function: "acme_models:fill", inputs: [size], memory_mb: 256, timeout_s: 20}}
+      - {name: roomy, computed: {function: "acme_models:fill", inputs: [size], memory_mb: 2048, timeout_s: 60}}
+      - {name: narrow, computed: {function: "acme_models:fill", inputs: [size], memory_mb: 256, timeout_s: 60}}
 twins: [{id: tank-1, types: [tank]}]
 """
 
@@ -173,7 +173,7 @@ def test_each_property_says_how_much_time_and_memory_its_function_gets(tmp_path,
     ],
 )
 def test_bounds_that_make_no_sense_are_refused(limits, told):
-    text = LIMITED.replace("memory_mb: 256, timeout_s: 20", limits)
+    text = LIMITED.replace("memory_mb: 256, timeout_s: 60", limits)
     with pytest.raises(InvalidDocument, match=told):
         parse_plant(text)
 

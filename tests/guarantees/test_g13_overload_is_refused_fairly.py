@@ -163,6 +163,8 @@ def test_http_says_429_and_when_to_come_again_and_serves_the_polite_one(tmp_path
         tokens = [platform.gate.tokens.add(f"caller {n}", Role.OPERATOR)[1] for n in range(2)]
         books, lock = Ledger(), threading.Lock()
         waits: list[str] = []
+        too_much = threading.Event()
+        held = platform.intake.transact(lambda _: (too_much.wait(60), ()))  # the writer stands still until it is
 
         def floods(base: int) -> None:
             host = server.url.removeprefix("http://")
@@ -186,6 +188,7 @@ def test_http_says_429_and_when_to_come_again_and_serves_the_polite_one(tmp_path
                         books.acknowledged.add(key)
                     elif answer.status == 429:
                         books.refused.add(key)
+                        too_much.set()
                         waits.append(answer.headers["Retry-After"])
                         assert json.loads(content)["retry_after_s"] > 0
             connection.close()
@@ -200,6 +203,7 @@ def test_http_says_429_and_when_to_come_again_and_serves_the_polite_one(tmp_path
             ]
         for thread in threads:
             thread.join()
+        assert held.result(60)[0], "nobody was refused"
         assert set(answers) == {200}
         verdict = books.check(counted(platform), f"GEMEL_SEED={number}")
         assert len(books.sent) == verdict.ok + len(books.refused) + verdict.unknown

@@ -62,7 +62,7 @@ def browser(built: None) -> Iterator[Browser]:
     if started.returncode:
         pytest.skip(f"web: the driver does not run here: {started.stderr.strip()[:200]}")
     with sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=program, args=FLAGS)
+        chromium = engine.chromium.launch(executable_path=program, args=FLAGS, timeout=PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
         yield chromium
         chromium.close()
