@@ -41,7 +41,7 @@ class Replica:
     ) -> None:
         """Returns when there is a copy: the one of the folder, or the first keyframe of the platform.
 
-        `rate`: at most so many steps a second, each with the latest values only; None: every block of the journal.
+        `rate`: at most so many steps a second, each with the latest values only; None: every value of every block.
         Raises what the platform says against it, and Unreachable, if the folder holds no copy yet.
         """
         if rate is not None and not 0 < rate <= MAX_RATE_HZ:
