@@ -236,6 +236,26 @@ class TestWhoMay:
             with pytest.raises(Denied):
                 reader.command("pump-1", "stop")
 
+    def test_what_a_party_does_not_see_answers_as_if_it_were_not_there(self, http, platform, plant, skid):
+        order = plant.command("pump-1", "stop", wait_s=40)["id"]
+        both = [{"twin": "pump-1", "command": "stop"}]
+        transaction = plant.transaction(both, on_failure="leave", wait_s=40)["id"]
+        gate = platform.gate
+        gate.parties.add("rival", "Rival")
+        account = gate.accounts.add("reader of the rival", None, None, party="rival", kind="service")
+        secret = gate.tokens.add("of the rival", None, owner=account.id)[1]
+        rival = http("viewer", "rival")
+        rival.headers["Authorization"] = f"Bearer {secret}"
+        for shared in (False, True):  # nothing of the pump; then its usage, of which orders are no part
+            if shared:
+                gate.grant("party:rival", (Action.READ,), Selector(twins=("pump-1",)), groups=[PropertyGroup.USAGE])
+            for kind, id in (("orders", order), ("transactions", transaction)):
+                for method, verb in (("GET", ""), ("POST", "/cancel"), ("POST", "/approve")):
+                    there = rival.request(method, f"/{kind}/{id}{verb}")
+                    nowhere = rival.request(method, f"/{kind}/{id[:-1]}x{verb}")
+                    assert there.status_code == nowhere.status_code == 404
+                    assert there.text.replace(id, "") == nowhere.text.replace(f"{id[:-1]}x", "")
+
 
 class TestControl:
     def test_who_has_control_commands_and_others_do_not(self, http):

@@ -7,6 +7,7 @@ from gemel.commands.forgetting import forget_twin
 from gemel.commands.goal import AskGoal, GoalRun, GoalState
 from gemel.commands.goals import Goals
 from gemel.commands.instructions import Instruction, Instructions
+from gemel.commands.missing import no_order, no_run, no_transaction
 from gemel.commands.order import ABOUT_VALUES, ENDED, UNDER_WAY, Ask, Desired, Order, OrderKind, OrderState, Step
 from gemel.commands.rules import Standing
 from gemel.commands.transaction import (
@@ -57,5 +58,8 @@ __all__ = [
     "Wish",
     "check_out",
     "forget_twin",
+    "no_order",
+    "no_run",
+    "no_transaction",
     "together",
 ]

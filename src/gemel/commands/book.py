@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gemel.commands.carrying import Outcome, Result
+from gemel.commands.missing import no_order
 from gemel.commands.order import ABOUT_VALUES, ENDED, Desired, Late, Order, OrderKind, OrderState, Step
 from gemel.commands.tables import desired_table, order_table
-from gemel.errors import NotFound
 from gemel.twin import Change, Expected
 
 __all__ = [
@@ -67,7 +67,7 @@ def find(tx: Connection, id: str) -> Order:
     """Raises NotFound."""
     row = tx.execute(select(order_table).where(order_table.c.id == id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no order {id!r:.60}; list them with orders()", order=id[:60])
+        raise no_order(id)
     return order_of(row)
 
 

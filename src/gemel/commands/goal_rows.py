@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row, insert, select, update
 
 from gemel.commands.goal import GoalRun, GoalState, GoalStep
+from gemel.commands.missing import no_run
 from gemel.commands.tables import goal_table
-from gemel.errors import NotFound
 from gemel.twin import Change, Expected
 
 __all__ = ["came", "find_run", "open_runs", "put_run", "run_by_key", "run_of", "write_run"]
@@ -51,7 +51,7 @@ def _row(run: GoalRun) -> dict[str, Any]:
 def find_run(tx: Connection, id: str) -> GoalRun:
     row = tx.execute(select(goal_table).where(goal_table.c.id == id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no run of a goal {id!r:.60}; list them with goals()", goal=id[:60])
+        raise no_run(id)
     return run_of(row)
 
 

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from gemel.commands.book import order_of
+from gemel.commands.missing import no_transaction
 from gemel.commands.order import Order
 from gemel.commands.tables import order_table, transaction_table
 from gemel.commands.transaction import SETTLED, Member, Transaction, TransactionState, TransactionStep
-from gemel.errors import NotFound
 from gemel.twin import Change, OnFailure
 
 __all__ = [
@@ -90,7 +90,7 @@ def find_transaction(tx: Connection, id: str) -> Transaction:
     """Raises NotFound."""
     row = tx.execute(select(transaction_table).where(transaction_table.c.id == id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no transaction {id!r:.60}; list them with transactions()", transaction=id[:60])
+        raise no_transaction(id)
     return transaction_of(row)
 
 

@@ -12,7 +12,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from gemel.access import AUDITED, VIEWED, Action, Principal, Resource, ResourceKind
-from gemel.errors import Denied, GemelError, UnknownTwin
+from gemel.errors import Denied, GemelError, NotFound, UnknownTwin
 from gemel.server.call import Call, call_of
 from gemel.twin import PropertyGroup
 
@@ -20,15 +20,15 @@ __all__ = ["PUBLIC", "SELF", "guard", "needs", "permit", "require_twin", "speaks
 
 PUBLIC: dict[str, Any] = {"action": "public"}
 """Open to everybody: it tells nothing of the plant."""
+Through = Callable[[Call, str], tuple[str, NotFound | None]]
 SELF: dict[str, Any] = {"action": "self"}
 """Open to whoever is signed in, about themselves."""
 
 
-def needs(
-    action: str, kind: str = "Platform", *, id_in: str = "", through: Callable[[Call, str], str] | None = None
-) -> dict[str, Any]:
+def needs(action: str, kind: str = "Platform", *, id_in: str = "", through: Through | None = None) -> dict[str, Any]:
     """What a route needs: an action on a kind of thing, whose id is the path parameter `id_in`; or, of something that
-    belongs to such a thing, what `through` makes of it (an order's twin)."""
+    belongs to such a thing, the one that `through` finds (an order's twin). Where the caller may not know of what
+    belongs to it, `through` also says as what a refusal is told: as of what is not there."""
     return {"action": Action(action), "kind": ResourceKind(kind), "id_in": id_in, "through": through}
 
 
@@ -66,9 +66,16 @@ def permit(call: Call | None, declared: dict[str, Any], names: dict[str, Any], m
     call.action = action
     kind: ResourceKind = declared["kind"]
     name = str(names.get(declared["id_in"], "")) if declared["id_in"] else ""
-    if (through := declared.get("through")) is not None:
-        name = through(call, name)
     detail = f"{method} {path:.200}"
+    if (through := declared.get("through")) is not None:
+        name, hidden = through(call, name)
+        try:
+            require_twin(call, who, action, name, detail=detail)
+        except (Denied, UnknownTwin):
+            if hidden is None:
+                raise
+            raise hidden from None
+        return
     if kind is ResourceKind.TWIN and name:
         require_twin(call, who, action, name, property=str(names.get("name", "")), detail=detail)
     else:

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Response
 from msgspec.structs import replace
 
-from gemel.commands import AskGoal, GoalRun
+from gemel.commands import AskGoal, GoalRun, no_run
 from gemel.errors import Conflict, InvalidUnit, InvalidValue, NotFound
 from gemel.registry import Entry
 from gemel.server.call import Call, call_of
@@ -151,9 +151,12 @@ async def runs(
     return onward(call, Page(shown, page.next))
 
 
-def twin_of_run(call: Call, run: str) -> str:
+def twin_of_run(call: Call, run: str) -> tuple[str, NotFound | None]:
     """Raises NotFound."""
-    return call.services.platform.commander.goals.get(run).twin
+    found = call.services.platform.commander.goals.get(run)
+    entry = call.view.find(found.twin)
+    seen = entry is not None and _sees(call, entry, found.created)
+    return found.twin, None if seen else no_run(run)
 
 
 @get(
@@ -168,7 +171,7 @@ async def run_of(request: Req, run: FromPath[str], wait: Wait = 0.0) -> GoalRunV
     found = await call.services.reads.run(commander.goals.get, run)
     entry = call.view.entry(found.twin)
     if not _sees(call, entry, found.created):
-        raise NotFound(f"there is no run of a goal {run!r:.60}; list them with goals()")
+        raise no_run(run)
     if wait > 0 and not found.over:
         found = await _over(request, found, wait)
     return _shown(call, found)

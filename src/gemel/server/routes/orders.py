@@ -14,7 +14,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
 from gemel.access import Principal
-from gemel.commands import ENDED, Ask, Commander, Order, OrderKind
+from gemel.commands import ENDED, Ask, Commander, Order, OrderKind, no_order
 from gemel.errors import NotFound
 from gemel.server.call import Call, call_of
 from gemel.server.encode import value_of
@@ -231,9 +231,10 @@ async def orders(
     return await call.services.reads.run(orders_seen, call, states=states or (), limit=limit, cursor=cursor)
 
 
-def twin_of_order(call: Call, order: str) -> str:
+def twin_of_order(call: Call, order: str) -> tuple[str, NotFound | None]:
     """The twin that an order is to. Raises NotFound."""
-    return call.services.platform.commander.order(order).twin
+    found = call.services.platform.commander.order(order)
+    return found.twin, None if readable(call, found) else no_order(order)
 
 
 READ_ORDER = needs("read", "Twin", id_in="order", through=twin_of_order)
@@ -245,7 +246,7 @@ async def order_of(request: Req, order: FromPath[str], wait: Wait = 0.0) -> Orde
     call = call_of(request)
     found = await call.services.reads.run(call.services.platform.commander.order, order)
     if not readable(call, found):
-        raise NotFound(f"there is no order {order!r:.60}; list them with orders()", order=order[:60])
+        raise no_order(order)
     if wait > 0 and not found.ended:
         found = await _ended(request, found, wait)
     return shown_order(call, found)

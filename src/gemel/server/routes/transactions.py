@@ -13,8 +13,17 @@ from litestar import get, post
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
-from gemel.commands import ABOUT_VALUES, AskTogether, Member, MemberWanted, OrderKind, Transaction, Transactions
-from gemel.errors import InvalidInput, NotFound
+from gemel.commands import (
+    ABOUT_VALUES,
+    AskTogether,
+    Member,
+    MemberWanted,
+    OrderKind,
+    Transaction,
+    Transactions,
+    no_transaction,
+)
+from gemel.errors import Denied, InvalidInput, NotFound, UnknownTwin
 from gemel.server.call import Call, call_of
 from gemel.server.encode import Value, value_of
 from gemel.server.guard import needs, require_twin, speaks
@@ -153,10 +162,10 @@ def _page(call: Call, states: Sequence[str], twin: str, limit: int, cursor: str)
     return onward(call, Page(shown, str(items[-1].number) if len(found) > limit else None))
 
 
-def twin_of_transaction(call: Call, transaction: str) -> str:
+def twin_of_transaction(call: Call, transaction: str) -> tuple[str, NotFound | None]:
     """One of its twins; its route asks for the others. Raises NotFound."""
     found = call.services.platform.commander.transactions.get(transaction)
-    return found.members[0].twin
+    return found.members[0].twin, None if _readable(call, found) else no_transaction(transaction)
 
 
 READ_ONE = needs("read", "Twin", id_in="transaction", through=twin_of_transaction)
@@ -168,7 +177,7 @@ async def transaction_of(request: Req, transaction: FromPath[str], wait: Wait = 
     call = call_of(request)
     found = await call.services.reads.run(call.services.platform.commander.transactions.get, transaction)
     if not _readable(call, found):
-        raise NotFound(f"there is no transaction {transaction!r:.60}; list them with transactions()")
+        raise no_transaction(transaction)
     if wait > 0 and not found.settled:
         found = await _ended(request, found, wait)
     return await call.services.reads.run(_view, call, found)
@@ -181,8 +190,13 @@ async def _moved(
     call = call_of(request)
     known = call.services.platform.commander.transactions
     found = await call.services.reads.run(known.get, transaction)
-    for twin in found.twins:
-        require_twin(call, call.who, "command", twin, detail=f"transaction {transaction:.60}")
+    try:
+        for twin in found.twins:
+            require_twin(call, call.who, "command", twin, detail=f"transaction {transaction:.60}")
+    except (Denied, UnknownTwin):
+        if _readable(call, found):
+            raise
+        raise no_transaction(transaction) from None
     after = await done(request, verb(known)(transaction, actor=person(call.who)))
     return await call.services.reads.run(_view, call, after)
 
