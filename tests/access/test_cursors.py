@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -60,6 +61,37 @@ def test_a_key_that_cannot_be_read_just_now_is_not_replaced(tmp_path: Path, monk
     with monkeypatch.context() as broken:
         broken.setattr(Path, "read_bytes", _unreadable)
         Cursors(tmp_path).seal(b"8", b"me")
+    assert Cursors(tmp_path).unseal(told, b"me").rstrip() == b"7"
+
+
+def test_two_processes_that_make_the_first_key_at_once_have_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = Cursors(tmp_path), Cursors(tmp_path)
+    read = Path.read_bytes
+    told: list[str] = []
+
+    def while_the_other_makes_it(path: Path) -> bytes:
+        if not told and not path.exists():
+            told.append("")
+            told[0] = other.seal(b"7", b"me")
+            raise FileNotFoundError(str(path))  # what was so when it looked
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", while_the_other_makes_it)
+    assert other.unseal(one.seal(b"8", b"me"), b"me").rstrip() == b"8"
+    assert one.unseal(told[0], b"me").rstrip() == b"7"
+    assert [file.name for file in (tmp_path / "authority").iterdir()] == ["cursors.key"]
+
+
+def test_where_files_cannot_be_linked_the_key_is_kept_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlinked(*_: object) -> None:
+        raise PermissionError(1, "operation not permitted")
+
+    monkeypatch.setattr(os, "link", unlinked)
+    told = Cursors(tmp_path).seal(b"7", b"me")
     assert Cursors(tmp_path).unseal(told, b"me").rstrip() == b"7"
 
 

@@ -60,16 +60,39 @@ class Cursors:
 
 
 def _key_in(folder: Path) -> bytes:
-    """The key of the folder. Where it cannot be read or kept just now, one that is good until this process ends."""
+    """The key of the folder, the same in every process. Where it cannot be read or kept just now, one that is good
+    until this process ends."""
     path, key = folder / FILE, os.urandom(KEY_BYTES)
     with suppress(OSError):
-        try:
-            known = path.read_bytes()
-        except FileNotFoundError:
-            known = b""
+        known = _kept(path)
         if len(known) == KEY_BYTES:
             return known
         for one in (folder.parent, folder):
             one.mkdir(mode=0o700, exist_ok=True)
-        write_private(path, key)
+        if known:  # half a key
+            path.unlink(missing_ok=True)
+        _keep_first(path, key)
+        known = _kept(path)
+        return known if len(known) == KEY_BYTES else key
     return key
+
+
+def _kept(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _keep_first(path: Path, key: bytes) -> None:
+    """Keep a key, wholly, unless another process was first: then theirs stays."""
+    fresh = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
+    write_private(fresh, key)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links: the last one stays
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
