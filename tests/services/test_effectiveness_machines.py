@@ -590,3 +590,21 @@ def test_machines_of_two_currencies_have_no_sum(platform: Platform):
     (down,) = [one for one in compared.groups if one.label == "INTERRUPTED"]
     assert amounts(down.cost)["USD"] == "2000.00"
     assert set(amounts(down.cost)) == {"EUR", "USD"}
+
+
+def test_hours_without_a_price_are_told_of_each_machine_that_an_item_was_in(platform: Platform):
+    report(platform, "m3.controller", ("11:00", "execution", "INTERRUPTED"), ("11:30", "execution", "READY"))
+    platform.past()
+    made = platform.configuration
+    made.create(ItemSpec(id="M3", part="MILL", twin="m3"), at("00:00", 1))
+    made.create(ItemSpec(id="TABLE-1", part="TABLE"), at("00:00", 1))
+    made.install("TABLE-1", "M1", "table", at("00:00", 1))
+    made.remove("TABLE-1", at("10:00"))
+    made.install("TABLE-1", "M3", "table", at("10:00"))
+    for twin in ("m1", "m3"):
+        priced(platform, "", "", twin=twin, since=at("00:00"))
+    found = platform.effectiveness.of_item("TABLE-1", START, END)
+    told = [one.text for one in found.total.missing if one.what == "price"]
+    assert [f"--twin {twin} " in text for twin, text in zip(("m1", "m3"), told, strict=True)] == [True, True]
+    assert found.cost is not None
+    assert found.cost.unpriced_h == sum(one.cost.unpriced_h for one in found.stays if one.cost)

@@ -5,7 +5,7 @@ Nothing is stored for it: states, parts and plans are read when somebody asks, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -164,7 +164,7 @@ class Effectiveness:
             declared=tuple(declared.values()),
             total=figures(
                 _total([one.whole() for one in courses]),
-                missing=(*(m for one in courses for m in _unread(one)), *unpriced(cost, first.twin)),
+                missing=(*(m for one in courses for m in _unread(one)), *_unpriced(told)),
             ),
             cost=cost,
             buckets=_told(cut, sums, spent),
@@ -279,6 +279,15 @@ def _total(each: Sequence[Elements]) -> Elements:
 
 def _unread(course: Course) -> tuple[Missing, ...]:
     return tuple(Missing(what="not_told", text=note) for note in course.notes)
+
+
+def _unpriced(stays: Sequence[_Stay]) -> Iterator[Missing]:
+    """Of each machine that it was in, for itself: each has its own price."""
+    by_twin: dict[str, list[Costs | None]] = {}
+    for one in stays:
+        by_twin.setdefault(one.twin, []).append(one.cost)
+    for twin, each in by_twin.items():
+        yield from unpriced(added(each), twin)
 
 
 def _declared(type_: TwinType, course: Course) -> Declared:
