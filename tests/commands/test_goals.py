@@ -307,6 +307,33 @@ class TestRamp:
         with pytest.raises(Conflict, match="is bad"):
             ask(world, 60)
 
+    def test_told_again_with_its_key_it_is_the_same_also_where_nobody_knows_any_more_where_it_stands(self, world_of):
+        world = world_of(self.RAMP)
+        made = ask(world, 60, key="up")
+        world.report("speed", 3, quality="BAD")
+        assert ask(world, 60, key="up").id == made.id
+        with pytest.raises(KeyReused):
+            ask(world, 50, key="up")
+
+    def test_what_was_read_of_a_stage_before_begins_no_stage_again(self, world_of, monkeypatch):
+        world = world_of(self.RAMP)
+        goals = world.commander.goals
+        made = ask(world, 60, key="up")
+        world.turn()
+        follow(world)
+        monkeypatch.setattr(goals, "_asked", lambda *_: None)  # it looked before the first was kept
+        world.step(4)
+        read = ask(world, 60, key="up")  # as it was when the first stage was reached …
+        late, goals._placed = goals._placed, []
+        world.turn()  # … and heard of when the second was begun
+        goals._placed = late
+        assert read.id == made.id
+        second = run_of(world, made).transaction
+        world.step(4)
+        world.turn()
+        assert run_of(world, made).transaction == second
+        assert [errand.value for errand, _ in world.device.errands] == [50, 100]
+
     def test_a_ramp_that_a_stop_cut_is_not_gone_on_with(self, world_of):
         world = world_of(self.RAMP)
         made = ask(world, 60)

@@ -3,7 +3,7 @@
 import pytest
 
 from gemel.commands import OrderState, Outcome, Result, forget_twin
-from gemel.errors import Conflict, Overloaded, RevisionConflict
+from gemel.errors import Conflict, Overloaded, RevisionConflict, StorageFull
 from gemel.twin import Change
 from tests.commands.world import World
 
@@ -252,6 +252,26 @@ class TestWhatIsNoMore:
         order = world.command("stop")
         restored = Change(kind="backup.restored", subject="plant", time=world.clock.now())
         world.intake.transact(lambda _tx: (None, [restored])).result()
+        world.device.trouble = ""
+        world.turn()
+        assert (world.order(order.id).state, world.device.handed) == (S.EXPIRED, {})
+
+    def test_after_a_restore_nothing_is_sent_though_it_could_not_be_written_at_once(self, world, monkeypatch):
+        world.device.trouble = "not there yet"
+        order = world.command("stop")
+        dispatcher = world.commander.dispatcher
+        dispatcher.expire_all("the plant was brought back from a backup")
+        commit, full = dispatcher.open.commit, [True]
+
+        def once_full(moves):
+            if full:
+                full.clear()
+                raise StorageFull("the disk is full")
+            return commit(moves)
+
+        monkeypatch.setattr(dispatcher.open, "commit", once_full)
+        with pytest.raises(StorageFull):
+            dispatcher.turn()
         world.device.trouble = ""
         world.turn()
         assert (world.order(order.id).state, world.device.handed) == (S.EXPIRED, {})

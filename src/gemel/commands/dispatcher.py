@@ -182,7 +182,7 @@ class Dispatcher:
         with self._changed:
             placed, self._placed = self._placed, []
             told, self._told = self._told, []
-            over, self._over = self._over, ""
+            over = self._over
             self._seen = False
         for order in placed:
             self.open.keep(order)
@@ -194,6 +194,7 @@ class Dispatcher:
             facts = {"reason": "restored", "detail": over}
             waiting = [one for one in self.open if one.state is S.REQUESTED]
             self.open.commit([Move(one.id, WAITING, S.EXPIRED, facts) for one in waiting])
+            self._over = ""  # only now: what could not be written is written at the next turn, before anything is sent
         self._rules.sweep(self._clock.now())
         self._links.turn(self._carrier)
         for one in self._undertakings:

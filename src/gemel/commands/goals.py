@@ -73,14 +73,18 @@ class Goals:
         """Ask for it; the future resolves when it is on stable storage.
 
         Raises NotFound (no such goal), InvalidValue, InvalidUnit, Conflict (what it needs is not known),
-        ConfigurationDiffers (what it assumes is not so), and as
-        transactions do; the future KeyReused.
+        ConfigurationDiffers (what it assumes is not so), KeyReused, and as transactions do; the future KeyReused.
         """
         goal = self.aiming.goal(entry, ask.name)
         if len(ask.key) > LONGEST_KEY or not ask.key.isprintable():
             raise InvalidInput(f"a key has at most {LONGEST_KEY} printable characters")
         check_expected(ask.expects)
         value = self.value(ask, entry)
+        asked = entry.id, goal.name, value, ask.expects
+        if (before := self._asked(actor, ask.key)) is not None:  # whatever is not known now
+            again: Future[GoalRun] = Future()
+            again.set_result(_same(before, asked))
+            return again
         start = None
         if goal.ramp_per_s is not None:
             start, why = self.aiming.stands(entry, goal)
@@ -103,15 +107,13 @@ class Goals:
         )
         for at in (value, _stage(goal, made)):
             self._drafted(goal, entry, made, at)
-        if made.expects and not self._asked(actor, ask.key):
+        if made.expects:
             self._rules.assumptions(made.expects, entry.id)
 
         def work(tx: Connection) -> tuple[list[GoalRun], Sequence[Change]]:
             known = run_by_key(tx, actor, ask.key) if ask.key else None
             if known is not None:
-                if any(getattr(known, one) != getattr(made, one) for one in ("twin", "name", "value", "expects")):
-                    raise KeyReused(f"this key was used for {known.id}; use a new one for each goal")
-                return [known], ()
+                return [_same(known, asked)], ()
             run, changes = put_run(tx, made)
             runs = [run]
             for older in open_runs(tx, run.twin):
@@ -124,9 +126,9 @@ class Goals:
 
         return self._then(self._intake.transact(work, actor=actor))
 
-    def _asked(self, actor: str, key: str) -> bool:
+    def _asked(self, actor: str, key: str) -> GoalRun | None:
         with self._database.read() as tx:
-            return bool(key) and run_by_key(tx, actor, key) is not None
+            return run_by_key(tx, actor, key) if key else None
 
     def carry_out(self, ask: AskGoal, entry: Entry, *, actor: str, wait_s: float = 0.0) -> GoalRun:
         """Ask, and wait until it is over or so many seconds have passed. Raises as `ask`."""
@@ -184,8 +186,8 @@ class Goals:
         for run in placed:
             if run.over:
                 self._running.pop(run.id, None)
-            else:
-                self._running[run.id] = run
+            else:  # what was read when its key was told again may be of a stage before
+                self._running.setdefault(run.id, run)
         for run in sorted(self._running.values(), key=lambda run: run.number):
             self._carry_on(run)
 
@@ -316,6 +318,13 @@ class Goals:
 
         future.add_done_callback(done)
         return later
+
+
+def _same(known: GoalRun, asked: tuple[str, str, float, tuple[Expected, ...]]) -> GoalRun:
+    """What was asked for under this key, if it is the same. Raises KeyReused."""
+    if (known.twin, known.name, known.value, known.expects) != asked:
+        raise KeyReused(f"this key was used for {known.id}; use a new one for each goal")
+    return known
 
 
 def _stage(goal: GoalType, run: GoalRun) -> float:
