@@ -284,6 +284,7 @@ class Wired:
                 orders=self.work.orders,
                 submit=self.intake.submit,
                 guard=self.entanglement,
+                believed=self.intake.believed_since,
             )
             """Checklists that people declare, and fill in beside the machine."""
             self._services += [self.software_reports, self.campaigns, self.capabilities, self.work, self.forms]

@@ -19,6 +19,7 @@ from gemel.errors import InvalidDocument, StorageFull
 from gemel.folder import Folder
 from gemel.history import EventQuery, Rows
 from gemel.platform import Platform
+from gemel.services.forms import Filling
 from gemel.twin import Change, Form
 from tests.configuration.conftest import day
 
@@ -118,6 +119,26 @@ def test_what_people_told_stands(platform: Platform) -> None:
     made.withdraw(told[1].body["act"], basis=Basis(reason="it stood"))
     assert metered(platform, HOURS) == 0
     assert count(platform, "M2", day(5, 4)) == 1.0
+
+
+def test_a_day_in_which_a_form_counts_is_not_told_and_its_rest_comes_with_the_next_form(platform: Platform) -> None:
+    asked = "{name: hours, ask: Hour meter, kind: number, unit: h, counter: hours}"
+    platform.forms.declared.apply(f"forms: [{{id: meter, title: Meter, applies: [{{part: MILL}}], fields: [{asked}]}}]")
+    platform.configuration.create(ItemSpec(id="M3", part="MILL", twin="m1"), day(5, 1))
+
+    def fill(of: int, hour: int, hours: float) -> None:
+        at = day(5, of, hour)
+        platform.forms.fill(Filling(form="meter", item="M3", at=at, answers={"hours": hours}))
+
+    fill(1, 6, 1000.0)
+    fill(2, 6, 1012.0)
+    metered(platform, HOURS)
+    assert count(platform, "M3", day(5, 3)) == 1012.0, "what was used on the second after the form is not told yet"
+    assert count(platform, "M3", day(5, 4)) > 1012.0, "the third is told from readings"
+    fill(3, 12, 1030.0)
+    assert count(platform, "M3", day(5, 3, 12)) != 1030.0, "a day that was told counts nothing of a form"
+    fill(4, 6, 1040.0)
+    assert count(platform, "M3", day(5, 4, 6)) == pytest.approx(1040.0), "the next form says what the meter said"
 
 
 def rows(*told: tuple[int, Any]) -> Rows:

@@ -50,6 +50,7 @@ twins:
   - {id: mill-7, types: [mill]}
   - {id: mill-8, types: [mill]}
   - {id: mill-9, types: [mill]}
+  - {id: mill-11, types: [mill]}
 """
 PARTS = """
 parts:
@@ -292,6 +293,38 @@ def test_told_again_with_its_key_it_is_the_same(platform: Platform) -> None:
     assert (rows(platform), len(platform.configuration.acts("mill-7-item"))) == before
 
 
+def test_told_again_without_a_moment_it_is_of_the_one_that_it_was_told_with(
+    platform: Platform, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = filling(platform, FINE, key="paper-1", at=None)
+    first = platform.forms.fill(once, actor="user-1")
+    assert first.at == clock.now()
+    clock.step(3600)
+    assert platform.forms.fill(once, actor="user-1") == first
+    assert platform.forms.fill(filling(platform, FINE, key="paper-1", at=first.at), actor="user-1") == first
+    monkeypatch.setattr(platform.forms, "known", lambda *_: None)  # it looked before the first was kept
+    assert platform.forms.fill(once, actor="user-1") == first
+    with pytest.raises(KeyReused):
+        platform.forms.fill(filling(platform, {**FINE, "pressure": 501}, key="paper-1", at=None), actor="user-1")
+
+
+def test_readings_of_so_long_ago_that_none_are_taken_are_refused_before_anything_is_kept(
+    platform: Platform, clock: SteppedClock
+) -> None:
+    long_ago = clock.now() - 12 * 365 * 86_400 * SECOND
+    platform.configuration.create(ItemSpec(id="old-item", part="MILL", serial="M111", twin="mill-11"), long_ago)
+    before = rows(platform), len(platform.configuration.acts("old-item"))
+    refused = filling(platform, {**FINE, "guard": False, "why": "worn"}, item="old-item", at=long_ago + SECOND)
+    with pytest.raises(InvalidTime, match=r"taken from 2016-.*declare a form without `reading`"):
+        platform.forms.fill(refused)
+    assert (rows(platform), len(platform.configuration.acts("old-item"))) == before
+    told = "{id: old, title: Old papers, applies: [{part: MILL}], fields: [{name: fine, ask: Was it fine?}]}"
+    platform.forms.declared.apply(f"forms: [{told}]")
+    paper = Filling(form="old", item="old-item", at=long_ago + SECOND, answers={"fine": True})
+    assert platform.forms.fill(paper).at == long_ago + SECOND
+    platform.forms.declared.withdraw("old")
+
+
 def test_only_tried_it_says_what_is_amiss_and_keeps_nothing(platform: Platform) -> None:
     before = rows(platform), len(platform.configuration.acts("mill-7-item"))
     tried = platform.forms.fill(filling(platform, {**FINE, "pressure": 800}), dry_run=True)
@@ -473,6 +506,9 @@ def test_the_command_line_fills_in_and_shows_what_was(
     at = ("--time", "2026-05-01T08:20:00Z")
     told = run("fill", "weekly", "mill-7-item", *at, *(text for one in given for text in ("-a", one)))
     assert "it is being painted" in told
+    keyed = ("fill", "weekly", "mill-7-item", "--key", "paper-7", "-a", "guard=yes", "-a", "pressure=500")
+    first = run("--json", *keyed)
+    assert run("--json", *keyed) == first
     maker = ("--token", str(people["maker"].access_again["token"]))
     refused = CliRunner().invoke(app, ["--at", server.url, *maker, "fill", "weekly", "mill-7-item", "-a", "guard=yes"])
     assert "maintain" in str(refused.exception)  # and not that it may not read all that is declared

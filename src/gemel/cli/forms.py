@@ -12,7 +12,7 @@ from gemel.cli.items import PANEL
 from gemel.cli.offers import declared
 from gemel.cli.show import output
 from gemel.cli.target import target
-from gemel.clock import WallClock, parse_time, to_rfc3339
+from gemel.clock import parse_time, to_rfc3339
 from gemel.errors import InvalidInput, NotFound
 from gemel.twin.yaml import parse_yaml
 
@@ -141,7 +141,9 @@ def fill(
     file: Annotated[Path | None, typer.Option("--file", exists=True, dir_okay=False, help="Answers as YAML.")] = None,
     twin: Annotated[str, typer.Option(help="At this twin.")] = "",
     order: Annotated[str, typer.Option(help="Under this work order.")] = "",
-    at: Annotated[str, typer.Option("--time", help="When it was, RFC 3339; now if left out.")] = "",
+    at: Annotated[
+        str, typer.Option("--time", help="When it was, RFC 3339; now if left out, or as it was told first with --key.")
+    ] = "",
     key: Annotated[str, typer.Option(help="Your own id of it: told again, it has no second effect.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check it.")] = False,
 ) -> None:
@@ -165,8 +167,8 @@ def fill(
             if not equals:
                 raise InvalidInput(f"{text!r:.80} is no answer; write it as NAME=ANSWER")
             answers[name] = _answer(asked.get(name, {}).get("kind", ""), said)
-        moment = to_rfc3339(parse_time(at) if at else WallClock().now())
-        filling = {"form": form, "item": item, "twin": twin, "order": order, "at": moment, "key": key}
+        filling = {"form": form, "item": item, "twin": twin, "order": order, "key": key}
+        filling |= {"at": to_rfc3339(parse_time(at))} if at else {}
         done = plant.forms.fill({**filling, "answers": answers}, dry_run=dry_run)
         _told(done if dry_run else plant.forms.get(done["id"]))
     if dry_run:

@@ -45,7 +45,7 @@ class Forms:
         return self._at.get(list[Row], path_of(*where, "forms"))
 
     def fill(self, filling: Mapping[str, Any], *, dry_run: bool = False) -> Row:
-        """Hand in {form, item or twin, at, answers, version?, order?, key?, expects?}; with its key once. Files are
+        """Hand in {form, item or twin, answers, at?, version?, order?, key?, expects?}; with its key once. Files are
         {name, data in base64}. Raises NotFound, InvalidDocument, Conflict, ConfigurationDiffers."""
         return self._at.send(Row, "POST", path_of("filled-forms") + "?dry_run=true" * dry_run, dict(filling))
 

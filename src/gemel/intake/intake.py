@@ -23,6 +23,7 @@ from gemel.intake.replaying import check_rule
 from gemel.intake.steady import SteadyClock
 from gemel.intake.tail import Tails
 from gemel.intake.taker import Taker
+from gemel.intake.times import Window
 from gemel.intake.validate import check_text
 from gemel.intake.writer import Writer
 from gemel.journal import SqlJournal
@@ -254,6 +255,10 @@ class Intake:
             self._taker.rules.pop(source, None)
         else:
             self._taker.rules[source] = rule
+
+    def believed_since(self, source: str) -> int:
+        """The earliest time that is believed of a source now."""
+        return Window.of(self._taker.rules.get(source, SourceRule()), self._clock.now()).earliest
 
     # quarantine
 

@@ -124,12 +124,12 @@ class FormsSeen:
         self._work.permit(filling.twin, filling.item, f"fill in {filling.form:.100}")
         if filling.key and forms.known(filling, person(call.who)) is not None:
             return filling  # handed in already: the answer is the same, whatever ended since
+        at = call.services.platform.clock.now() if filling.at is None else filling.at
         if filling.expects:
-            may_expect(call, filling.expects, filling.twin, filling.item, filling.at)
+            may_expect(call, filling.expects, filling.twin, filling.item, at)
         if filling.order:
             self._work.found(filling.order)
         if not self._items.everything:
-            at = filling.at
             if filling.item and not self._items.sees(filling.item, at):
                 raise NotFound(f"of the configuration of {filling.item:.100} nothing is told")
             if not self._fits(filling):
@@ -137,7 +137,7 @@ class FormsSeen:
         form, _ = forms.version(filling.form, filling.version)
         wanted = {one.reading for one in form.fields if one.reading and filling.answers.get(one.name) is not None}
         if wanted:
-            twin = filling.twin or call.services.platform.configuration.twin_of(filling.item, filling.at)
+            twin = filling.twin or call.services.platform.configuration.twin_of(filling.item, at)
             for name in wanted:
                 entry = call.view.find(twin)
                 if entry is None or name in entry.properties:

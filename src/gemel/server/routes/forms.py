@@ -208,7 +208,7 @@ def _taken(call: Call, given: Any, key: str, *, dry_run: bool) -> Filled | Gemel
 def _filling(given: Any, key: str) -> Filling:
     """Answers are as they are given: a field may have the name of a moment. Raises InvalidInput."""
     if not isinstance(given, Mapping) or not isinstance(answers := given.get("answers"), dict):
-        raise InvalidInput("a filled form is {form, item or twin, at, answers: {…}}")
+        raise InvalidInput("a filled form is {form, item or twin, answers: {…}, at?}")
     rest = {name: one for name, one in given.items() if name != "answers"}
     if isinstance(at := rest.get("at"), str):
         rest["at"] = parse_time(at)

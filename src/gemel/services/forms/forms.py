@@ -42,6 +42,8 @@ LONGEST_KEY = 200
 _log = structlog.get_logger("gemel.services.forms")
 Submit = Callable[..., Future[Receipt]]
 """How readings are handed in: `Intake.submit`."""
+Believed = Callable[[str], int]
+"""`Intake.believed_since`."""
 
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,11 +86,13 @@ class Forms:
         orders: Orders,
         submit: Submit,
         guard: Guard,
+        believed: Believed,
     ) -> None:
-        """`guard`: who knows which properties another source tells."""
+        """`guard`: who knows which properties another source tells. `believed`: from when on the intake takes readings
+        of a source."""
         self._database, self._clock, self._run = rooms
         self._registry, self._thread, self._orders, self._submit = registry, thread, orders, submit
-        self._guard = guard
+        self._guard, self._believed = guard, believed
         self._targets = Targets(self._database, registry, thread.configuration, orders)
         self.declared: Declarations[Form] = Declarations(rooms, rows.KIND, Form, problems=problems_of)
 
@@ -199,37 +203,43 @@ class Forms:
         Raises NotFound, InvalidDocument (every fault, with its field), InvalidInput, InvalidTime, KeyReused, Conflict
         (it is not for this item, or was changed before it was filled in), ConfigurationDiffers.
         """
-        digest = _digest(filling)
         if (before := self.known(filling, actor)) is not None:
             self.tell()
             return before
         now = self._clock.now()
-        if moment(filling.at) > now + _AHEAD:
-            raise InvalidTime(f"it is filled in at {to_rfc3339(filling.at)}, which is still to come")
+        at = now if filling.at is None else moment(filling.at)
+        digest = _digest(replace(filling, at=at))
+        if at > now + _AHEAD:
+            raise InvalidTime(f"it is filled in at {to_rfc3339(at)}, which is still to come")
         check_expected(filling.expects)
         with self._database.read() as tx:
             state = rows.state_of(tx, filling.form, filling.version)
-        if state.until <= filling.at:
+        if state.until <= at:
             raise Conflict(
-                f"version {state.version} of {filling.form} was not in use any more at {to_rfc3339(filling.at)}; "
+                f"version {state.version} of {filling.form} was not in use any more at {to_rfc3339(at)}; "
                 "fill in the newest one"
             )
-        form, target = state.form, self._targets.at(filling.item, filling.twin, filling.at)
-        why = self._targets.unfit(form, target, filling.at) or self._targets.not_under(form, filling.order, target)
+        form, target = state.form, self._targets.at(filling.item, filling.twin, at)
+        why = self._targets.unfit(form, target, at) or self._targets.not_under(form, filling.order, target)
         if why:
             raise Conflict(f"{form.id} is not for {target.name}: {why}")
         answers = checked(form, filling.answers)
         amiss = amiss_of(form, answers)
-        done = Done(id=f"form-{secrets.token_hex(8)}", form=form, answers=answers, at=filling.at, order=filling.order)
+        done = Done(id=f"form-{secrets.token_hex(8)}", form=form, answers=answers, at=at, order=filling.order)
         found = deeds(self._configuration, done, target.item, amiss)
 
         def all_deeds(tx: Connection) -> list[Deed]:
-            if filling.key and not dry_run and (known := _known(tx, actor, filling.key, digest)) is not None:
+            if filling.key and not dry_run and (known := _known(tx, actor, filling)) is not None:
                 raise _AgainError(known)
             self._configuration.assumed(tx, filling.expects, "" if target.item is None else target.item.id)
             return [*found, *(counted(tx, self._configuration, done, target.item) if target.item else ())]
 
         told = readings(done, self._registry.directory.twin(target.twin) if target.twin else None, self._guard)
+        if told and at < (since := self._believed(MANUAL)):
+            raise InvalidTime(
+                f"answers are readings, which are taken from {to_rfc3339(since)} on, and it is of {to_rfc3339(at)}; "
+                "declare a form without `reading` for what is so old, and load its readings in bulk"
+            )
         filled = Filled(
             number=0,
             id=done.id,
@@ -241,7 +251,7 @@ class Forms:
             twin=target.twin,
             order=filling.order,
             actor=actor,
-            at=filling.at,
+            at=at,
             recorded=now,
             answers=answers,
             amiss=tuple(amiss),
@@ -259,16 +269,15 @@ class Forms:
         if not filling.key:
             return None
         with self._database.read() as tx:
-            return _known(tx, actor, filling.key, _digest(filling))
+            return _known(tx, actor, filling)
 
     def fits(self, filling: Filling) -> bool:
         """Whether the form, as the version is that is filled in, is for what it is filled in at. Raises NotFound."""
         with self._database.read() as tx:
             form = rows.state_of(tx, filling.form, filling.version).form
-        target = self._targets.at(filling.item, filling.twin, filling.at)
-        return not (
-            self._targets.unfit(form, target, filling.at) or self._targets.not_under(form, filling.order, target)
-        )
+        at = self._clock.now() if filling.at is None else filling.at
+        target = self._targets.at(filling.item, filling.twin, at)
+        return not (self._targets.unfit(form, target, at) or self._targets.not_under(form, filling.order, target))
 
     def _tried(self, filled: Filled, deeds: Callable[[Connection], list[Deed]]) -> Filled:
         with self._database.read() as tx:
@@ -369,13 +378,13 @@ class Forms:
         self._run(work, actor=actor)
 
 
-def _known(tx: Connection, actor: str, key: str, digest: str) -> Filled | None:
-    """What this person handed in under this key. Raises KeyReused for something else."""
-    found = rows.rows_of(tx, {"actor": actor, "key": key}, limit=1)
+def _known(tx: Connection, actor: str, filling: Filling) -> Filled | None:
+    """What this person handed in under its key. Raises KeyReused for something else."""
+    found = rows.rows_of(tx, {"actor": actor, "key": filling.key}, limit=1)
     if not found:
         return None
-    if found[0].digest != digest:
-        raise KeyReused(f"{key:.80} was handed in already, with other answers ({found[0].id})")
+    if found[0].digest != _digest(replace(filling, at=found[0].time) if filling.at is None else filling):
+        raise KeyReused(f"{filling.key:.80} was handed in already, with other answers ({found[0].id})")
     return rows.written(tx, found[0])
 
 

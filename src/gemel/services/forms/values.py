@@ -100,8 +100,9 @@ class Filling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A form as somebody filled it in, at one item or twin."""
 
     form: str
-    at: int
-    """When it was filled in, which may be long before it is handed in."""
+    at: int | None = None
+    """When it was filled in, which may be long before it is handed in. None: now; of what was handed in already with
+    this key, when it was then."""
     answers: dict[str, Any]
     """By the names of fields. Files are {name, data}; what is left out or null is not answered."""
     item: str = ""
