@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 
 from gemel.clock import SteppedClock
 from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound
@@ -37,8 +38,6 @@ def exported(written, tmp_path):
 
 def test_every_table_and_every_column_is_described_or_left_out_for_a_reason(plant):
     """A new table or column is described in transfer/columns.yaml, or left out there with the reason."""
-    import sqlalchemy as sa
-
     metadata = sa.MetaData()
     with plant.database.read() as connection:
         metadata.reflect(connection)
@@ -133,3 +132,20 @@ def test_nothing_is_written_over(plant, exported, opened, tmp_path):
         import_everything(exported, tmp_path / "plant")
     with pytest.raises(NotFound, match="no export"):
         import_everything(tmp_path / "nowhere", tmp_path / "again")
+
+
+def test_what_sqlite_kept_beyond_its_column_is_kept_there_and_told_where_there_is_no_room(
+    plant, opened, postgres, tmp_path
+):
+    """As plants of before the lengths were held may have it."""
+    long = "x" * 600
+    with plant.database.write() as tx:
+        tx.execute(sa.text("UPDATE registry_link SET slot = :long"), {"long": long})
+    export_everything(plant, tmp_path / "out", opened)
+    url = postgres.create()
+    with pytest.raises(InvalidInput, match=r"registry_link .* slot has at most 64 characters, not 600.*go on with"):
+        import_everything(tmp_path / "out", tmp_path / "there", database=url)
+    assert not (tmp_path / "there").exists()
+    import_everything(tmp_path / "out", tmp_path / "here")
+    with opened(tmp_path / "here") as again:
+        assert [link.slot for link in again.registry.links("press-8")] == [long]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import Connection, MetaData, Table, func, insert, select, text
 
+from gemel.database import fit
 from gemel.errors import InvalidInput
 
-__all__ = ["copy_rows", "go_on_counting"]
+__all__ = ["check_fits", "copy_rows", "go_on_counting"]
 
 _AT_ONCE = 2000
 VERSIONS = "alembic_version"
@@ -17,7 +21,7 @@ INDEX = "configuration_item_search"
 def copy_rows(source: Connection, target: Connection) -> int:
     """Copy every row of every table; both have the same schema, and the target is empty. Returns how many rows.
 
-    Raises InvalidInput if the target holds something, or is of another schema.
+    Raises InvalidInput if the target holds something, is of another schema, or has no room for a text.
     """
     here, there = MetaData(), MetaData()
     here.reflect(source)
@@ -32,10 +36,26 @@ def copy_rows(source: Connection, target: Connection) -> int:
             raise InvalidInput(f"the target database is not empty: {table.name} has rows; name an empty database")
         rows = source.execution_options(stream_results=True).execute(select(table))
         for part in rows.mappings().partitions(_AT_ONCE):
-            target.execute(insert(into), [dict(row) for row in part])
+            values = [dict(row) for row in part]
+            for row in values:
+                check_fits(target, into, row)
+            target.execute(insert(into), values)
             count += len(part)
         go_on_counting(target, into)
     return count
+
+
+def check_fits(target: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Raises InvalidInput for a text that SQLite kept though it is longer than its column."""
+    if target.dialect.name == "sqlite":
+        return
+    try:
+        fit(table, row)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"a row of {table.name} is of SQLite, which keeps any length: {error.detail}; nothing was brought here: "
+            "shorten it in the plant that it is of, or go on with SQLite"
+        ) from None
 
 
 def go_on_counting(connection: Connection, table: Table) -> None:

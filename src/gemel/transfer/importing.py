@@ -17,7 +17,7 @@ import yaml
 from gemel.backup.create import DOCUMENTS
 from gemel.backup.files import fsync_tree
 from gemel.backup.restore import RESTORED, Restored
-from gemel.backup.rows import go_on_counting
+from gemel.backup.rows import check_fits, go_on_counting
 from gemel.backup.vault import Progress, check
 from gemel.database import Database
 from gemel.errors import Conflict, Corrupt, InvalidInput, NotFound
@@ -56,7 +56,8 @@ def import_everything(
     """Make `folder` a plant with everything that `source` holds; every file is checked against its hash first.
 
     `database`, `catalogue`: URLs of empty PostgreSQL databases, instead of SQLite in the folder. Raises NotFound if
-    there is no export, Corrupt if it is damaged or of a later form, Conflict if the folder is not empty.
+    there is no export, Corrupt if it is damaged or of a later form, Conflict if the folder is not empty, InvalidInput
+    if PostgreSQL has no room for what SQLite kept.
     """
     told = progress or (lambda _: None)
     exported = _manifest(source)
@@ -168,6 +169,7 @@ def _table(connection: sa.Connection, table: sa.Table, rows: Iterator[dict[str, 
             raise Corrupt(
                 f"the export holds {table.name}.{min(unknown)}, which this Gemel does not know; use a newer one"
             )
+        check_fits(connection, table, row)
         batch.append({name: _value(table.columns[name], value) for name, value in row.items()})
         if len(batch) == _AT_ONCE:
             connection.execute(sa.insert(table), batch)
