@@ -6,6 +6,7 @@ import zipfile
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
@@ -16,7 +17,7 @@ from gemel.configuration import Basis, Standing
 from gemel.configuration.operations import Judge
 from gemel.errors import InvalidDocument, InvalidInput
 from gemel.platform import Platform
-from gemel.thread import MeasurementQuery, Node
+from gemel.thread import MeasurementQuery, Node, Thread
 from gemel.thread.importing import FilePreview, Preview, load_mapping
 from gemel.thread.importing.mapping import ProcessLogSource, fill
 from gemel.thread.importing.process_log import Run, runs_of
@@ -213,6 +214,12 @@ def test_a_csv_list_and_a_workbook_of_the_same_rows_say_the_same(plant: Platform
     assert plant.imports.preview(folder, declares).book == ""
     screw = plant.thread.follow(node("part:SCREW"), plant.thread.asked(depth=4))
     assert Node(kind="part", id="MACHINE") in {each.node for each in screw.reached}
+
+
+def test_quotes_within_quotes_are_read_wherever_in_a_list_they_come_first(plant: Platform, tmp_path: Path) -> None:
+    rows = ["part,revision,position,parent", '"TOP, whole",A,,', *(f'"N-{n}",,{n},"TOP, whole"' for n in range(2000))]
+    found = looked(plant, tmp_path / "f", BOM, a__csv="\n".join([*rows, '"TUBE 2""",,tube,"TOP, whole"']))
+    assert (only(found).faults, only(found).parts) == ((), 2001)
 
 
 def test_a_part_at_two_revisions_is_taken_and_each_slot_takes_its_own(plant: Platform, tmp_path: Path) -> None:
@@ -418,6 +425,38 @@ def test_a_line_that_says_nothing_refuses_the_log_or_is_left_out_as_the_mapping_
         "line 2: '2026' is no line of time|name|value",
         ": mill-1.load: 'high' is no number",
     ]
+
+
+def test_the_mark_before_a_text_of_utf_8_is_no_fault(plant: Platform, tmp_path: Path) -> None:
+    lines = "2026-01-01T00:00:00Z|state|ON\n2026-01-01T00:02:00Z|state|OFF\n"
+    marked = looked(plant, tmp_path / "f", LOG, a__shdr=b"\xef\xbb\xbf" + lines.encode())
+    assert (marked.errors, only(marked).left_out) == (0, 0)
+
+
+def test_a_file_of_which_a_stop_cut_off_what_is_less_sure_is_taken_in_whole_when_it_comes_again(
+    plant: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LOG.replace("part-1", "halved").replace("log-1", "halved").replace("run-", "halved-")
+    log = log.replace('serial: "1"', 'serial: "halved"').replace("nc-{", "nc-halved-{")
+    (tmp_path / "a.shdr").write_text(
+        "2026-02-01T00:00:00Z|opened|O77\n2026-02-01T00:00:01Z|state|ON\n2026-02-01T00:01:00Z|state|OFF\n"
+    )
+    mapping, say, said = load_mapping(HEAD + log), Thread.say, []
+
+    def stop(*given: Any, **more: Any) -> Any:
+        said.append(given)
+        if len(said) == 2:
+            raise KeyboardInterrupt
+        return say(*given, **more)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Thread, "say", stop)
+        with pytest.raises(KeyboardInterrupt):
+            plant.imports.carry_out(tmp_path, mapping)
+    assert not only(plant.imports.preview(tmp_path, mapping)).repeated
+    plant.imports.carry_out(tmp_path, mapping)
+    assert {link.kind for link in plant.thread.links(node("record:halved-1"))} >= {"made", "executed"}
+    assert only(plant.imports.carry_out(tmp_path, mapping)).repeated
 
 
 SOURCE = load_mapping(HEAD + LOG).process_logs[0]

@@ -19,7 +19,7 @@ def read_file(given: Given, source: FileSource) -> None:
     """The file as a record, with what its first lines tell; and as a document. Raises InvalidInput."""
     head = ""
     if source.text or source.lists:
-        head = given.data()[:_HEAD].decode("utf-8", "replace")
+        head = given.data()[:_HEAD].decode("utf-8-sig", "replace")
     for field, pattern in source.text.items():
         told = re.search(pattern, head, re.MULTILINE)
         if told is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import file_digest
@@ -188,9 +189,12 @@ class Given:
             raise InvalidInput(f"{told} after {size:,} bytes: this is no whole gzip file; copy it again") from error
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """(number from 1, line), of text in UTF-8. Raises InvalidInput as `data` does."""
+        """(number from 1, line), of text in UTF-8, with or without the mark before it. Raises InvalidInput as `data`
+        does."""
         number, rest = 0, b""
-        for part in self._parts():
+        for at, part in enumerate(self._parts()):
+            if at == 0:
+                part = part.removeprefix(BOM_UTF8)
             whole = (rest + part).split(b"\n")
             rest = whole.pop()
             for line in whole:

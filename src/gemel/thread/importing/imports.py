@@ -29,7 +29,7 @@ from gemel.thread.importing.other import read_other
 from gemel.thread.importing.process_log import read_process_log
 from gemel.thread.importing.qif import read_qif
 from gemel.thread.importing.step import read_step
-from gemel.thread.importing.taking import Taking, key_of, source_of
+from gemel.thread.importing.taking import Taking, last_key_of, source_of
 from gemel.thread.nodes import Node, NodeKind
 from gemel.thread.thread import Thread
 from gemel.thread.writing import LinkSpec
@@ -299,7 +299,7 @@ class Imports:
     def _file(self, tx: Connection, found: Found, mapping: Mapping, building: Building) -> FilePreview:
         c = tables.act.c
         new, same = building.counts(found)
-        key = key_of(found, mapping, 0)
+        key = last_key_of(found, mapping)
         return FilePreview(
             name=found.name,
             reader=found.reader,

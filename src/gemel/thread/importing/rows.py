@@ -73,10 +73,12 @@ def _of_text(given: Given) -> Iterator[tuple[str, list[Any]]]:
             f"line {line} has {data[error.start : error.start + 1]!r}, which is no UTF-8; save it as CSV in UTF-8"
         ) from None
     try:
-        form: Any = csv.Sniffer().sniff(text[:16384], delimiters=",;\t|")
+        form = csv.Sniffer().sniff(text[:16384], delimiters=",;\t|")
+        # Only that: what is within quotes it guesses of the first rows alone.
+        told: dict[str, Any] = {"delimiter": form.delimiter, "skipinitialspace": form.skipinitialspace}
     except csv.Error:
-        form = csv.excel
-    reader = csv.reader(io.StringIO(text, newline=""), form, strict=True)
+        told = {}
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **told)
     try:
         for row in reader:
             if reader.line_num > MOST_ROWS:

@@ -26,7 +26,7 @@ from gemel.thread.values import Measurement, Origin, RecordSpec
 from gemel.thread.writing import Entry, LinkSpec
 from gemel.twin import Position
 
-__all__ = ["Taking", "key_of", "source_of"]
+__all__ = ["Taking", "last_key_of", "source_of"]
 
 
 class Taking:
@@ -152,6 +152,11 @@ def key_of(found: Found, mapping: Mapping, number: int) -> str:
         del told["others"]  # so that what was taken in before there were plug-ins is known again
     how = sha256(msgspec.json.encode(told)).hexdigest()
     return f"{found.sha256[:40]}:{found.reader}:{how[:16]}:{number}"
+
+
+def last_key_of(found: Found, mapping: Mapping) -> str:
+    """Of the act that is said last: with it, the file was taken in whole."""
+    return key_of(found, mapping, len(_sures(found)) - 1)
 
 
 def _sures(found: Found) -> list[Sure]:
