@@ -247,7 +247,14 @@ def test_an_archive_does_not_lead_out_of_its_folder(engineer: Client, name: str)
 
 
 def test_what_is_no_archive_is_refused(engineer: Client) -> None:
-    for body in (b"", b"PK\x03\x04 none"):
+    packed, named = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", "R1\n" * 1000)
+    with zipfile.ZipFile(named, "w") as archive:
+        archive.writestr("\u00e4.txt", "x")
+    broken = bytearray(packed.getvalue())
+    broken[35:45] = b"\xff" * 10  # where the packed text begins
+    for body in (b"", b"PK\x03\x04 none", bytes(broken), named.getvalue().replace("\u00e4".encode(), b"\xff\xff")):
         with pytest.raises(InvalidInput, match="no whole ZIP"):
             engineer._at.request("POST", "/api/v1/thread/imports", content=body)
 

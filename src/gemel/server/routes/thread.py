@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import lzma
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
@@ -58,6 +60,10 @@ SAY = needs("operate", "Platform")
 QUICK_S = 2.0
 UNPACKED = 512 << 20
 Text = Annotated[str, QueryParameter(max_length=400)]
+_NO_ARCHIVE = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, OSError, EOFError),
+    *(zlib.error, lzma.LZMAError, ValueError),  # of what is packed, and of names that are no text
+)
 
 
 class Weaving(msgspec.Struct, forbid_unknown_fields=True):
@@ -409,7 +415,7 @@ def unpack(data: bytes, folder: Path) -> None:
                         if size > UNPACKED:
                             raise TooLarge(f"the archive is larger than {UNPACKED >> 20} MB unpacked; send it in parts")
                         writing.write(part)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+    except _NO_ARCHIVE as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise InvalidInput(f"the body is no whole ZIP archive: {error!s:.200}") from error
 
