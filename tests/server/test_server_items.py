@@ -214,6 +214,11 @@ def test_faults_of_a_body_are_told_with_their_place(operator: httpx.Client) -> N
         ({"operation": create("Y", "X", day(1, 1)) | {"at": "yesterday"}}, "yesterday"),
         ({"operation": said("use", item="M1", kind="hours", start=1, end=2, amount="many")}, "$.operation.amount"),
         ("no operation", "the body does not fit"),
+        ({"operation": {"do": "instal", "child": "X"}}, "use one of create, install, remove"),
+        (
+            {"operation": create("Y", "X", day(1, 1)) | {"spec": {"id": "Y", "part": "X", "kind": "soft"}}},
+            "use one of hardware, electrical, software, document, location",
+        ),
     ):
         answer = operator.post("/operations", json=body)
         assert answer.status_code == 422

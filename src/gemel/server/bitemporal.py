@@ -13,6 +13,7 @@ from litestar.response import Response
 from gemel.clock import parse_time
 from gemel.configuration import FOREVER, Span
 from gemel.errors import InvalidInput
+from gemel.server.allowed import allowed
 from gemel.server.encode import dumps, rfc3339
 from gemel.server.http import Req, etag, unchanged
 
@@ -71,7 +72,9 @@ def understood(value: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(_with_numbers(value), kind)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"the body does not fit: {error!s:.300}{_told(value, str(error))}") from error
+        raise InvalidInput(
+            f"the body does not fit: {error!s:.300}{_told(value, str(error))}{allowed(kind, str(error))}"
+        ) from error
 
 
 def _told(value: Any, wrong: str) -> str:

@@ -14,6 +14,7 @@ from litestar.response import Response
 from gemel.access import Principal
 from gemel.clock import parse_time
 from gemel.errors import InvalidInput, WrongMediaType
+from gemel.server.allowed import allowed
 from gemel.server.call import Call, call_of
 from gemel.server.encode import dumps
 from gemel.server.tables import carried_out
@@ -72,7 +73,7 @@ async def decoded(request: Req, kind: type[T], *, optional: bool = False) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"the body does not fit: {error!s:.300}") from error
+        raise InvalidInput(f"the body does not fit: {error!s:.300}{allowed(kind, str(error))}") from error
 
 
 def cursor_of(call: Call, *place: Any) -> str:
