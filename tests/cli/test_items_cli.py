@@ -99,6 +99,7 @@ def test_the_first_item_makes_the_plant(tmp_path: Path) -> None:
         ("create X --part P --time 0001-01-01", "0001-01-01 is outside the years"),
         ("create X --part P --time 99999w", "99999w back from now is before the year 1900"),
         ("create X --part P --time 2026-02-01 --serial " + "9" * 129, "serial has at most 128 characters, not 129"),
+        ("create X --part= --time 2026-02-01", "say of which part X is: --part P-7; a store"),
         ("do use item=M1 kind=hours start=2026-03-01 end=2026-04-01 amount=nan", "amount is a number, not 'nan'"),
         ("do use item=M1 kind=hours start=2026-03-01 end=2026-04-01 amount=1e300", "at most 1,000,000,000,000,000"),
         ("do use item=M1 kind= start=2026-03-01 end=2026-04-01 amount=1", "say what is counted"),
@@ -145,6 +146,14 @@ def test_it_is_asked_as_of_two_moments(gemel: Gemel) -> None:
     of(gemel("--json", "item", "correct", swap, "2026-03-12T00:00:00Z", "--reason", "the report says so"))
     assert pump("--as-of", "2026-03-11T00:00:00Z") == ["PUMP-A"]
     assert pump("--as-of", "2026-03-11T00:00:00Z", "--known", acts[-1]["recorded"]) == ["PUMP-B"]
+
+
+def test_a_tree_as_of_before_anything_was_known_says_so(gemel: Gemel) -> None:
+    said = "nothing that you are told of M1 was known then; --as-of asks how it was"
+    early = gemel("item", "tree", "M1", "--known", "2020-01-01T00:00:00Z")
+    assert said in " ".join((early.output + early.stderr).split())
+    assert "known then" not in gemel("item", "tree", "M1").output
+    assert "known then" not in gemel("item", "tree", "M1", "--as-of", "2020-01-01T00:00:00Z").output
 
 
 def test_people_read_it_as_a_tree_and_as_lists(gemel: Gemel) -> None:

@@ -183,6 +183,14 @@ def test_a_link_to_nothing_or_to_itself_is_refused_whole(woven: Thread) -> None:
         woven.weave([RecordSpec(id="REQ-7", kind="requirement")], [link("changes", "record:REQ-7", "record:NO-1")])
     with pytest.raises(NotFound):
         woven.record("REQ-7")
+    for nobody in ("item:NOPE", "slot:NOPE#lid", "document:NOPE#1", "act:999999", "measurement:999999"):
+        with pytest.raises(NotFound, match=r"there is no .* that could be linked; .*look for"):
+            woven.weave([RecordSpec(id="REQ-7", kind="requirement")], [link("concerns", "record:REQ-7", nobody)])
+    with pytest.raises(NotFound, match="gemel item create"):
+        woven.add_document(DocumentSpec(id="of-nobody"), b"x", links=[node("item:NOPE")])
+    for unheard in ("record:REQ-7", "document:of-nobody"):
+        with pytest.raises(NotFound):
+            woven.follow(node(unheard))
     with pytest.raises(InvalidInput, match="itself"):
         woven.weave(links=[link("changes", "record:REQ-1", "record:REQ-1")])
     with pytest.raises(InvalidInput, match="phase"):

@@ -113,8 +113,13 @@ def tree(id: Id, as_of: AsOf = "", known: Known = "") -> None:
 
     Example: gemel item tree M1 --as-of 2026-03-11 --known 2026-03-20
     """
+    when = moments_of(as_of, known)
     with target.open() as plant:
-        drawn(plant.items.tree(id, **moments_of(as_of, known)))
+        found = plant.items.tree(id, **when)
+        told = not known or found["parts"] or plant.items.acts(id, known=when["known"])
+    drawn(found)
+    if not told:
+        output.note(f"nothing that you are told of {id} was known then; --as-of asks how it was, by what is known now")
 
 
 def drawn(found: dict[str, Any]) -> None:

@@ -74,6 +74,8 @@ def create(
 
     Example: gemel item create PUMP-A --part P-7 --revision B --maker Acme --serial 4711
     """
+    if not part.strip() and kind != "location":
+        raise InvalidInput(f"say of which part {id:.80} is: --part P-7; a store or another place is --kind location")
     spec = {"id": id, "part": part, "revision": revision, "maker": maker, "serial": serial, "lot": lot}
     spec |= {"kind": kind, "twin": twin}
     _say({"do": "create", "spec": spec}, _How(time=time, key=key, dry_run=dry_run), f"{id} is known")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select, tuple_
 
 from gemel.clock import Clock
 from gemel.configuration import FOREVER, Basis, Configuration
+from gemel.configuration.acts.acting import item_row
 from gemel.database import Database
 from gemel.errors import InvalidInput, NotFound
 from gemel.thread import documents as papers
@@ -41,6 +42,10 @@ __all__ = ["Thread", "Woven"]
 T = TypeVar("T")
 _NO_BASIS = Basis()
 _LATEST = FOREVER - 1
+_LOOK_FOR = {
+    NodeKind.ITEM: "look for its serial number with `gemel items`, or make it known with `gemel item create`",
+    NodeKind.DOCUMENT: "look for it with `gemel documents`",
+}
 
 
 class Run(Protocol):
@@ -87,21 +92,27 @@ class Thread:
         *,
         basis: Basis = _NO_BASIS,
         what: str = "recorded",
+        outside: bool = False,
     ) -> Woven:
-        """Know records, links and measurements, all or none. What is known already is not said again.
+        """Know records, links and measurements, all or none. What is known already is not said again. `outside`:
+        another system says it, which may know items sooner than they are known here.
 
-        Raises InvalidInput, InvalidTime, NotFound (a link to a record that nobody knows).
+        Raises InvalidInput, InvalidTime, NotFound (a link to a record, item, document, act or measurement that nobody
+        knows; of parts and twins the thread knows those that it leads to).
         """
         given = [one if isinstance(one, tuple) else (one, None) for one in records]
         joined = [one if isinstance(one, tuple) else (one, None) for one in links]
         found = list(measurements)
 
         def work(entry: Entry) -> dict[str, int]:
-            return {
+            counts = {
                 "records": sum(entry.record(spec, origin) for spec, origin in given),
                 "links": sum(bool(entry.link(spec, origin)) for spec, origin in joined),
                 "measurements": entry.measure(found),
             }
+            if not outside:
+                self._check_known(entry.tx, [end for spec, _ in joined for end in (spec.source, spec.target)])
+            return counts
 
         subject = given[0][0].id if given else str(joined[0][0].source) if joined else ""
         return self._say(what, subject, basis, work)
@@ -132,6 +143,7 @@ class Thread:
 
         def work(entry: Entry) -> dict[str, int]:
             papers.add(entry, spec, content)
+            self._check_known(entry.tx, links)
             joined = [entry.link(LinkSpec(kind="describes", source=paper, target=node)) for node in links]
             return {"versions": 1, "links": sum(map(bool, joined))}
 
@@ -223,10 +235,19 @@ class Thread:
             return act_of(tx, int(node.id), asked.known) is not None
         if node.kind is NodeKind.ITEM:
             try:
-                self.configuration.history(node.id)
+                item_row(tx, node.id)
             except NotFound:
                 return False
         return True
+
+    def _check_known(self, tx: Connection, ends: Iterable[Node]) -> None:
+        """What is linked is there. Raises NotFound, InvalidInput."""
+        asked = self.asked()
+        for end in ends:
+            node = end.checked().whole
+            if not self.exists(tx, node, asked):
+                where = _LOOK_FOR.get(node.kind, "look for it with `gemel thread follow`")
+                raise NotFound(f"there is no {node.kind} {node.id!r:.160} that could be linked; {where}")
 
     def _phase(self, tx: Connection, reached: Reached, asked: Asked) -> Phase | None:
         node = reached.node

@@ -153,7 +153,7 @@ class RecordSide:
             for name in ("twin", "item", "part")
             if told.get(name)
         ]
-        self._thread.as_(actor).weave([record], links, basis=Basis(source=exchange.system))
+        self._thread.as_(actor).weave([record], links, basis=Basis(source=exchange.system), outside=True)
         return id
 
     def name(self, exchange: Exchange, ours: str, external: str, actor: str) -> None:
