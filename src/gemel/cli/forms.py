@@ -141,9 +141,7 @@ def fill(
     file: Annotated[Path | None, typer.Option("--file", exists=True, dir_okay=False, help="Answers as YAML.")] = None,
     twin: Annotated[str, typer.Option(help="At this twin.")] = "",
     order: Annotated[str, typer.Option(help="Under this work order.")] = "",
-    at: Annotated[
-        str, typer.Option("--time", help="When it was, RFC 3339; now if left out, or as it was told first with --key.")
-    ] = "",
+    at: Annotated[str, typer.Option("--time", help="When it was, RFC 3339; now, or as told first with --key.")] = "",
     key: Annotated[str, typer.Option(help="Your own id of it: told again, it has no second effect.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check it.")] = False,
 ) -> None:

@@ -320,7 +320,7 @@ class Goals:
         return later
 
 
-def _same(known: GoalRun, asked: tuple[str, str, float, tuple[Expected, ...]]) -> GoalRun:
+def _same(known: GoalRun, asked: tuple[str, str, float, object]) -> GoalRun:
     """What was asked for under this key, if it is the same. Raises KeyReused."""
     if (known.twin, known.name, known.value, known.expects) != asked:
         raise KeyReused(f"this key was used for {known.id}; use a new one for each goal")
