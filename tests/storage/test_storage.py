@@ -37,7 +37,9 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-def plant(tmp_path: Path, clock: SteppedClock) -> Iterator[Platform]:
+def plant(tmp_path: Path, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """Its room is looked after by the tests alone: the housekeeper would come in between."""
+    monkeypatch.setattr("gemel.storage.keeping.LOOK_S", 1e12)
     (tmp_path / "gemel.yaml").write_text("retention: {journal: 7d}\n")
     with Platform.open(tmp_path, clock=clock, run_connectors=False) as platform:
         platform.apply(PLANT)
