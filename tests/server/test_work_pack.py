@@ -124,9 +124,13 @@ def clients(platform: Platform) -> Iterator[dict[str, httpx.Client]]:
 
 def packed(platform: Platform, item: str = "M1", job: str = "") -> WorkPack:
     now = platform.clock.now()
+    return gather(_as_viewer(platform), item, job, now, now)
+
+
+def _as_viewer(platform: Platform) -> Gathering:
     view = platform.view(Principal(id="user-x", kind="User", role=Role.VIEWER))
     seen = Seen(platform.database, platform.clock, view)
-    return gather(Gathering(seen, platform.configuration, platform.thread, ALL), item, job, now, now)
+    return Gathering(seen, platform.configuration, platform.thread, ALL, platform.forms)
 
 
 def test_a_pack_is_of_this_serial_number(platform: Platform, clients: dict[str, httpx.Client]) -> None:
@@ -224,6 +228,36 @@ def test_a_pack_lists_the_software_that_was_reported_as_far_as_it_is_shared(
     assert (told["software"], told["tree"]["software"]) == ([], [])
     assert "software" in told["withheld"]
     platform.configuration.withdraw(act, basis=Basis(reason="it was another one"))
+
+
+def test_a_pack_lists_the_forms_that_are_for_this_serial_number_and_this_job(
+    platform: Platform, clients: dict[str, httpx.Client]
+) -> None:
+    before = platform.clock.now()
+    declared = platform.forms.declared
+    fields = "[{name: done, ask: Done, kind: yes_no}]"
+    mill = "{id: weekly, title: Weekly check, applies: [{part: MILL}], fields: %s}"
+    other = "{id: other, title: Of other mills, applies: [{part: MILL, serials: [SN-500..]}], fields: %s}"
+    job = "{id: start-up, title: Start-up, jobs: [JP-3], fields: %s}"
+    declared.apply(f"forms: [{', '.join(one % fields for one in (mill, other, job))}]")
+    pack = packed(platform, job="WO-17")
+    assert [(one.form, one.version, one.title) for one in pack.forms] == [
+        ("start-up", 1, "Start-up"),
+        ("weekly", 1, "Weekly check"),
+    ]
+    assert [one.form for one in packed(platform).forms] == ["weekly"]  # without the job
+    bare = msgspec.structs.replace(pack, forms=())
+    assert len(drawn(pack, page="https://example.org")) > len(drawn(bare, page="https://example.org"))
+    as_then = clients["viewer"].get("/items/M1/work-pack", params={"known": to_rfc3339(before)}).json()
+    assert as_then["forms"] == []  # then nobody had declared them
+    assert [one["form"] for one in clients["viewer"].get("/items/M1/work-pack").json()["forms"]] == ["weekly"]
+    told = clients["acme"].get("/items/PUMP-A/work-pack", params={"at": to_rfc3339(day(1, 10))}).json()
+    assert (told["forms"], "forms" in told["withheld"]) == ([], True)
+    for one in ("weekly", "other", "start-up"):
+        declared.withdraw(one)
+    assert packed(platform, job="WO-17").forms == ()
+    (then,) = gather(_as_viewer(platform), "M1", "", pack.at, pack.known).forms
+    assert then.form == "weekly"
 
 
 def test_documents_are_told_by_views_that_tell_documents(platform: Platform, clients: dict[str, httpx.Client]) -> None:

@@ -91,6 +91,8 @@ def _story(pack: WorkPack, page: str, zone: str, titled: str) -> Iterator[Flowab
         "Open nonconformances", _wrongs(pack, zone), "None is open.", hidden=_hides(pack, "nonconformances")
     )
     yield from section("Open bulletins", _bulletins(pack, zone), "None is open.", hidden=_hides(pack, "bulletins"))
+    if pack.forms or _hides(pack, "forms"):
+        yield from section("Forms to fill in", _forms(pack), "", hidden=_hides(pack, "forms"))
     yield from section("Life that is left", _limits(pack), "No limits are known.", hidden=_hides(pack, "limits"))
     yield from section(
         "Documents that are valid for this serial number",
@@ -149,6 +151,11 @@ def _bulletins(pack: WorkPack, zone: str) -> list[Flowable]:
         about = "\n".join(each for each in (", ".join(one.items), orders) if each)
         rows.append([f"{one.bulletin} {one.version}", one.title, about, told, _Box()])
     return [table(["bulletin", "", "about", "", "done"], rows, [18, 36, 20, 22, 7])] if rows else []
+
+
+def _forms(pack: WorkPack) -> list[Flowable]:
+    rows = [[f"{one.form} {one.version}", one.title, one.about, _Box()] for one in pack.forms]
+    return [table(["form", "", "about", "filled in"], rows, [22, 34, 35, 9])] if rows else []
 
 
 def _part(item: Item) -> str:

@@ -36,12 +36,24 @@ from gemel.configuration import (
     whole_seen,
 )
 from gemel.errors import InvalidInput, NotFound
+from gemel.services.forms import Forms
 from gemel.thread import BulletinStanding, BulletinState, NodeKind, Record, Sight, Thread, Version
 from gemel.thread import Node as ThreadNode
 from gemel.twin import PropertyGroup
 from gemel.work_pack.fitting import Wanted, wanted
 
-__all__ = ["Exchange", "Gathering", "Installed", "Paper", "WorkPack", "gather", "papers_of", "pieces", "register"]
+__all__ = [
+    "Exchange",
+    "Gathering",
+    "Installed",
+    "Paper",
+    "ToFill",
+    "WorkPack",
+    "gather",
+    "papers_of",
+    "pieces",
+    "register",
+]
 
 JOB_PLAN = "job-plan"
 DUE = 0.9
@@ -85,6 +97,15 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     version: Version
 
 
+class ToFill(msgspec.Struct, frozen=True, kw_only=True):
+    """A form that is for this item, or for this job on it."""
+
+    form: str
+    version: int
+    title: str
+    about: str = ""
+
+
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
     """Software that something of it runs, as it was reported, and what is required of it."""
 
@@ -121,6 +142,7 @@ class WorkPack(msgspec.Struct, frozen=True, kw_only=True):
     """Parts that the job says to bring, and whether they fit."""
     bulletins: tuple[BulletinStanding, ...] = ()
     """Those that are open, or may be: of the machine, or about this part of it."""
+    forms: tuple[ToFill, ...] = ()
     papers: tuple[Paper, ...] = ()
     safety_slots: tuple[SlotOf, ...] = ()
     unsafe: tuple[Finding, ...] = ()
@@ -143,6 +165,8 @@ class Gathering(msgspec.Struct, frozen=True):
     configuration: Configuration
     thread: Thread
     sight: Sight
+    forms: Forms | None = None
+    """None: forms are not looked for."""
 
 
 def gather(where: Gathering, item: str, job: str, at: int, known: int) -> WorkPack:
@@ -188,6 +212,7 @@ def gather(where: Gathering, item: str, job: str, at: int, known: int) -> WorkPa
         skills=tuple(dict.fromkeys(_lines(told.records, "skills"))),
         wanted=tuple(wanted(told.records, tree, fitter)),
         bulletins=tuple(_bulletins(where, item, at, known)) if whole else (),
+        forms=tuple(_forms(where, item, told.records, at, known)) if whole else (),
         papers=tuple(papers_of(where, tree, at, known)),
         safety_slots=tuple(
             SlotOf(one.path, one.slot, one.parent, one.held, tuple(each.id for each in one.runs))
@@ -218,10 +243,18 @@ def _bulletins(where: Gathering, item: str, at: int, known: int) -> Iterator[Bul
             yield one
 
 
+def _forms(where: Gathering, item: str, records: Iterable[Record], at: int, known: int) -> Iterator[ToFill]:
+    if where.forms is not None:
+        for one in where.forms.applying(item, [record.id for record in records], at=at, known=known):
+            yield ToFill(form=one.form.id, version=one.version, title=one.form.title, about=one.form.about)
+
+
 def _withheld(item: Item, whole: bool, usage: bool) -> Iterator[str]:
     if not whole:
         yield from item.withheld
-        yield from (one for one in ("bulletins", "nonconformances", "plans", "safety") if one not in item.withheld)
+        yield from (
+            one for one in ("bulletins", "forms", "nonconformances", "plans", "safety") if one not in item.withheld
+        )
     if not usage and ItemColumn.LIMITS not in item.withheld:
         yield "limits"
 

@@ -62,7 +62,7 @@ async def send_with(
 def _pack(call: Call, item: str, job: str, when: dict[str, int | None]) -> WorkPack:
     platform = call.services.platform
     now = platform.clock.now()
-    where = Gathering(call.items, platform.configuration, thread_of(call), sight_of(call))
+    where = Gathering(call.items, platform.configuration, thread_of(call), sight_of(call), platform.forms)
     at, known = (now if moment is None else moment for moment in (when["at"], when["known"]))
     return gather(where, item, job, at, known)
 

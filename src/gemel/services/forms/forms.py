@@ -166,6 +166,19 @@ class Forms:
         fit = (one for one in self.declared.all().values() if told.job in one.jobs)
         return self._told([(one, order) for one in fit if not self._targets.unfit(one, target, self._clock.now())], {})
 
+    def applying(self, item: str, jobs: Sequence[str], *, at: int, known: int) -> list[Offered]:
+        """The forms for an item at a moment, and for one of these job plans, as they were declared by `known`. Whether
+        they were filled in is not told. Raises NotFound."""
+        target = self._targets.at(item, "", at)
+        with self._database.read() as tx:
+            declared = rows.known_by(tx, known)
+        return [
+            Offered(form=one.form, version=one.version)
+            for one in declared
+            if not (one.form.jobs and not set(one.form.jobs) & set(jobs))
+            and not self._targets.unfit(one.form, target, at)
+        ]
+
     def _told(self, wanted: Sequence[tuple[Form, str]], where: Mapping[str, str]) -> list[Offered]:
         with self._database.read() as tx:
             versions = rows.newest(tx, [form.id for form, _ in wanted])

@@ -50,6 +50,19 @@ def newest(tx: Connection, ids: Sequence[str] | None = None) -> dict[str, int]:
     return {id: int(count) for id, count in tx.execute(query)}
 
 
+def known_by(tx: Connection, known: int) -> list[State]:
+    """The forms that were declared at a moment, in the versions of then; by id."""
+    c = declared_table.c
+    query = select(c.id, c.document).where(c.kind == KIND, c.recorded <= known).order_by(c.number)
+    versions: dict[str, int] = {}
+    documents: dict[str, str] = {}
+    for id, document in tx.execute(query):
+        versions[id] = versions.get(id, 0) + bool(document)
+        documents[id] = document
+    told = sorted((id, document) for id, document in documents.items() if document)
+    return [State(form=msgspec.json.decode(one, type=Form), version=versions[id], until=FOREVER) for id, one in told]
+
+
 def state_of(tx: Connection, id: str, version: int | None) -> State:
     """A version of a form, the newest if none is named; also of one that was withdrawn. Raises NotFound."""
     c = declared_table.c
