@@ -284,3 +284,12 @@ def test_the_overview_asks_once_however_many_machines_there_are(open_page: Open,
         page.get_by_role("article").filter(has_text=f"Press {COUNT - 1}").scroll_into_view_if_needed()
         expect(page.get_by_role("article").filter(has_text=f"Press {COUNT - 1}").locator(".word")).to_have_text("Ready")
         page.close()
+
+
+def test_on_a_phone_all_of_a_cell_stands_beside_its_own_name(open_page: Open) -> None:
+    page = open_page("/effectiveness", phone=True)
+    row = page.locator("table.stack tbody tr").filter(has_text="Mazak01")
+    expect(row.locator("td").first.locator(".tag")).to_be_visible()  # two things in one cell
+    lefts = row.locator("td > *").evaluate_all("all => all.map((one) => Math.round(one.getBoundingClientRect().left))")
+    assert len(lefts) > 3
+    assert len(set(lefts)) == 1, lefts
