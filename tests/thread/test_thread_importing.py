@@ -218,8 +218,8 @@ def test_a_csv_list_and_a_workbook_of_the_same_rows_say_the_same(plant: Platform
 
 def test_quotes_within_quotes_are_read_wherever_in_a_list_they_come_first(plant: Platform, tmp_path: Path) -> None:
     rows = ["part,revision,position,parent", '"TOP, whole",A,,', *(f'"N-{n}",,{n},"TOP, whole"' for n in range(2000))]
-    found = looked(plant, tmp_path / "f", BOM, a__csv="\n".join([*rows, '"TUBE 2""",,tube,"TOP, whole"']))
-    assert (only(found).faults, only(found).parts) == ((), 2001)
+    found = looked(plant, tmp_path / "f", BOM, a__csv="\n".join([*rows, '"TUBE 2""",,tube,TUBE 2"']))
+    assert (faults(found), only(found).parts) == (['line 2003: TUBE 2" would be within itself'], 2000)
 
 
 def test_a_part_at_two_revisions_is_taken_and_each_slot_takes_its_own(plant: Platform, tmp_path: Path) -> None:
