@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,19 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from gemel.clock import SECOND, WallClock, parse_time
 from gemel.connectors.mqtt import MqttSettings, MqttSource
 from gemel.connectors.mqtt.broker import Broker
 from gemel.connectors.mqtt.publisher import bindings_for as mqtt_bindings
-from gemel.connectors.mqtt.publisher import payloads, settings_for
+from gemel.connectors.mqtt.publisher import payloads, publish, settings_for
 from gemel.connectors.opcua import OpcuaSettings, OpcuaSource
 from gemel.connectors.opcua.machine import bindings_for as opcua_bindings
 from gemel.connectors.recordings import Playback, Recording
 from gemel.errors import InvalidInput
 from gemel.intake import Reported
 from gemel.twin import Quality
+from tests.demo.objects import cell_running
 
 from .recorder import Recorder
 
@@ -101,6 +105,38 @@ async def test_a_machine_over_mqtt(files: tuple[Path, Path], tmp_path: Path) -> 
     assert times[0] >= began
     assert [time - times[0] for time in times] == [0, SECOND, 2 * SECOND, 3 * SECOND]
     assert port.rejected == []
+
+
+@pytest.mark.parametrize("cell", [False, True])
+async def test_a_will_that_comes_late_is_not_the_last_word_of_a_machine_that_is_there(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: bool
+) -> None:
+    monkeypatch.setattr("gemel.connectors.mqtt.publisher.ONLINE_AGAIN_S", 0.1)
+    log, devices = files
+    playback = Playback(Recording(log, devices, "M1"), WallClock(), start=parse_time(BEGIN), speed=20.0)
+    topic = "trial/cell/status" if cell else settings_for(playback.recording.bindings)["status"]["topic"]
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    with Broker(tmp_path / "broker") as broker:
+        other = paho.Client(CallbackAPIVersion.VERSION2)
+        other.on_message = lambda _client, _data, message: loop.call_soon_threadsafe(said.put_nowait, message.payload)
+        other.on_connect = lambda *_: other.subscribe(topic, 1)
+        other.connect("127.0.0.1", broker.port)
+        other.loop_start()
+        with cell_running(broker.url) if cell else contextlib.nullcontext():
+            task = asyncio.create_task(publish(playback, broker.url))
+            async with asyncio.timeout(60):
+                while await said.get() != b"online":
+                    pass
+                other.publish(topic, "offline", 1, retain=True)
+                while await said.get() != b"offline":
+                    pass
+                while await said.get() != b"online":
+                    pass
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        other.disconnect()
+        other.loop_stop()
 
 
 async def test_a_machine_over_opc_ua(files: tuple[Path, Path]) -> None:

@@ -27,6 +27,8 @@ from gemel.twin import Binding
 __all__ = ["TOPIC", "bindings_for", "main", "payloads", "publish", "settings_for"]
 
 TOPIC = "machines/{twin}/values"
+ONLINE_AGAIN_S = 5.0
+"""How often it says that it is there: the will of a connection that was lost may come after the next one's word."""
 
 
 def bindings_for(bindings: Iterable[Binding], topic: str = TOPIC) -> list[Binding]:
@@ -71,15 +73,23 @@ async def publish(playback: Playback, url: str, topic: str = TOPIC, *, qos: int 
     `machines/<twin>/status` says online, and offline when this process ends in whatever way (the last will).
     """
     parts = urlsplit(url)
-    status = _status(topic, playback.recording.plant.twins[0].id)
-    client = Client(CallbackAPIVersion.VERSION2)
+    twin, clock = playback.recording.plant.twins[0].id, WallClock()
+    status = _status(topic, twin)
+    client = Client(CallbackAPIVersion.VERSION2, client_id=f"machine-{twin}")
     client.will_set(status, "offline", 1, retain=True)
+
+    def say_online(*_: object) -> None:
+        client.publish(status, "online", 1, retain=True)
+
+    client.on_connect = say_online
     await asyncio.to_thread(client.connect, parts.hostname or "127.0.0.1", parts.port or 1883)
     client.loop_start()
-    sent = 0
+    sent, said_s = 0, clock.monotonic()
     try:
-        client.publish(status, "online", 1, retain=True)
         async for batch in playback.run(once=once):
+            if clock.monotonic() - said_s >= ONLINE_AGAIN_S:
+                said_s = clock.monotonic()
+                say_online()
             infos = [client.publish(where, payload, qos) for where, payload in payloads(batch, topic, sent)]
             sent += len(infos)
             for info in infos[-1:]:

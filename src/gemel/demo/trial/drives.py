@@ -110,7 +110,7 @@ class Drives:
         self.drives = {name: Drive(name, behaves) for name, behaves in DRIVES.items()}
         self._parts, self._clock = urlsplit(url), clock
         self._loop = asyncio.get_running_loop()
-        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id="trial-drives")
         self._told: dict[tuple[str, str], Any] = {}
         self._pending: dict[str, str] = {}
         """Drive → the order that it answers when it is done."""

@@ -32,7 +32,8 @@ _STATUS = f"{TOPIC}/status"
 _KNOWN = 1000
 """Orders that it remembers, with its answers."""
 _WHOLE_S = 5.0
-"""So often it tells everything, also what did not change: who comes later hears of it too."""
+"""So often it tells everything, also what did not change and that it is there: who comes later hears of it too, and the
+will of a connection that was lost may come after the next one's word."""
 
 
 class SimulatedDevice:
@@ -69,6 +70,7 @@ class SimulatedDevice:
         self._since_whole_s += dt_s
         if self._since_whole_s >= _WHOLE_S:
             self._since_whole_s, self._told = 0.0, {}
+            self._say_online()
         self._tell()
 
     def take(self, topic: str, payload: bytes) -> bytes:
@@ -113,8 +115,12 @@ class SimulatedDevice:
             message = {"id": f"{now}-{self._number}", "time": to_rfc3339(now), "values": values}
             self._client.publish(f"trial/{twin}/values", msgspec.json.encode(message), 1)
 
+    def _say_online(self) -> None:
+        if self._client is not None:
+            self._client.publish(_STATUS, "online", 1, retain=True)
+
     async def _connect(self) -> None:
-        client = Client(CallbackAPIVersion.VERSION2)
+        client = Client(CallbackAPIVersion.VERSION2, client_id="trial-cell")
         client.will_set(_STATUS, "offline", 1, retain=True)
 
         def connected(*_: object) -> None:
