@@ -96,6 +96,22 @@ def test_who_entered_what_outlasts_a_restart(open_shop: Callable[[], Shop]):
     assert (shop.tie("oil_level").inward, shop.tie("oil_level").entered_by) == ("manual", "user-1")
 
 
+def test_a_binding_by_variables_claims_what_no_other_connector_names(shop: Shop):
+    drives = """
+gemel: 1
+connectors:
+  - id: drives
+    kind: mqtt
+    settings: {url: "mqtt://127.0.0.1:1"}
+    bindings: [{address: "{drive}/{key}#value", twin: "{drive}", property: "{key}"}]
+"""
+    shop.platform.apply(drives)
+    assert shop.tie().declared.sources == ("line",)
+    assert shop.tie("fahrenheit").declared.sources == ()
+    assert shop.tie("oil_level").declared.sources == ("drives",), "beside the people who read it, whoever may tell it"
+    assert shop.tie("note").declared.sources == ("drives",)
+
+
 def test_a_computed_property_is_no_flow_of_its_own(shop: Shop):
     tie = shop.tie("fahrenheit")
     assert tie.inward == "computed"

@@ -96,7 +96,25 @@ def name_backups(folder: Path) -> None:
 @contextmanager
 def running_shop(folder: Path, console: Console, *, port: int = 0, speed: float = 1.0) -> Iterator[Running]:
     """The shop with its machines, platform and server; all of them end with the block."""
-    with Shop(folder / "machines", speed=speed) as shop, Platform.open(folder) as platform:
+    with Shop(folder / "machines", speed=speed) as shop:
+        first = _with_its_past(folder, console)
+        with Platform.open(folder) as platform:
+            before = platform.position
+            platform.apply(plant(shop.urls()))
+            urls = shop.trial_urls()
+            platform.apply(document(urls))
+            platform.apply(drives(urls[CELL]))
+            with Server(platform, Options(port=port, demo=True)) as server:
+                platform.folder.announce(url=server.url, token=platform.gate.tokens.local())
+                yield Running(platform, server, server.url, before, first)
+
+
+def _with_its_past(folder: Path, console: Console) -> bool:
+    """Load what was before, if it is not there yet; returns whether the trial plant is new.
+
+    On a platform of its own: what is measured of the flows afterwards is measured of the machines alone.
+    """
+    with Platform.open(folder) as platform:
         platform.apply(plant())
         platform.apply(document())
         platform.apply(drives())
@@ -112,14 +130,7 @@ def running_shop(folder: Path, console: Console, *, port: int = 0, speed: float 
             order_one(platform)
             work(platform)
             (folder / TRIAL_MARK).touch()
-        before = platform.position
-        platform.apply(plant(shop.urls()))
-        urls = shop.trial_urls()
-        platform.apply(document(urls))
-        platform.apply(drives(urls[CELL]))
-        with Server(platform, Options(port=port, demo=True)) as server:
-            platform.folder.announce(url=server.url, token=platform.gate.tokens.local())
-            yield Running(platform, server, server.url, before, first)
+        return first
 
 
 def load_earlier_days(platform: Platform, console: Console) -> int:

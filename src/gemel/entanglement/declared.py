@@ -83,10 +83,11 @@ class Declarations:
     def of(self, entry: Entry, property_: PropertyType) -> Declared:
         """What is declared of a property of a twin."""
         name = property_.name
-        found = [*self._plain.get((entry.id, name), ()), *self._matching(entry.id, name)]
+        matching = self._matching(entry.id, name) if property_.computed is None else []
+        found = [*self._plain.get((entry.id, name), ()), *matching]
         ways = [(spec.id, spec.kind == MANUAL, one) for spec, one in found]
-        inward = [way for way in ways if way[2].direction is not Direction.OUT]
-        outward = [way for way in ways if way[2].direction is not Direction.IN]
+        inward = _nearest([way for way in ways if way[2].direction is not Direction.OUT])
+        outward = _nearest([way for way in ways if way[2].direction is not Direction.IN])
         wired = [way for way in inward if not way[1]]
         told = (wired or inward or ways)[0][2] if ways else None
         freshness = self._freshness(inward, property_)
@@ -119,6 +120,13 @@ class Declarations:
             for spec, one in self._patterns
             if _pattern(one.twin).fullmatch(twin) and _pattern(one.property).fullmatch(name)
         ]
+
+
+def _nearest(ways: list[tuple[str, bool, Binding]]) -> list[tuple[str, bool, Binding]]:
+    """Without those by variables where a connector's binding names the property itself."""
+    if any(not by_hand and not one.is_template for _, by_hand, one in ways):
+        return [way for way in ways if not way[2].is_template]
+    return ways
 
 
 def _both(inward: bool, outward: bool) -> str:
