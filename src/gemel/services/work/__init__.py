@@ -13,7 +13,7 @@ from gemel.services.work.order import (
     WorkSpec,
     WorkState,
 )
-from gemel.services.work.orders import Orders, Put, WorkQuery
+from gemel.services.work.orders import Orders, Put
 from gemel.services.work.prices import (
     Cost,
     Costs,
@@ -29,6 +29,7 @@ from gemel.services.work.prices import (
 )
 from gemel.services.work.report import By, Report
 from gemel.services.work.rows import forget_exchanged, forget_person, forget_work
+from gemel.services.work.search import WorkQuery
 from gemel.services.work.stop import STANDING, Candidate, Classified, Stop, StopKind, StopQuery, StopSpec
 from gemel.services.work.stops import Stops
 from gemel.services.work.work import Asked, Seeing, Work

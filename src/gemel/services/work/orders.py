@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, and_, exists, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from gemel.access import seal, unseal
 from gemel.clock import SECOND, Clock
@@ -50,6 +50,7 @@ from gemel.services.work.order import (
     WorkState,
     in_range,
 )
+from gemel.services.work.search import WorkQuery, conditions
 from gemel.thread import (
     LinkSpec,
     Node,
@@ -63,7 +64,7 @@ from gemel.thread import (
 from gemel.thread.reading import record_row
 from gemel.twin import Change, Page
 
-__all__ = ["RECORD", "Orders", "Put", "WorkQuery"]
+__all__ = ["RECORD", "Orders", "Put"]
 
 RECORD = "work-order"
 """Kind of the records of orders in the thread."""
@@ -76,25 +77,6 @@ _SENT = (S.ASSIGNED, S.ON_THE_WAY, S.WORKING)
 _AHEAD = 3600 * SECOND
 """So much may a telephone's clock be ahead."""
 T = TypeVar("T")
-
-
-class WorkQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which orders; what is empty is not asked for."""
-
-    q: str = ""
-    """In id, title or external id."""
-    twin: str = ""
-    item: str = ""
-    states: tuple[WorkState, ...] = ()
-    system: str = ""
-    party: str = ""
-    repairs: str = ""
-    start: int | None = None
-    """Only what was planned, or visited, at or after this moment; with `end`: between the two."""
-    end: int | None = None
-    limit: int = 100
-    after: int | None = None
-    """Only numbers below this one: the newest come first."""
 
 
 class Put(msgspec.Struct, frozen=True, kw_only=True):
@@ -303,7 +285,7 @@ class Orders:
         c = tables.order.c
         with self._database.read() as tx:
             told = tx.execute(
-                select(tables.order).where(*_conditions(asked)).order_by(c.number.desc()).limit(asked.limit + 1)
+                select(tables.order).where(*conditions(asked)).order_by(c.number.desc()).limit(asked.limit + 1)
             ).all()
         page = [rows.order_of(row) for row in told[: asked.limit]]
         return Page(page, str(page[-1].number) if len(told) > asked.limit else None)
@@ -316,7 +298,7 @@ class Orders:
             asked = msgspec.structs.replace(query, after=after)
             with self._database.read() as tx:
                 some = tx.execute(
-                    select(tables.order).where(*_conditions(asked)).order_by(c.number.desc()).limit(500)
+                    select(tables.order).where(*conditions(asked)).order_by(c.number.desc()).limit(500)
                 ).all()
                 found = rows.with_all(tx, [rows.order_of(row) for row in some])
             for order, visits in found:
@@ -455,43 +437,6 @@ def _own_record(tx: Connection, id: str, system: str) -> None:
     held = record_row(tx, id, FOREVER - 1)
     if held is not None and (held.kind, held.system) != (RECORD, system):
         raise Conflict(f"{id} is another record of the thread; give the order an id of its own")
-
-
-def _conditions(asked: WorkQuery) -> list[Any]:
-    c = tables.order.c
-    named = ("twin", "item", "system", "party", "repairs")
-    found: list[Any] = [c[name] == told for name in named if (told := getattr(asked, name))]
-    if asked.q:
-        like = f"%{asked.q.replace('%', '').replace('_', '')}%"
-        found.append(or_(c.id.ilike(like), c.title.ilike(like), c.external.ilike(like)))
-    if asked.states:
-        found.append(c.state.in_([str(one) for one in asked.states]))
-    if asked.start is not None or asked.end is not None:
-        found.append(or_(and_(*_planned(asked)), _visited(asked)))
-    if asked.after is not None:
-        found.append(c.number < asked.after)
-    return found
-
-
-def _planned(asked: WorkQuery) -> Iterator[Any]:
-    """Its window meets [start, end); without a window it lasts from when it was made to when it last changed."""
-    c = tables.order.c
-    if asked.start is not None:
-        yield or_(c.end > asked.start, c.end.is_(None) & (func.coalesce(c.start, c.changed) >= asked.start))
-    if asked.end is not None:
-        yield func.coalesce(c.start, c.created) < asked.end
-
-
-def _visited(asked: WorkQuery) -> Any:
-    """One of its visits, as they are known now, meets [start, end)."""
-    v, later = tables.visit.c, tables.visit.alias()
-    now = ~exists().where(later.c.order == v.order, later.c.key == v.key, later.c.number > v.number)
-    found = [v.order == tables.order.c.number, now]
-    if asked.start is not None:
-        found.append(or_(v.end.is_(None), v.end > asked.start, v.start >= asked.start))
-    if asked.end is not None:
-        found.append(v.start < asked.end)
-    return exists().where(*found)
 
 
 def _at_revision(order: WorkOrder, revision: int | None) -> None:

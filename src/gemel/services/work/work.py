@@ -16,9 +16,10 @@ from gemel.registry import Registry
 from gemel.services.base import Run
 from gemel.services.work.exchange import Exchanges
 from gemel.services.work.order import WorkOrder
-from gemel.services.work.orders import Orders, WorkQuery
+from gemel.services.work.orders import Orders
 from gemel.services.work.prices import Priced, Prices
 from gemel.services.work.report import By, Report, grouped, report
+from gemel.services.work.search import WorkQuery
 from gemel.services.work.stop import Stop, StopQuery
 from gemel.services.work.stops import Stops
 from gemel.thread import Thread

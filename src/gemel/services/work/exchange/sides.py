@@ -12,7 +12,8 @@ from gemel.configuration import Basis
 from gemel.services.work.exchange.declared import Exchange
 from gemel.services.work.exchange.mapping import Fields
 from gemel.services.work.order import Outcome, VisitSpec, WorkOrder, WorkSpec, WorkState
-from gemel.services.work.orders import Orders, WorkQuery
+from gemel.services.work.orders import Orders
+from gemel.services.work.search import WorkQuery
 from gemel.thread import LinkSpec, Node, NodeKind, Phase, RecordQuery, RecordSpec, Thread
 
 __all__ = ["OrderSide", "RecordSide", "Side"]
