@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -13,24 +14,42 @@ from gemel.database import Database
 from gemel.errors import Conflict, NotFound
 from gemel.twin import Change
 
-__all__ = ["add_credential", "changed", "make", "read"]
+__all__ = ["New", "add_credential", "changed", "make", "read"]
 
 OVERLAP_S = 7 * 86_400
 """After a rotation the earlier credential is good for this long, or until the new one is first used."""
 KEPT_S = 90 * 86_400
 """What ended this long ago is forgotten."""
+AT_ONCE = 500
+"""Ids that one question names."""
 
 
-def make(tx: Connection, id: str, twins: Sequence[str], *, code: tuple[bytes, int] | None, now: int) -> list[Change]:
-    """Write the rows of a new device; `code`: hash and end of its claim code. Raises Conflict."""
-    if tx.execute(select(device.c.id).where(device.c.id == id)).scalar() is not None:
-        raise Conflict(f"there is a device {id} already; make a new claim code for it, or choose another id")
-    hashed, ends = code or (None, None)
-    tx.execute(insert(device).values(id=id, created=now, changed=now, revision=1, claim=hashed, claim_ends=ends))
-    if twins:
-        tx.execute(insert(device_twin), [{"device": id, "twin": twin} for twin in twins])
-    body = {"twins": list(twins), "claim_ends": ends}
-    return [Change(kind="device.added", subject=id, time=now, body=body)]
+class New(NamedTuple):
+    """A device to be made: with the hash of its claim code, and when that ends."""
+
+    id: str
+    twins: Sequence[str]
+    claim: bytes
+    claim_ends: int
+
+
+def make(tx: Connection, new: Sequence[New], *, now: int) -> list[Change]:
+    """Write the rows of new devices. Raises Conflict when there is one of them already."""
+    ids = [one.id for one in new]
+    for first in range(0, len(ids), AT_ONCE):
+        known = tx.execute(select(device.c.id).where(device.c.id.in_(ids[first : first + AT_ONCE]))).scalar()
+        if known is not None:
+            raise Conflict(f"there is a device {known} already; make a new claim code for it, or choose another id")
+    made = {"created": now, "changed": now, "revision": 1}
+    tx.execute(insert(device), [{"id": o.id, **made, "claim": o.claim, "claim_ends": o.claim_ends} for o in new])
+    if twins := [{"device": one.id, "twin": twin} for one in new for twin in one.twins]:
+        tx.execute(insert(device_twin), twins)
+    return [
+        Change(
+            kind="device.added", subject=one.id, time=now, body={"twins": list(one.twins), "claim_ends": one.claim_ends}
+        )
+        for one in new
+    ]
 
 
 def changed(

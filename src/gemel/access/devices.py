@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from gemel.access.authority import Authority, Request
 from gemel.access.certificates import LIFE_DAYS, Certificates, Issued
 from gemel.access.credentials import SECRET_PREFIX, Credential, Device, check_device, claim_hash, new_claim
-from gemel.access.device_rows import add_credential, changed, make
+from gemel.access.device_rows import New, add_credential, changed, make
 from gemel.access.enrolment import Enrolment, Row
 from gemel.access.principal import Principal
 from gemel.access.roster import Roster
@@ -192,7 +192,7 @@ class Devices:
         code, ends = new_claim(), now + int(_claim_s(claim_s) * SECOND)
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
-            return None, make(tx, name, chosen, code=(claim_hash(code), ends), now=now)
+            return None, make(tx, [New(name, chosen, claim_hash(code), ends)], now=now)
 
         self._store.write(work, actor=actor)
         self._reload([name])

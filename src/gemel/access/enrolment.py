@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from gemel.access.credentials import Device, check_device, claim_hash, new_claim
-from gemel.access.device_rows import make
+from gemel.access.device_rows import New, make
 from gemel.access.store import Store
 from gemel.clock import SECOND, to_rfc3339
 from gemel.errors import Conflict, InvalidDocument, InvalidInput, Problem, TooLarge
@@ -89,12 +89,10 @@ class Enrolment:
 
         def work(tx: Connection) -> tuple[None, Sequence[Change]]:
             changes = registry.apply(tx, plan) if plan else []
-            for row, _ in read:
-                if row.id in codes:
-                    changes += make(tx, row.id, row.twins, code=(claim_hash(codes[row.id]), ends), now=now)
-            return None, changes
+            new = [New(row.id, row.twins, claim_hash(codes[row.id]), ends) for row, _ in read if row.id in codes]
+            return None, changes + make(tx, new, now=now)
 
-        self._store.write(work, actor=actor)
+        self._store.submit(work, actor=actor).result()  # however long it takes: the codes are told here alone
         self._reload(sorted(codes))
         return [msgspec.structs.replace(row, code=codes.get(row.id, "")) for row, _ in read]
 
