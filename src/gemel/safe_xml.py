@@ -11,12 +11,21 @@ from gemel.errors import InvalidDocument, Problem
 __all__ = ["MAX_BYTES", "local_name", "parse_xml"]
 
 MAX_BYTES = 32 * 1024 * 1024
+MAX_NODES = 10_000_000
+"""Tags and attributes: each takes some hundred bytes of memory, however short it is written."""
 
 
 def parse_xml(data: bytes, name: str = "XML document", *, limit: int = MAX_BYTES) -> Any:
-    """The root element. Raises InvalidDocument for anything larger than `limit`, not well-formed, or with a DOCTYPE."""
+    """The root element.
+
+    Raises InvalidDocument for anything larger than `limit`, of too many nodes, not well-formed, or with a DOCTYPE.
+    """
     if len(data) > limit:
         raise InvalidDocument(name, [Problem(f"it has {len(data)} bytes; at most {limit} are read")])
+    if (nodes := data.count(b"<") + data.count(b"=")) > MAX_NODES:
+        raise InvalidDocument(
+            name, [Problem(f"it has some {nodes} tags and attributes; at most {MAX_NODES} are read: divide it")]
+        )
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,

@@ -401,6 +401,14 @@ def test_a_hostile_or_wrong_inspection_is_refused_with_the_place(
         plant.imports.carry_out(tmp_path / "f", load_mapping(HEAD + QIF))
 
 
+def test_a_file_of_too_many_tags_is_refused_before_it_takes_the_memory(
+    plant: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gemel.safe_xml.MAX_NODES", 1_000)
+    found = looked(plant, tmp_path / "f", QIF, a__qif="<QIFDocument>" + "<a/>" * 1_000 + "</QIFDocument>")
+    assert any("some 1002 tags and attributes; at most 1000" in one for one in faults(found)), found.files
+
+
 def test_what_can_be_taken_in_all_the_same_is_noted(plant: Platform, tmp_path: Path) -> None:
     found = looked(plant, tmp_path / "f", QIF, a__qif=qif(["1", ""], value="10.5"))
     assert found.errors == 0

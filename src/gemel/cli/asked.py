@@ -14,6 +14,7 @@ from gemel.errors import InvalidInput
 from gemel.twin import parse_expected
 
 __all__ = [
+    "WAIT_S",
     "Deadline",
     "Expects",
     "Key",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 Wait = Annotated[float, typer.Option(min=0, max=60, help="Seconds to wait for its end.")]
+WAIT_S = 35.0
+"""Longer than the thirty seconds that an order has if nothing is said: that its time is over is seen, too."""
 Deadline = Annotated[float | None, typer.Option(help="Seconds it has to be carried out; default as declared.")]
 Key = Annotated[str, typer.Option(help="The same key again is the same order.")]
 Expects = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gemel.cli.asked import (
+    WAIT_S,
     Deadline,
     Expects,
     Key,
@@ -42,7 +43,7 @@ def command(
     twin: Annotated[str, typer.Argument(help="Id or alias.")],
     name: Annotated[str, typer.Argument(help="Of the command.")],
     given: Annotated[list[str] | None, typer.Argument(metavar="[INPUT=VALUE]...", help="ramp=5, ramp=5@s")] = None,
-    wait: Wait = 30.0,
+    wait: Wait = WAIT_S,
     deadline: Deadline = None,
     key: Key = "",
     expects: Expects = None,
@@ -61,7 +62,7 @@ def set_(
     property: Annotated[str, typer.Argument(help="A writable one.")],
     value: Annotated[str, typer.Argument(help="A number, true/false, text, or JSON.")],
     unit: Annotated[str, typer.Option(help="UCUM code of the value, when it is not the property's own.")] = "",
-    wait: Wait = 30.0,
+    wait: Wait = WAIT_S,
     deadline: Deadline = None,
     key: Key = "",
     if_revision: Annotated[int | None, typer.Option(help="Only if this is still what is desired.")] = None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gemel.cli.asked import (
+    WAIT_S,
     Deadline,
     Expects,
     Key,
@@ -52,7 +53,7 @@ def transaction(
     in_order: Annotated[
         bool, typer.Option("--in-order", help="Tell a member only when the one before it has followed.")
     ] = False,
-    wait: Wait = 30.0,
+    wait: Wait = WAIT_S,
     deadline: Deadline = None,
     key: Key = "",
     expects: Annotated[
@@ -182,7 +183,7 @@ def goal(
     name: Annotated[str, typer.Argument(help="Of the goal.")],
     value: Annotated[float, typer.Argument(help="What it is to come to.")],
     unit: Annotated[str, typer.Option(help="UCUM code of the value, when it is not the goal's own.")] = "",
-    wait: Wait = 30.0,
+    wait: Wait = WAIT_S,
     deadline: Deadline = None,
     key: Key = "",
     expects: Expects = None,
