@@ -83,6 +83,7 @@ ALLOWED = {
         "software.twins": "whether one of them may be commanded",
     },
     "routes/work_packs.py": {
+        "forms": "those for an item that `call.items` shows whole",
         "configuration.as_": "a change, asked as maintain",
         "configuration": "gathered into a pack as far as `call.items` shows the machine whole",
         "registry.site": "name and time zone of the site, which everybody sees",

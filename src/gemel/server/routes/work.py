@@ -333,7 +333,7 @@ def _kit(call: Call, id: str) -> Kit:
     now = platform.clock.now()
     if not order.item:
         return _unheld(order, now)
-    where = Gathering(call.items, platform.configuration, thread_of(call), sight_of(call), platform.forms)
+    where = Gathering(call.items, platform.configuration, thread_of(call), sight_of(call))
     pack = gather(where, order.item, order.id, now, now)
     return Kit(
         item=pack.item.id,
