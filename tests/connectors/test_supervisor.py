@@ -289,6 +289,21 @@ def test_a_cancellation_that_escapes_a_source_is_a_failure_and_no_stop(house, so
     assert house.supervisor.health()["a"].errors == 1
 
 
+def test_an_object_that_is_there_again_is_told_as_such_though_the_connection_held(house, sources):
+    async def come_and_go(_source, port):
+        port.connected("at the broker")
+        port.lost("its status is 'offline'")
+        assert (port.health.state, port.health.detail) == ("lost", "its status is 'offline'")
+        port.heartbeat()
+        await asyncio.Event().wait()
+
+    sources["a"] = Scripted(come_and_go)
+    house.run([spec("a")])
+    house.until(lambda: house.kinds_of("a") == ["source.lost", "source.found"])
+    health = house.supervisor.health()["a"]
+    assert (health.state, health.detail) == ("connected", "at the broker")
+
+
 def test_the_loss_is_journaled_after_what_was_handed_over(house, sources):
     async def crash_with_news(source, port):
         port.connected()

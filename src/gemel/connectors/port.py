@@ -94,6 +94,8 @@ class ConnectorPort:
         self._entry = asyncio.Lock()
         self._last_heartbeat = -HEARTBEAT_EVERY
         self._is_lost = False
+        self._connection = ""
+        """What is told of the connection while the object is there."""
         self._rejections: list[Future[Receipt]] = []
         self.was_connected = False
         """Since the last start of the source."""
@@ -115,6 +117,7 @@ class ConnectorPort:
         again = self.health.connects > 0
         self.health.connects += 1
         self.health.state, self.health.detail = "connected", detail
+        self._connection = detail
         self.was_connected = True
         self._found()
         self.heartbeat()
@@ -361,5 +364,7 @@ class ConnectorPort:
     def _found(self) -> None:
         if self._is_lost:
             self._is_lost = False
+            if self.health.state == "lost":
+                self.health.state, self.health.detail = "connected", self._connection
             with contextlib.suppress(GemelError):
                 self._intake.found(self.spec.id)
