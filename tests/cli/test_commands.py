@@ -71,6 +71,15 @@ def test_a_plant_is_made_read_and_proven(gemel):
     assert json.loads(gemel("--json", "verify"))["ok"]
 
 
+def test_a_renamed_property_written_by_its_former_name_is_told_as_it_is_kept(gemel, tmp_path):
+    gemel("apply", "plant.yaml")
+    (tmp_path / "renamed.yaml").write_text(
+        "gemel: 1\ntypes:\n  - {id: press, properties: [{name: oil, aliases: [oil_temperature], unit: K}]}\n"
+    )
+    gemel("apply", "renamed.yaml")
+    assert "313.15 K" in gemel("write", "press-7", "oil_temperature", "40", "--unit", "Cel")
+
+
 def test_a_command_on_a_folder_that_is_not_there_says_how_to_make_it(gemel):
     with pytest.raises(NotFound, match=r"apply plant\.yaml"):
         gemel("twins")

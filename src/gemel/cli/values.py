@@ -86,12 +86,7 @@ def now(
 
 def unreported(plant: Client, twin: str, property: str, values: Iterable[str]) -> NotFound:
     """Why there is no value: none yet, or no such property."""
-    known = {
-        name: one.name
-        for id in plant.twin(twin).types
-        for one in plant.type(id).properties
-        for name in (one.name, *one.aliases)
-    }
+    known = names_of(plant, plant.twin(twin).types)
     if property not in known:
         return UnknownProperty(f"{twin} has no property {property!r}; it has: {', '.join(sorted(set(known.values())))}")
     other = f"; it is called {known[property]} now" if known[property] != property else ""
@@ -117,8 +112,10 @@ def write(
         parsed = value
     with target.open() as plant:
         position = plant.write(twin, property, parsed, unit=unit, time=moment_of(time) if time else None)
-        now = plant.now(twin, at_position=position).get(property)
-        own = units_of(plant, plant.twin(twin).types).get(property, "")
+        types = plant.twin(twin).types
+        name = names_of(plant, types).get(property, property)
+        now = plant.now(twin, at_position=position).get(name)
+        own = units_of(plant, types).get(name, "")
     told = f"{output.cell(now.value)} {own}".rstrip() if now is not None else value
     output.done(f"{twin}.{property} is {told}, at position {position:,}", position=position)
 
@@ -336,3 +333,8 @@ def print_now(values: dict[str, Any], units: dict[str, str]) -> None:
 def units_of(plant: Client, types: Iterable[str]) -> dict[str, str]:
     """Property → unit, of a twin of these types."""
     return {known.name: known.unit for id in types for known in plant.type(id).properties}
+
+
+def names_of(plant: Client, types: Iterable[str]) -> dict[str, str]:
+    """Name or alias → property, of a twin of these types."""
+    return {name: one.name for id in types for one in plant.type(id).properties for name in (*one.aliases, one.name)}
